@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Helper functions: what programs may call. One row in helpers/helpers.def binds Linux's number to a struct
+ * ebpf_helper, which says everything about it: the structural check and the verifier read the prototype, the
+ * interpreter and the JIT call .fn.
+ */
+#ifndef EBPF_HELPERS_HELPER_H
+#define EBPF_HELPERS_HELPER_H
+
+#include <ebpf/ebpf.h>
+
+/* Arguments arrive as the program's 64-bit registers; the RV64 C ABI passes them in a0-a4, where the JIT has them. A. */
+typedef uint64_t (*ebpf_helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
+
+enum ebpf_arg {
+    ARG_NONE = 0,
+    ARG_ANYTHING,      /* a number, whatever it is */
+    ARG_MAP,           /* struct ebpf_map * from LD_IMM64 */
+    ARG_MAP_KEY,       /* key_size readable bytes */
+    ARG_MAP_VALUE,     /* value_size readable bytes */
+    ARG_MEM_RD,        /* readable memory, its size in the next argument */
+    ARG_MEM_WR,        /* writable, may be uninitialised before */
+    ARG_SIZE,          /* of the memory in the argument before; > 0 */
+    ARG_SIZE_OR_ZERO,
+    ARG_CTX,           /* the program's context */
+};
+
+enum ebpf_ret {
+    RET_SCALAR = 0,
+    RET_VOID,
+    RET_MAP_VALUE_OR_NULL,
+};
+
+struct ebpf_helper {
+    const char *name; /* without bpf_ */
+    ebpf_helper_fn fn;
+    enum ebpf_arg arg[5];
+    enum ebpf_ret ret;
+    bool gpl_only;
+    uint32_t caps; /* EBPF_CAP_* that the loader of the program must hold, as on Linux; 0: none */
+};
+
+/* The helper of that number, NULL: this build has not got it. A */
+const struct ebpf_helper *ebpf_helper_find(uint32_t id);
+
+
+#endif /* EBPF_HELPERS_HELPER_H */

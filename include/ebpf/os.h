@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hooks: what a kernel gives the library. This is the only header that a port must read.
+ *
+ * A hook is an ordinary function that the kernel defines under the name below; the linker binds it. Put ALL
+ * hooks of a port in ONE object file: a weak default in the library's archive silently wins over a hook that
+ * sits in another archive member which nothing else pulls in.
+ *
+ * Two contexts are named throughout the library:
+ *   T  task: a thread or a system call, interrupts on. May allocate and may wait.
+ *   A  any: T, or a trap or interrupt handler, or a place with interrupts off. Never allocates, never waits,
+ *      never takes a lock that T code holds with interrupts on.
+ * A hook marked A may be called while a probe is being handled: keep it short. A probe on a function that such
+ * a hook calls is safe (the nested hit is counted as missed); the hooks themselves refuse probes.
+ *
+ * Mandatory: ebpf_os_alloc and ebpf_os_free (or ebpf_heap_add, below), ebpf_os_irq_save, ebpf_os_irq_restore,
+ * ebpf_os_time_ns, ebpf_os_console. Every other hook has a weak default, named in its comment, that is safe
+ * or fails loudly and never pretends.
+ */
+#ifndef EBPF_OS_H
+#define EBPF_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ebpf_obj;
+
+/* ---- memory --------------------------------------------------------------------------------------- */
+
+/*
+ * Returns size bytes (never 0), aligned to 16, contents undefined, or NULL when there is no memory; NULL is
+ * an ordinary answer and becomes -ENOMEM. The memory must be accessible from every hart and in A context.
+ * T. Default: takes it from the regions given to ebpf_heap_add(); NULL if there is none.
+ */
+void *ebpf_os_alloc(size_t size);
+
+/* Takes back what ebpf_os_alloc() returned; size is what was asked for then, ptr is never NULL. T. */
+void ebpf_os_free(void *ptr, size_t size);
+
+/*
+ * For a kernel that has only pages: gives the library [mem, mem+size) for good, to serve its allocations from
+ * (a first-fit heap with sized frees). May be called again to add more. Not needed when the kernel defines
+ * ebpf_os_alloc and ebpf_os_free. Regions smaller than 64 bytes are ignored. T; the library owns mem from then on.
+ */
+void ebpf_heap_add(void *mem, size_t size);
+
+/* ---- interrupts, harts, time ---------------------------------------------------------------------- */
+
+/* Turns interrupts off on this hart and returns what ebpf_os_irq_restore() needs to bring back the state
+ * from before. Calls nest. With interrupts off the caller is not preempted and stays on its hart. A. */
+unsigned long ebpf_os_irq_save(void);
+void ebpf_os_irq_restore(unsigned long state);
+
+/* This hart's number, 0 <= id < ebpf_os_cpu_count(). Called first thing at each probe hit, before the library
+ * can know whether it is being re-entered: read a register or a per-hart variable, call nothing. A. Default: 0. */
+unsigned ebpf_os_cpu_id(void);
+
+/* How many harts may ever run (Linux's "possible CPUs"): constant from before ebpf_init(), at most
+ * EBPF_CONFIG_MAX_CPUS. A. Default: 1. */
+unsigned ebpf_os_cpu_count(void);
+
+/* Nanoseconds since boot; never goes back, on any hart. A. */
+uint64_t ebpf_os_time_ns(void);
+
+/* Gives the processor to others for a moment: called in a loop while waiting for another hart or thread.
+ * T. Default: the `pause` hint, so that waiting spins; right for kernels that never switch threads in the kernel. */
+void ebpf_os_yield(void);
+
+/* 32 random bits; quality decides how hard hash collisions are to force. A. Default: a mix of the time and a
+ * counter, good enough for tests only. */
+uint32_t ebpf_os_random(void);
+
+/* ---- console -------------------------------------------------------------------------------------- */
+
+/* Shows one finished line (NUL-terminated, no newline at its end) to a person. A: may be called from a probe. */
+void ebpf_os_console(const char *line);
+
+/* Where bpf_trace_printk() goes: len bytes of text, NUL-terminated behind them, usually ending in '\n'.
+ * A. Default: ebpf_os_console() without the newline. */
+void ebpf_os_trace(const char *text, size_t len);
+
+/* ---- the current thread --------------------------------------------------------------------------- */
+
+struct ebpf_task {
+    uint32_t pid;  /* the thread's number: Linux's gettid() */
+    uint32_t tgid; /* the process's number: Linux's getpid() */
+    uint32_t uid, gid;
+    char comm[16]; /* name, NUL-terminated */
+};
+
+/* Describes the thread that runs on this hart, or was interrupted on it. *out is zeroed before the call. A.
+ * Default: leaves the zeros. */
+void ebpf_os_current(struct ebpf_task *out);
+
+/* ---- other people's memory ------------------------------------------------------------------------ */
+
+/*
+ * Copy between the library's memory and the current process's user addresses. The whole user range must be
+ * checked: below the user limit, no wrap-around, mapped (or made so), writable for copy_to. Returns 0 or
+ * -EFAULT; after -EFAULT an unspecified part may have been copied. T: may fault pages in.
+ * Default: -EOPNOTSUPP, which makes ebpf_bpf() usable for kernel callers only.
+ */
+int ebpf_os_copy_from_user(void *dst, uint64_t src, size_t len);
+int ebpf_os_copy_to_user(uint64_t dst, const void *src, size_t len);
+
+/*
+ * Reads len bytes at any address whatever, for bpf_probe_read_*(): user says whose address it is (user: the
+ * current process's; !user: the kernel's, and a user address must be refused). Must survive every address:
+ * returns -EFAULT where it cannot be read, 0 otherwise. A: must not wait, so a page that is not present fails.
+ * Default: -EFAULT.
+ */
+int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user);
+
+/* ---- code ----------------------------------------------------------------------------------------- */
+
+/*
+ * Memory that the harts can execute and nothing but ebpf_os_text_write() writes: read and execute permission,
+ * size rounded up as the kernel likes (pages), aligned to 16. Near the kernel's text (within 1 MiB) makes probe
+ * slots faster; within 2 GiB of it is needed for direct calls. NULL: none left. T.
+ * Default: NULL; no JIT (the interpreter runs) and kprobes refuse instructions that need a slot.
+ */
+void *ebpf_os_code_alloc(size_t size);
+void ebpf_os_code_free(void *ptr, size_t size); /* T; same size as asked for */
+
+/*
+ * Copies len bytes to dst, which lies in kernel text or in memory of ebpf_os_code_alloc(), then makes sure that
+ * every hart executes the new bytes: fence.i on all of them has completed when the call returns. A write of 2 or
+ * of 4 bytes to an address aligned to its length must be one single store: other harts may be executing there.
+ * Returns 0, or -EFAULT where dst is not text. T, interrupts on; the library never calls it with a spin lock held.
+ * Default: -EOPNOTSUPP; no JIT, kprobes refuse.
+ */
+int ebpf_os_text_write(void *dst, const void *src, size_t len);
+
+/* ---- symbols -------------------------------------------------------------------------------------- */
+
+struct ebpf_symbol {
+    uint64_t addr; /* of the function's first byte */
+    uint64_t size; /* bytes up to the next function at most; never 0 */
+    char name[128];
+};
+
+/* The kernel's function called name, or the one that addr lies in: 0 and *out filled, -ENOENT. T.
+ * Defaults: the table that tools/ksymgen linked in; -ENOENT when there is none. Kprobes need
+ * ebpf_os_symbol_at() to find instruction boundaries. */
+int ebpf_os_symbol(const char *name, struct ebpf_symbol *out);
+int ebpf_os_symbol_at(uint64_t addr, struct ebpf_symbol *out);
+
+/* ---- file descriptors ----------------------------------------------------------------------------- */
+
+/*
+ * A kernel with files makes an fd of the current process that stands for obj: install returns its number or
+ * -EMFILE/-ENOMEM, and owns one reference of obj from then on only if it succeeds; the file's last close calls
+ * ebpf_obj_put(obj) in T. get returns the object behind fd with a reference of its own added
+ * (ebpf_obj_get(obj)), NULL when fd is not open, or is not one of these. T.
+ * Defaults: a small table in the library, where an fd belongs to the process (tgid) that made it; such a kernel
+ * calls ebpf_fd_close() from close(2) and ebpf_fd_exit() when a process ends. Define both hooks or none.
+ */
+int ebpf_os_fd_install(struct ebpf_obj *obj);
+struct ebpf_obj *ebpf_os_fd_get(int fd);
+
+#endif /* EBPF_OS_H */

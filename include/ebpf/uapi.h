@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Linux ABI that user programs and compilers see: names, numbers and layouts of <linux/bpf.h>, written anew
+ * from the man page bpf(2), RFC 9669 and the kernel's documentation. `make test` compares every number, offset
+ * and size here with the system's own <linux/bpf.h>.
+ */
+#ifndef EBPF_UAPI_H
+#define EBPF_UAPI_H
+
+#include <stdint.h>
+
+/* ---- instructions (RFC 9669) ----------------------------------------------------------------------- */
+
+struct bpf_insn {
+    uint8_t code;
+    uint8_t dst_reg : 4;
+    uint8_t src_reg : 4;
+    int16_t off;
+    int32_t imm;
+};
+
+/* classes */
+#define BPF_CLASS(code) ((code)&0x07)
+#define BPF_LD 0x00
+#define BPF_LDX 0x01
+#define BPF_ST 0x02
+#define BPF_STX 0x03
+#define BPF_ALU 0x04
+#define BPF_JMP 0x05
+#define BPF_JMP32 0x06
+#define BPF_ALU64 0x07
+/* load and store: size and mode */
+#define BPF_SIZE(code) ((code)&0x18)
+#define BPF_W 0x00
+#define BPF_H 0x08
+#define BPF_B 0x10
+#define BPF_DW 0x18
+#define BPF_MODE(code) ((code)&0xe0)
+#define BPF_IMM 0x00
+#define BPF_ABS 0x20
+#define BPF_IND 0x40
+#define BPF_MEM 0x60
+#define BPF_MEMSX 0x80
+#define BPF_ATOMIC 0xc0
+/* arithmetic and jumps: operation and source */
+#define BPF_OP(code) ((code)&0xf0)
+#define BPF_SRC(code) ((code)&0x08)
+#define BPF_K 0x00
+#define BPF_X 0x08
+#define BPF_ADD 0x00
+#define BPF_SUB 0x10
+#define BPF_MUL 0x20
+#define BPF_DIV 0x30
+#define BPF_OR 0x40
+#define BPF_AND 0x50
+#define BPF_LSH 0x60
+#define BPF_RSH 0x70
+#define BPF_NEG 0x80
+#define BPF_MOD 0x90
+#define BPF_XOR 0xa0
+#define BPF_MOV 0xb0
+#define BPF_ARSH 0xc0
+#define BPF_END 0xd0
+#define BPF_TO_LE 0x00
+#define BPF_TO_BE 0x08
+#define BPF_JA 0x00
+#define BPF_JEQ 0x10
+#define BPF_JGT 0x20
+#define BPF_JGE 0x30
+#define BPF_JSET 0x40
+#define BPF_JNE 0x50
+#define BPF_JSGT 0x60
+#define BPF_JSGE 0x70
+#define BPF_CALL 0x80
+#define BPF_EXIT 0x90
+#define BPF_JLT 0xa0
+#define BPF_JLE 0xb0
+#define BPF_JSLT 0xc0
+#define BPF_JSLE 0xd0
+/* atomics: imm */
+#define BPF_FETCH 0x01
+#define BPF_XCHG (0xe0 | BPF_FETCH)
+#define BPF_CMPXCHG (0xf0 | BPF_FETCH)
+/* src_reg of LD_IMM64 */
+#define BPF_PSEUDO_MAP_FD 1
+#define BPF_PSEUDO_MAP_VALUE 2
+#define BPF_PSEUDO_BTF_ID 3
+#define BPF_PSEUDO_FUNC 4
+#define BPF_PSEUDO_MAP_IDX 5
+#define BPF_PSEUDO_MAP_IDX_VALUE 6
+/* src_reg of CALL */
+#define BPF_PSEUDO_CALL 1
+#define BPF_PSEUDO_KFUNC_CALL 2
+
+enum {
+    BPF_REG_0 = 0,
+    BPF_REG_1,
+    BPF_REG_2,
+    BPF_REG_3,
+    BPF_REG_4,
+    BPF_REG_5,
+    BPF_REG_6,
+    BPF_REG_7,
+    BPF_REG_8,
+    BPF_REG_9,
+    BPF_REG_10,
+};
+#define BPF_MAXINSNS 4096
+#define BPF_OBJ_NAME_LEN 16u
+#define BPF_TAG_SIZE 8
+
+/* ---- bpf(2) ---------------------------------------------------------------------------------------- */
+
+enum bpf_cmd {
+    BPF_MAP_CREATE = 0,
+    BPF_MAP_LOOKUP_ELEM = 1,
+    BPF_MAP_UPDATE_ELEM = 2,
+    BPF_MAP_DELETE_ELEM = 3,
+    BPF_MAP_GET_NEXT_KEY = 4,
+    BPF_PROG_LOAD = 5,
+    BPF_OBJ_PIN = 6,
+    BPF_OBJ_GET = 7,
+    BPF_PROG_ATTACH = 8,
+    BPF_PROG_DETACH = 9,
+    BPF_PROG_TEST_RUN = 10,
+    BPF_PROG_GET_NEXT_ID = 11,
+    BPF_MAP_GET_NEXT_ID = 12,
+    BPF_PROG_GET_FD_BY_ID = 13,
+    BPF_MAP_GET_FD_BY_ID = 14,
+    BPF_OBJ_GET_INFO_BY_FD = 15,
+    BPF_LINK_CREATE = 28,
+};
+
+enum bpf_map_type {
+    BPF_MAP_TYPE_UNSPEC = 0,
+    BPF_MAP_TYPE_HASH = 1,
+    BPF_MAP_TYPE_ARRAY = 2,
+    BPF_MAP_TYPE_PROG_ARRAY = 3,
+    BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
+    BPF_MAP_TYPE_PERCPU_HASH = 5,
+    BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+    BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum bpf_prog_type {
+    BPF_PROG_TYPE_UNSPEC = 0,
+    BPF_PROG_TYPE_SOCKET_FILTER = 1,
+    BPF_PROG_TYPE_KPROBE = 2,
+    BPF_PROG_TYPE_SCHED_CLS = 3,
+    BPF_PROG_TYPE_TRACEPOINT = 5,
+    BPF_PROG_TYPE_XDP = 6,
+    BPF_PROG_TYPE_PERF_EVENT = 7,
+    BPF_PROG_TYPE_RAW_TRACEPOINT = 17,
+};
+
+enum bpf_attach_type {
+    BPF_TRACE_KPROBE_MULTI = 42,
+};
+
+enum bpf_link_type {
+    BPF_LINK_TYPE_UNSPEC = 0,
+    BPF_LINK_TYPE_KPROBE_MULTI = 8,
+};
+
+/* map element updates */
+#define BPF_ANY 0
+#define BPF_NOEXIST 1
+#define BPF_EXIST 2
+#define BPF_F_LOCK 4
+
+/* map creation */
+#define BPF_F_NO_PREALLOC (1u << 0)
+#define BPF_F_NO_COMMON_LRU (1u << 1)
+#define BPF_F_NUMA_NODE (1u << 2)
+#define BPF_F_RDONLY (1u << 3)
+#define BPF_F_WRONLY (1u << 4)
+#define BPF_F_ZERO_SEED (1u << 6)
+#define BPF_F_RDONLY_PROG (1u << 7)
+#define BPF_F_WRONLY_PROG (1u << 8)
+#define BPF_F_MMAPABLE (1u << 10)
+
+/* program load */
+#define BPF_F_STRICT_ALIGNMENT (1u << 0)
+#define BPF_F_ANY_ALIGNMENT (1u << 1)
+
+/* link creation */
+#define BPF_F_KPROBE_MULTI_RETURN (1u << 0)
+
+union bpf_attr {
+    struct { /* BPF_MAP_CREATE */
+        uint32_t map_type;
+        uint32_t key_size;
+        uint32_t value_size;
+        uint32_t max_entries;
+        uint32_t map_flags;
+        uint32_t inner_map_fd;
+        uint32_t numa_node;
+        char map_name[BPF_OBJ_NAME_LEN];
+        uint32_t map_ifindex;
+        uint32_t btf_fd;
+        uint32_t btf_key_type_id;
+        uint32_t btf_value_type_id;
+        uint32_t btf_vmlinux_value_type_id;
+        uint64_t map_extra;
+    };
+    struct { /* BPF_MAP_*_ELEM, BPF_MAP_GET_NEXT_KEY */
+        uint32_t map_fd;
+        uint64_t key;
+        union {
+            uint64_t value;
+            uint64_t next_key;
+        };
+        uint64_t flags;
+    };
+    struct { /* BPF_PROG_LOAD */
+        uint32_t prog_type;
+        uint32_t insn_cnt;
+        uint64_t insns;
+        uint64_t license;
+        uint32_t log_level;
+        uint32_t log_size;
+        uint64_t log_buf;
+        uint32_t kern_version;
+        uint32_t prog_flags;
+        char prog_name[BPF_OBJ_NAME_LEN];
+        uint32_t prog_ifindex;
+        uint32_t expected_attach_type;
+        uint32_t prog_btf_fd;
+        uint32_t func_info_rec_size;
+        uint64_t func_info;
+        uint32_t func_info_cnt;
+        uint32_t line_info_rec_size;
+        uint64_t line_info;
+        uint32_t line_info_cnt;
+        uint32_t attach_btf_id;
+        union {
+            uint32_t attach_prog_fd;
+            uint32_t attach_btf_obj_fd;
+        };
+        uint32_t core_relo_cnt;
+        uint64_t fd_array;
+        uint64_t core_relos;
+        uint32_t core_relo_rec_size;
+    };
+    struct { /* BPF_PROG_TEST_RUN */
+        uint32_t prog_fd;
+        uint32_t retval;
+        uint32_t data_size_in;
+        uint32_t data_size_out;
+        uint64_t data_in;
+        uint64_t data_out;
+        uint32_t repeat;
+        uint32_t duration;
+        uint32_t ctx_size_in;
+        uint32_t ctx_size_out;
+        uint64_t ctx_in;
+        uint64_t ctx_out;
+        uint32_t flags;
+        uint32_t cpu;
+        uint32_t batch_size;
+    } test;
+    struct { /* BPF_OBJ_GET_INFO_BY_FD */
+        uint32_t bpf_fd;
+        uint32_t info_len;
+        uint64_t info;
+    } info;
+    struct { /* BPF_LINK_CREATE */
+        uint32_t prog_fd;
+        union {
+            uint32_t target_fd;
+            uint32_t target_ifindex;
+        };
+        uint32_t attach_type;
+        uint32_t flags;
+        union {
+            uint32_t target_btf_id;
+            struct {
+                uint64_t bpf_cookie;
+            } perf_event;
+            struct {
+                uint32_t flags;
+                uint32_t cnt;
+                uint64_t syms;
+                uint64_t addrs;
+                uint64_t cookies;
+            } kprobe_multi;
+        };
+    } link_create;
+} __attribute__((aligned(8)));
+
+/* ---- BPF_OBJ_GET_INFO_BY_FD ------------------------------------------------------------------------ */
+
+struct bpf_map_info {
+    uint32_t type;
+    uint32_t id;
+    uint32_t key_size;
+    uint32_t value_size;
+    uint32_t max_entries;
+    uint32_t map_flags;
+    char name[BPF_OBJ_NAME_LEN];
+    uint32_t ifindex;
+    uint32_t btf_vmlinux_value_type_id;
+    uint64_t netns_dev;
+    uint64_t netns_ino;
+    uint32_t btf_id;
+    uint32_t btf_key_type_id;
+    uint32_t btf_value_type_id;
+    uint32_t : 32;
+    uint64_t map_extra;
+} __attribute__((aligned(8)));
+
+struct bpf_prog_info {
+    uint32_t type;
+    uint32_t id;
+    uint8_t tag[BPF_TAG_SIZE];
+    uint32_t jited_prog_len;
+    uint32_t xlated_prog_len;
+    uint64_t jited_prog_insns;
+    uint64_t xlated_prog_insns;
+    uint64_t load_time;
+    uint32_t created_by_uid;
+    uint32_t nr_map_ids;
+    uint64_t map_ids;
+    char name[BPF_OBJ_NAME_LEN];
+    uint32_t ifindex;
+    uint32_t gpl_compatible : 1;
+    uint32_t : 31;
+    uint64_t netns_dev;
+    uint64_t netns_ino;
+    uint32_t nr_jited_ksyms;
+    uint32_t nr_jited_func_lens;
+    uint64_t jited_ksyms;
+    uint64_t jited_func_lens;
+    uint32_t btf_id;
+    uint32_t func_info_rec_size;
+    uint64_t func_info;
+    uint32_t nr_func_info;
+    uint32_t nr_line_info;
+    uint64_t line_info;
+    uint64_t jited_line_info;
+    uint32_t nr_jited_line_info;
+    uint32_t line_info_rec_size;
+    uint32_t jited_line_info_rec_size;
+    uint32_t nr_prog_tags;
+    uint64_t prog_tags;
+    uint64_t run_time_ns;
+    uint64_t run_cnt;
+    uint64_t recursion_misses;
+    uint32_t verified_insns;
+    uint32_t attach_btf_obj_id;
+    uint32_t attach_btf_id;
+} __attribute__((aligned(8)));
+
+/* Linux has a union of all link types behind prog_id: the members here have its names and offsets. */
+struct bpf_link_info {
+    uint32_t type;
+    uint32_t id;
+    uint32_t prog_id;
+    union {
+        struct {
+            uint64_t addrs;
+            uint32_t count;
+            uint32_t flags;
+            uint64_t missed;
+            uint64_t cookies;
+        } kprobe_multi;
+        uint8_t reserved[48]; /* as large as Linux's largest */
+    };
+} __attribute__((aligned(8)));
+
+/* ---- contexts of program types --------------------------------------------------------------------- */
+
+struct xdp_md {
+    uint32_t data;
+    uint32_t data_end;
+    uint32_t data_meta;
+    uint32_t ingress_ifindex;
+    uint32_t rx_queue_index;
+    uint32_t egress_ifindex;
+};
+
+enum xdp_action { XDP_ABORTED = 0, XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT };
+
+struct __sk_buff {
+    uint32_t len;
+    uint32_t pkt_type;
+    uint32_t mark;
+    uint32_t queue_mapping;
+    uint32_t protocol;
+    uint32_t vlan_present;
+    uint32_t vlan_tci;
+    uint32_t vlan_proto;
+    uint32_t priority;
+    uint32_t ingress_ifindex;
+    uint32_t ifindex;
+    uint32_t tc_index;
+    uint32_t cb[5];
+    uint32_t hash;
+    uint32_t tc_classid;
+    uint32_t data;
+    uint32_t data_end;
+    uint32_t napi_id;
+    uint32_t family;
+    uint32_t remote_ip4;
+    uint32_t local_ip4;
+    uint32_t remote_ip6[4];
+    uint32_t local_ip6[4];
+    uint32_t remote_port;
+    uint32_t local_port;
+    uint32_t data_meta;
+    uint64_t flow_keys;
+    uint64_t tstamp;
+    uint32_t wire_len;
+    uint32_t gso_segs;
+    uint64_t sk;
+    uint32_t gso_size;
+    uint32_t tstamp_type : 8;
+    uint32_t : 24;
+    uint64_t hwtstamp;
+};
+
+#endif /* EBPF_UAPI_H */

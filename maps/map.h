@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The map interface between types (one file each, one row in maps/types.def) and those who use maps: bpf(2), programs
+ * (helpers, interpreter, JIT) and the loader.
+ *
+ * The operations marked A run inside programs: no allocation, no waiting, spin locks with interrupts off only, and what
+ * lookup returns stays valid until the epoch section ends. Elements are freed or reused for another key only in a way
+ * that this allows (docs/ARCHITECTURE.md, section 2).
+ */
+#ifndef EBPF_MAPS_MAP_H
+#define EBPF_MAPS_MAP_H
+
+#include <ebpf/ebpf.h>
+
+#include "src/base/obj.h"
+
+struct ebpf_map_ops;
+
+struct ebpf_map {
+    struct ebpf_obj obj; /* first */
+    const struct ebpf_map_ops *ops;
+    uint32_t type, key_size, value_size, max_entries, flags;
+    uint32_t value_stride; /* value_size rounded up to 8 */
+    char name[BPF_OBJ_NAME_LEN];
+};
+
+struct ebpf_map_ops {
+    const char *name;      /* as in the type's number, lower case: "hash" */
+    uint32_t flags;        /* BPF_F_* accepted at creation */
+    bool per_cpu;          /* user mode sees value_stride * CPUs bytes */
+
+    /* The type's own rules for sizes and flags beyond the table: 0 or -E*. NULL: none. T */
+    int (*check)(const struct ebpf_map_spec *spec);
+    /* Allocates the type's struct (which starts with struct ebpf_map) and all elements, sets nothing in map itself but
+     * what is its own: ebpf_map_create() fills the common fields after success. T */
+    int (*alloc)(const struct ebpf_map_spec *spec, struct ebpf_map **out);
+    void (*free)(struct ebpf_map *map); /* T, after the grace period */
+
+    /* For programs, on this hart. A, in an epoch section. */
+    void *(*lookup)(struct ebpf_map *map, const void *key); /* the value, or NULL */
+    int (*update)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
+    int (*remove)(struct ebpf_map *map, const void *key);
+
+    /* For user mode; value has ebpf_map_value_size() bytes. T. The wrappers in map.c hold an epoch section open. */
+    int (*lookup_copy)(struct ebpf_map *map, const void *key, void *value);
+    int (*update_copy)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
+    int (*next_key)(struct ebpf_map *map, const void *key, void *next); /* key NULL: first. -ENOENT: no more */
+
+    /* Address of byte off of the only value, for LD_IMM64 BPF_PSEUDO_MAP_VALUE. NULL: type has none. */
+    int (*value_addr)(const struct ebpf_map *map, uint32_t off, uint64_t *addr);
+};
+
+/* Row of a type, NULL: this build has not got it. A */
+const struct ebpf_map_ops *ebpf_map_ops(uint32_t type);
+
+/* The map behind an fd, with a reference. T. -EBADF, -EINVAL. */
+int ebpf_map_from_fd(int fd, struct ebpf_map **out);
+
+static inline struct ebpf_map *ebpf_map_of(struct ebpf_obj *obj)
+{
+    return (struct ebpf_map *)obj;
+}
+
+#endif /* EBPF_MAPS_MAP_H */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Small arithmetic that C lacks: rounding, minimum, overflow-checked sizes, bit-exact loads from unaligned memory. */
+#ifndef EBPF_BASE_BITS_H
+#define EBPF_BASE_BITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "src/base/mem.h"
+
+#define EBPF_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define EBPF_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* multiple: a power of two; the caller knows that value + multiple does not wrap */
+#define EBPF_ROUND_UP(value, multiple) (((value) + (multiple)-1) & ~((multiple)-1))
+
+static inline size_t ebpf_min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* *out = a * b, or a + b: false when the result does not fit. */
+static inline bool ebpf_mul_ok(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+static inline bool ebpf_add_ok(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+
+#endif /* EBPF_BASE_BITS_H */

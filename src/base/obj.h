@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What maps, programs and links have in common: a reference count, an id that user mode can see, and the way they go:
+ * last put -> id gone -> grace period -> destroy(). A weak holder (a map in a kernel's file) always has a reference.
+ */
+#ifndef EBPF_BASE_OBJ_H
+#define EBPF_BASE_OBJ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/base/hash.h"
+
+enum ebpf_obj_type { EBPF_OBJ_MAP, EBPF_OBJ_PROG, EBPF_OBJ_LINK, EBPF_OBJ_TYPES };
+
+struct ebpf_obj {
+    enum ebpf_obj_type type;
+    uint32_t refs;
+    uint32_t id;                        /* unique within its type, never 0 once published */
+    void (*destroy)(struct ebpf_obj *); /* T: frees the object that contains this */
+    UT_hash_handle hh;                  /* in the id index of its type */
+};
+
+/* Gives obj an id and one reference. T. 0 or -ENOMEM (nothing to undo then; destroy is not called). */
+int ebpf_obj_init(struct ebpf_obj *obj, enum ebpf_obj_type type, void (*destroy)(struct ebpf_obj *));
+
+/* The object behind an fd with a reference added, if it is of that type. T. -EBADF: not open or not an object of the
+ * library; -EINVAL: of another type (Linux's distinction). */
+int ebpf_obj_from_fd(int fd, enum ebpf_obj_type type, struct ebpf_obj **out);
+
+/* How many objects exist. T. */
+uint32_t ebpf_obj_count(void);
+
+#endif /* EBPF_BASE_OBJ_H */

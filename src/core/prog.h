@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A loaded program, and running it.
+ *
+ * The instructions are checked (src/core/check.c), context accesses and map references are resolved, and from then on
+ * they never change: LD_IMM64 keeps its BPF_PSEUDO_* in src_reg (1: address of a struct ebpf_map, 2: address inside
+ * a map's value) and holds the final 64-bit address in its two imm fields. Calls to helpers keep Linux's number.
+ */
+#ifndef EBPF_CORE_PROG_H
+#define EBPF_CORE_PROG_H
+
+#include <ebpf/ebpf.h>
+
+#include "src/base/obj.h"
+
+#define EBPF_MAX_FRAMES 8u     /* Linux: MAX_CALL_FRAMES */
+#define EBPF_FRAME_SIZE 512u   /* Linux: MAX_BPF_STACK */
+
+/* A function of the program: the main one is subprogs[0], starting at 0. */
+struct ebpf_subprog {
+    uint32_t start; /* instruction slot */
+    uint32_t end;   /* first slot behind it */
+};
+
+/* What interpreter, verifier and JIT work on. */
+struct ebpf_code {
+    struct bpf_insn *insns;
+    uint32_t insn_cnt;
+    struct ebpf_subprog *subprogs; /* sorted by start */
+    uint32_t subprog_cnt;
+};
+
+struct ebpf_jit_image {
+    void *mem;   /* of ebpf_os_code_alloc(); NULL: not compiled */
+    size_t size; /* as allocated */
+    size_t len;  /* bytes of code */
+};
+
+/* Counters, one set per hart so that no hart writes another's line. */
+struct ebpf_prog_stats {
+    uint64_t runs, misses;
+};
+
+struct ebpf_prog {
+    struct ebpf_obj obj; /* first */
+    const struct ebpf_prog_type *type;
+    struct ebpf_code code;
+    struct bpf_insn *xlated; /* as loaded, for BPF_OBJ_GET_INFO_BY_FD: map references by id, no addresses */
+    struct ebpf_jit_image jit;
+    struct ebpf_map **maps; /* references that this program holds, each once */
+    uint32_t map_cnt;
+    bool gpl;
+    uint32_t uid;
+    uint64_t load_time_ns;
+    uint8_t tag[BPF_TAG_SIZE];
+    char name[BPF_OBJ_NAME_LEN];
+    struct ebpf_prog_stats *stats; /* [cpu count] */
+};
+
+/* ---- program types: one file each, one row in src/core/prog_types.def ------------------------------------ */
+
+/* One field of the context that programs may read (and write): loads of [off, off + size) in the program's view are
+ * rewritten to the kernel's own struct, where the field has kernel_size bytes at kernel_off. */
+struct ebpf_ctx_field {
+    uint16_t off;
+    uint8_t size;
+    uint8_t kernel_size;
+    uint16_t kernel_off;
+    bool writable;
+};
+
+struct ebpf_prog_type {
+    uint32_t id; /* BPF_PROG_TYPE_* */
+    const char *name;
+    uint32_t caps; /* EBPF_CAP_* needed besides EBPF_CAP_BPF */
+    const struct ebpf_ctx_field *fields; /* NULL: the context is passed as it is, ctx_size readable bytes */
+    uint32_t field_cnt;
+    uint32_t ctx_size;
+    /* BPF_PROG_TEST_RUN; attr's pointers belong to caller. NULL: -EOPNOTSUPP. T */
+    int (*test_run)(struct ebpf_prog *prog, union bpf_attr *attr, const struct ebpf_caller *caller);
+};
+
+const struct ebpf_prog_type *ebpf_prog_type_find(uint32_t id);
+
+/* ---- running ----------------------------------------------------------------------------------------------- */
+
+/* What a hart knows about the program that it runs. */
+struct ebpf_run {
+    const struct ebpf_prog *prog;
+    uint64_t cookie; /* of the link, for bpf_get_attach_cookie() */
+};
+
+/* The run on this hart, for helpers that need it; NULL: none. A, interrupts off */
+const struct ebpf_run *ebpf_run_current(void);
+
+/*
+ * Runs prog on this hart's program stack with interrupts off, in an epoch section. Context A.
+ * Returns false, and counts a miss, when this hart is inside a program already: *ret is untouched then.
+ */
+bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t *ret);
+
+/* The interpreter: runs code from slot 0 with r1 = ctx; every frame gets EBPF_FRAME_SIZE bytes. A, called by
+ * ebpf_prog_run() on the program stack and by tests. */
+uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx);
+
+/* Refuses what neither interpreter nor JIT can run safely (src/core/check.c), and finds the subprograms:
+ * fills code->subprogs (freed by the owner of code). 0, -EINVAL, -ENOMEM; one log line on refusal. T */
+int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, bool gpl, uint32_t caps);
+
+/* Rewrites the loads and stores whose base is the context pointer (src/core/ctx_access.c). 0, -EACCES, -ENOMEM. T */
+int ebpf_code_rewrite_ctx(struct ebpf_code *code, const struct ebpf_prog_type *type);
+
+int ebpf_prog_from_fd(int fd, struct ebpf_prog **out);
+
+/* The 64-bit constant of the LD_IMM64 at insn[0], insn[1]. */
+static inline uint64_t ebpf_insn_imm64(const struct bpf_insn *insn)
+{
+    return (uint32_t)insn[0].imm | (uint64_t)(uint32_t)insn[1].imm << 32;
+}
+
+static inline void ebpf_insn_set_imm64(struct bpf_insn *insn, uint64_t value)
+{
+    insn[0].imm = (int32_t)(uint32_t)value;
+    insn[1].imm = (int32_t)(uint32_t)(value >> 32);
+}
+
+static inline struct ebpf_prog *ebpf_prog_of(struct ebpf_obj *obj)
+{
+    return (struct ebpf_prog *)obj;
+}
+
+#endif /* EBPF_CORE_PROG_H */
