@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# The teaching kernel, its user programs and its initramfs: `make demo-kernel initramfs`. Included by the top
+# Makefile; also works alone, from the project's root: make -f demo/demo.mk demo-kernel initramfs
+
+BUILD ?= build
+LIB ?= $(BUILD)/rv64/libbarebpf.a
+CLANG ?= clang
+RV_CC ?= riscv64-unknown-elf-gcc
+Q ?= @
+
+DEMO := $(BUILD)/demo
+DEMO_CFLAGS := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -ffreestanding -nostdlib -std=c11 \
+    -O2 -g -fno-omit-frame-pointer -fno-strict-aliasing -Wall -Wextra -Wshadow -Werror -Iinclude -MMD -MP
+# No __global_pointer$: the kernel has no gp register to keep, and text must not move between the two links.
+DEMO_LDFLAGS := -march=rv64imac_zicsr_zifencei -mabi=lp64 -nostdlib -static -Wl,--build-id=none \
+    -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
+
+.DEFAULT_GOAL ?= demo-kernel
+.PHONY: demo-kernel initramfs demo-clean
+demo-kernel: $(DEMO)/kernel.elf
+initramfs: $(DEMO)/initramfs.cpio
+
+# ---- user programs: every demo/user/NAME.c but lib.c becomes /bin/NAME ---------------------------------
+USER_PROGS := $(filter-out lib,$(patsubst demo/user/%.c,%,$(wildcard demo/user/*.c)))
+USER_LIB := $(DEMO)/user/crt0.S.o $(DEMO)/user/lib.o
+USER_BIN := $(USER_PROGS:%=$(DEMO)/user/%)
+
+$(DEMO)/user/%.o: demo/user/%.c demo/demo.mk
+	@mkdir -p $(@D)
+	$(Q)$(RV_CC) $(DEMO_CFLAGS) -Idemo/user -c -o $@ $<
+
+$(DEMO)/user/%.S.o: demo/user/%.S demo/demo.mk
+	@mkdir -p $(@D)
+	$(Q)$(RV_CC) $(DEMO_CFLAGS) -c -o $@ $<
+
+$(USER_BIN): %: %.o $(USER_LIB) demo/user/user.ld
+	$(Q)$(RV_CC) $(DEMO_LDFLAGS) -T demo/user/user.ld -o $@ $< $(USER_LIB) -lgcc
+
+# ---- BPF programs: every demo/bpf/NAME.bpf.c becomes /bpf/NAME.bpf.o -----------------------------------
+BPF_OBJ := $(patsubst demo/bpf/%.c,$(DEMO)/bpf/%.o,$(wildcard demo/bpf/*.bpf.c))
+BPF_CFLAGS ?= -O2 -g -target bpf -mcpu=v3 -Wall -Werror -D__TARGET_ARCH_riscv -Iinclude \
+    -idirafter /usr/include/$(shell uname -m)-linux-gnu
+
+$(DEMO)/bpf/%.bpf.o: demo/bpf/%.bpf.c demo/demo.mk
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- initramfs: cpio newc. dev/console is there to be listed; the kernel knows it by its name ----------
+# The list of what goes in is a file that changes only when the list does: a deleted program leaves the archive.
+$(DEMO)/initramfs.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(sort $(USER_BIN) $(BPF_OBJ))' | cmp -s - $@ || echo '$(sort $(USER_BIN) $(BPF_OBJ))' > $@
+FORCE:
+.PHONY: FORCE
+
+$(DEMO)/initramfs.cpio: $(USER_BIN) $(BPF_OBJ) $(DEMO)/initramfs.list
+	@rm -rf $(DEMO)/root
+	@mkdir -p $(DEMO)/root/bin $(DEMO)/root/bpf $(DEMO)/root/dev
+	@: > $(DEMO)/root/dev/console
+	$(Q)cp $(USER_BIN) $(DEMO)/root/bin
+	$(if $(BPF_OBJ),$(Q)cp $(BPF_OBJ) $(DEMO)/root/bpf)
+	$(Q)cd $(DEMO)/root && find . | LC_ALL=C sort | \
+	    cpio -o -H newc -R 0:0 --reproducible --quiet > $(abspath $@)
+
+demo-clean:
+	rm -rf $(DEMO)
+
+-include $(wildcard $(DEMO)/user/*.d $(DEMO)/bpf/*.d)

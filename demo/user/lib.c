@@ -1,0 +1,750 @@
+/* SPDX-License-Identifier: MIT */
+/* The user library: see lib.h. */
+#include "lib.h"
+
+char **environ;
+
+int main(int argc, char **argv, char **envp);
+
+/* Called by crt0.S with the initial stack: argc, argv..., NULL, envp..., NULL, auxv. */
+void lib_start(long *stack) __attribute__((noreturn));
+void lib_start(long *stack)
+{
+    int argc = (int)stack[0];
+    char **argv = (char **)(stack + 1);
+
+    environ = argv + argc + 1;
+    exit(main(argc, argv, environ));
+}
+
+/* ---- system calls --------------------------------------------------------------------------------- */
+
+long syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5)
+{
+    register long r0 __asm__("a0") = a0;
+    register long r1 __asm__("a1") = a1;
+    register long r2 __asm__("a2") = a2;
+    register long r3 __asm__("a3") = a3;
+    register long r4 __asm__("a4") = a4;
+    register long r5 __asm__("a5") = a5;
+    register long r7 __asm__("a7") = nr;
+
+    __asm__ volatile("ecall"
+                     : "+r"(r0)
+                     : "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5), "r"(r7)
+                     : "memory");
+    return r0;
+}
+
+#define CALL0(nr) syscall(nr, 0, 0, 0, 0, 0, 0)
+#define CALL1(nr, a) syscall(nr, (long)(a), 0, 0, 0, 0, 0)
+#define CALL2(nr, a, b) syscall(nr, (long)(a), (long)(b), 0, 0, 0, 0)
+#define CALL3(nr, a, b, c) syscall(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define CALL4(nr, a, b, c, d) syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+
+int open(const char *path, int flags)
+{
+    return (int)CALL4(SYS_openat, AT_FDCWD, path, flags, 0);
+}
+
+int close(int fd)
+{
+    return (int)CALL1(SYS_close, fd);
+}
+
+long read(int fd, void *buf, size_t len)
+{
+    return CALL3(SYS_read, fd, buf, len);
+}
+
+long write(int fd, const void *buf, size_t len)
+{
+    return CALL3(SYS_write, fd, buf, len);
+}
+
+long lseek(int fd, long offset, int whence)
+{
+    return CALL3(SYS_lseek, fd, offset, whence);
+}
+
+int fstat(int fd, struct stat *out)
+{
+    return (int)CALL2(SYS_fstat, fd, out);
+}
+
+int stat(const char *path, struct stat *out)
+{
+    return (int)CALL4(SYS_newfstatat, AT_FDCWD, path, out, 0);
+}
+
+long getdents64(int fd, void *buf, size_t len)
+{
+    return CALL3(SYS_getdents64, fd, buf, len);
+}
+
+int dup(int fd)
+{
+    return (int)CALL1(SYS_dup, fd);
+}
+
+int dup3(int from, int to, int flags)
+{
+    return (int)CALL3(SYS_dup3, from, to, flags);
+}
+
+int pipe2(int fds[2], int flags)
+{
+    return (int)CALL2(SYS_pipe2, fds, flags);
+}
+
+int fork(void)
+{
+    return (int)CALL1(SYS_clone, SIGCHLD);
+}
+
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+    return (int)CALL3(SYS_execve, path, argv, envp);
+}
+
+int wait4(int pid, int *status, int options, void *rusage)
+{
+    return (int)CALL4(SYS_wait4, pid, status, options, rusage);
+}
+
+int kill(int pid, int sig)
+{
+    return (int)CALL2(SYS_kill, pid, sig);
+}
+
+int getpid(void)
+{
+    return (int)CALL0(SYS_getpid);
+}
+
+int getppid(void)
+{
+    return (int)CALL0(SYS_getppid);
+}
+
+int gettid(void)
+{
+    return (int)CALL0(SYS_gettid);
+}
+
+int getuid(void)
+{
+    return (int)CALL0(SYS_getuid);
+}
+
+int setuid(unsigned uid)
+{
+    return (int)CALL1(SYS_setuid, uid);
+}
+
+void sched_yield(void)
+{
+    CALL0(SYS_sched_yield);
+}
+
+void exit(int status)
+{
+    for (;;)
+        CALL1(SYS_exit_group, status);
+}
+
+int power_off(void)
+{
+    return (int)CALL3(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+                      LINUX_REBOOT_CMD_POWER_OFF);
+}
+
+int clock_gettime(int clock, struct timespec *out)
+{
+    return (int)CALL2(SYS_clock_gettime, clock, out);
+}
+
+uint64_t time_ns(void)
+{
+    struct timespec now = {0, 0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int nanosleep_ns(uint64_t ns)
+{
+    struct timespec req = {(int64_t)(ns / 1000000000u), (int64_t)(ns % 1000000000u)};
+
+    return (int)CALL2(SYS_nanosleep, &req, 0);
+}
+
+long getrandom(void *buf, size_t len, unsigned flags)
+{
+    return CALL3(SYS_getrandom, buf, len, flags);
+}
+
+int uname(struct utsname *out)
+{
+    return (int)CALL1(SYS_uname, out);
+}
+
+void *mmap(void *addr, size_t len, int prot, int flags, int fd, long offset)
+{
+    return (void *)syscall(SYS_mmap, (long)addr, (long)len, prot, flags, fd, offset);
+}
+
+int munmap(void *addr, size_t len)
+{
+    return (int)CALL2(SYS_munmap, addr, len);
+}
+
+int bpf(int cmd, union bpf_attr *attr, uint32_t size)
+{
+    return (int)CALL3(SYS_bpf, cmd, attr, size);
+}
+
+/* ---- printing ------------------------------------------------------------------------------------- */
+
+/* Where formatted characters go: into buf, and from there to fd when it is full and fd is open. */
+struct sink {
+    char *buf;
+    size_t size, used;
+    int fd;
+    int total;
+};
+
+static void sink_flush(struct sink *s)
+{
+    size_t done = 0;
+
+    while (done < s->used) {
+        long n = write(s->fd, s->buf + done, s->used - done);
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    s->used = 0;
+}
+
+static void sink_put(struct sink *s, char c)
+{
+    s->total++;
+    if (s->used == s->size) {
+        if (s->fd < 0)
+            return;
+        sink_flush(s);
+    }
+    s->buf[s->used++] = c;
+}
+
+static void sink_fill(struct sink *s, char c, int n)
+{
+    while (n-- > 0)
+        sink_put(s, c);
+}
+
+/* One conversion: %[flags][width][.precision][length]type. */
+struct spec {
+    bool left, zero;
+    char sign; /* '+' or ' ' in front of numbers that are not negative, or 0 */
+    int width, precision; /* precision -1: none given */
+    int length; /* bytes of the integer argument */
+};
+
+static void put_text(struct sink *s, const struct spec *spec, const char *text)
+{
+    int len = 0;
+
+    if (!text)
+        text = "(null)";
+    while (text[len] && (spec->precision < 0 || len < spec->precision))
+        len++;
+    if (!spec->left)
+        sink_fill(s, ' ', spec->width - len);
+    for (int i = 0; i < len; i++)
+        sink_put(s, text[i]);
+    if (spec->left)
+        sink_fill(s, ' ', spec->width - len);
+}
+
+static void put_number(struct sink *s, const struct spec *spec, uint64_t value, unsigned base,
+                       const char *prefix, bool upper)
+{
+    char digits[24];
+    int n = 0, zeros = 0, len = (int)strlen(prefix);
+
+    do {
+        unsigned d = (unsigned)(value % base);
+        digits[n++] = (char)(d < 10 ? '0' + d : (upper ? 'A' : 'a') + d - 10);
+        value /= base;
+    } while (value);
+    if (spec->precision > n)
+        zeros = spec->precision - n;
+    else if (spec->zero && !spec->left && spec->precision < 0 && spec->width > n + len)
+        zeros = spec->width - n - len;
+    if (!spec->left)
+        sink_fill(s, ' ', spec->width - zeros - n - len);
+    while (*prefix)
+        sink_put(s, *prefix++);
+    sink_fill(s, '0', zeros);
+    for (int i = n; i > 0; i--)
+        sink_put(s, digits[i - 1]);
+    if (spec->left)
+        sink_fill(s, ' ', spec->width - zeros - n - len);
+}
+
+static int parse_count(const char **fmt, va_list *args)
+{
+    int n = 0;
+
+    if (**fmt == '*') {
+        (*fmt)++;
+        return va_arg(*args, int);
+    }
+    while (**fmt >= '0' && **fmt <= '9')
+        n = n * 10 + *(*fmt)++ - '0';
+    return n;
+}
+
+static void parse_spec(const char **fmt, va_list *args, struct spec *spec)
+{
+    *spec = (struct spec){.precision = -1, .length = 4};
+    for (;; (*fmt)++) {
+        if (**fmt == '-')
+            spec->left = true;
+        else if (**fmt == '0')
+            spec->zero = true;
+        else if (**fmt == '+' || **fmt == ' ')
+            spec->sign = **fmt;
+        else
+            break;
+    }
+    spec->width = parse_count(fmt, args);
+    if (spec->width < 0) { /* `*` with a negative argument means left */
+        spec->left = true;
+        spec->width = -spec->width;
+    }
+    if (**fmt == '.') {
+        (*fmt)++;
+        spec->precision = parse_count(fmt, args);
+    }
+    for (; **fmt == 'l' || **fmt == 'z' || **fmt == 'h'; (*fmt)++)
+        spec->length = **fmt == 'h' ? spec->length / 2 : 8;
+}
+
+static uint64_t next_int(const struct spec *spec, va_list *args, bool is_signed)
+{
+    uint64_t v = spec->length == 8 ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
+    int shift = 64 - 8 * spec->length;
+
+    return is_signed ? (uint64_t)((int64_t)(v << shift) >> shift) : v << shift >> shift;
+}
+
+static void convert(struct sink *s, char type, struct spec *spec, va_list *args)
+{
+    const char sign[2] = {spec->sign, 0};
+    int64_t value;
+
+    switch (type) {
+    case 'd':
+    case 'i':
+        value = (int64_t)next_int(spec, args, true);
+        put_number(s, spec, value < 0 ? -(uint64_t)value : (uint64_t)value, 10,
+                   value < 0 ? "-" : sign, false);
+        break;
+    case 'u':
+        put_number(s, spec, next_int(spec, args, false), 10, "", false);
+        break;
+    case 'x':
+    case 'X':
+        put_number(s, spec, next_int(spec, args, false), 16, "", type == 'X');
+        break;
+    case 'o':
+        put_number(s, spec, next_int(spec, args, false), 8, "", false);
+        break;
+    case 'p':
+        put_number(s, spec, va_arg(*args, uint64_t), 16, "0x", false);
+        break;
+    case 'c': {
+        const char text[2] = {(char)va_arg(*args, int), 0};
+        put_text(s, spec, text);
+        break;
+    }
+    case 's':
+        put_text(s, spec, va_arg(*args, const char *));
+        break;
+    default: /* %% and what is not known stands for itself */
+        sink_put(s, type);
+    }
+}
+
+static void format(struct sink *s, const char *fmt, va_list *args)
+{
+    struct spec spec;
+
+    while (*fmt) {
+        char c = *fmt++;
+        if (c != '%') {
+            sink_put(s, c);
+            continue;
+        }
+        parse_spec(&fmt, args, &spec);
+        if (!*fmt)
+            break;
+        convert(s, *fmt++, &spec, args);
+    }
+}
+
+int vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
+{
+    struct sink s = {buf, size ? size - 1 : 0, 0, -1, 0};
+    va_list copy;
+
+    va_copy(copy, args);
+    format(&s, fmt, &copy);
+    va_end(copy);
+    if (size)
+        buf[s.used] = 0;
+    return s.total;
+}
+
+int snprintf(char *buf, size_t size, const char *fmt, ...)
+{
+    va_list args;
+    int n;
+
+    va_start(args, fmt);
+    n = vsnprintf(buf, size, fmt, args);
+    va_end(args);
+    return n;
+}
+
+static int vdprintf(int fd, const char *fmt, va_list *args)
+{
+    char buf[512];
+    struct sink s = {buf, sizeof(buf), 0, fd, 0};
+
+    format(&s, fmt, args);
+    sink_flush(&s);
+    return s.total;
+}
+
+int dprintf(int fd, const char *fmt, ...)
+{
+    va_list args;
+    int n;
+
+    va_start(args, fmt);
+    n = vdprintf(fd, fmt, &args);
+    va_end(args);
+    return n;
+}
+
+int printf(const char *fmt, ...)
+{
+    va_list args;
+    int n;
+
+    va_start(args, fmt);
+    n = vdprintf(1, fmt, &args);
+    va_end(args);
+    return n;
+}
+
+int puts(const char *line)
+{
+    return printf("%s\n", line);
+}
+
+/* ---- strings -------------------------------------------------------------------------------------- */
+
+void *memcpy(void *dst, const void *src, size_t n)
+{
+    char *d = dst;
+    const char *s = src;
+
+    while (n--)
+        *d++ = *s++;
+    return dst;
+}
+
+void *memmove(void *dst, const void *src, size_t n)
+{
+    char *d = dst;
+    const char *s = src;
+
+    if (d <= s)
+        return memcpy(dst, src, n);
+    while (n--)
+        d[n] = s[n];
+    return dst;
+}
+
+void *memset(void *dst, int c, size_t n)
+{
+    char *d = dst;
+
+    while (n--)
+        *d++ = (char)c;
+    return dst;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+    const unsigned char *x = a, *y = b;
+
+    for (; n; n--, x++, y++)
+        if (*x != *y)
+            return *x - *y;
+    return 0;
+}
+
+size_t strlen(const char *s)
+{
+    size_t n = 0;
+
+    while (s[n])
+        n++;
+    return n;
+}
+
+int strcmp(const char *a, const char *b)
+{
+    return strncmp(a, b, SIZE_MAX);
+}
+
+int strncmp(const char *a, const char *b, size_t n)
+{
+    for (; n; n--, a++, b++)
+        if (*a != *b || !*a)
+            return (unsigned char)*a - (unsigned char)*b;
+    return 0;
+}
+
+char *strchr(const char *s, int c)
+{
+    for (;; s++) {
+        if (*s == (char)c)
+            return (char *)s;
+        if (!*s)
+            return NULL;
+    }
+}
+
+char *strstr(const char *s, const char *needle)
+{
+    size_t n = strlen(needle);
+
+    for (;; s++) {
+        if (!strncmp(s, needle, n))
+            return (char *)s;
+        if (!*s)
+            return NULL;
+    }
+}
+
+char *strncpy(char *dst, const char *src, size_t n)
+{
+    size_t i = 0;
+
+    for (; i < n && src[i]; i++)
+        dst[i] = src[i];
+    for (; i < n; i++)
+        dst[i] = 0;
+    return dst;
+}
+
+size_t strlcpy(char *dst, const char *src, size_t size)
+{
+    size_t n = strlen(src);
+
+    if (size) {
+        size_t fits = n < size ? n : size - 1;
+        memcpy(dst, src, fits);
+        dst[fits] = 0;
+    }
+    return n;
+}
+
+static int digit_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A' + 10;
+    return 99;
+}
+
+unsigned long strtoul(const char *s, char **end, int base)
+{
+    unsigned long value = 0;
+
+    if ((base == 0 || base == 16) && s[0] == '0' && (s[1] | 0x20) == 'x') {
+        s += 2;
+        base = 16;
+    }
+    if (base == 0)
+        base = *s == '0' ? 8 : 10;
+    for (; digit_value(*s) < base; s++)
+        value = value * (unsigned long)base + (unsigned long)digit_value(*s);
+    if (end)
+        *end = (char *)s;
+    return value;
+}
+
+long strtol(const char *s, char **end, int base)
+{
+    return *s == '-' ? -(long)strtoul(s + 1, end, base) : (long)strtoul(s, end, base);
+}
+
+const char *strerror(int err)
+{
+    static char other[24];
+    static const struct {
+        int err;
+        const char *text;
+    } names[] = {
+        {0, "success"},
+        {EPERM, "operation not permitted"},
+        {ENOENT, "no such file or directory"},
+        {ESRCH, "no such process"},
+        {EINTR, "interrupted"},
+        {E2BIG, "argument list too long"},
+        {ENOEXEC, "exec format error"},
+        {EBADF, "bad file descriptor"},
+        {ECHILD, "no child processes"},
+        {EAGAIN, "try again"},
+        {ENOMEM, "out of memory"},
+        {EACCES, "permission denied"},
+        {EFAULT, "bad address"},
+        {EBUSY, "busy"},
+        {EEXIST, "exists"},
+        {ENOTDIR, "not a directory"},
+        {EISDIR, "is a directory"},
+        {EINVAL, "invalid argument"},
+        {EMFILE, "too many open files"},
+        {ENOSPC, "no space left"},
+        {EROFS, "read-only file system"},
+        {EPIPE, "broken pipe"},
+        {ENOSYS, "function not implemented"},
+        {EILSEQ, "illegal byte sequence"},
+        {EOPNOTSUPP, "operation not supported"},
+        {ENOTSUPP, "not supported"},
+    };
+
+    if (err < 0)
+        err = -err;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i].err == err)
+            return names[i].text;
+    snprintf(other, sizeof(other), "error %d", err);
+    return other;
+}
+
+/* ---- memory, environment, files ------------------------------------------------------------------- */
+
+void *malloc(size_t size)
+{
+    static uintptr_t next, end;
+    uintptr_t ptr;
+
+    if (!next)
+        next = end = ((uintptr_t)CALL1(SYS_brk, 0) + 15) & -16ul;
+    if (size > PTRDIFF_MAX)
+        return NULL;
+    size = (size + 15) & -16ul;
+    if (size > end - next) {
+        uintptr_t want = (next + size + 65535) & -65536ul;
+        if (want < next || (uintptr_t)CALL1(SYS_brk, want) != want)
+            return NULL;
+        end = want;
+    }
+    ptr = next;
+    next += size;
+    return (void *)ptr;
+}
+
+void *calloc(size_t n, size_t size)
+{
+    void *ptr;
+
+    if (size && n > PTRDIFF_MAX / size)
+        return NULL;
+    ptr = malloc(n * size); /* fresh from the kernel, hence zero */
+    return ptr;
+}
+
+void free(void *ptr)
+{
+    (void)ptr;
+}
+
+char *getenv(const char *name)
+{
+    size_t n = strlen(name);
+
+    for (char **e = environ; e && *e; e++)
+        if (!strncmp(*e, name, n) && (*e)[n] == '=')
+            return *e + n + 1;
+    return NULL;
+}
+
+void *read_file(const char *path, long *size)
+{
+    struct stat st;
+    char *buf = NULL;
+    long done = 0, n = 0;
+    int fd = open(path, O_RDONLY);
+
+    *size = fd < 0 ? fd : fstat(fd, &st);
+    if (*size < 0)
+        goto out;
+    buf = malloc((size_t)st.st_size + 1);
+    *size = -ENOMEM;
+    if (!buf)
+        goto out;
+    while (done < st.st_size && (n = read(fd, buf + done, (size_t)(st.st_size - done))) > 0)
+        done += n;
+    buf[done] = 0;
+    *size = n < 0 ? n : done;
+out:
+    if (fd >= 0)
+        close(fd);
+    return *size < 0 ? NULL : buf;
+}
+
+long read_line(int fd, char *buf, size_t size)
+{
+    size_t n = 0;
+    char c;
+
+    for (;;) {
+        if (read(fd, &c, 1) <= 0)
+            return n ? (long)n : -1;
+        if (c == '\n')
+            break;
+        if (n + 1 < size)
+            buf[n++] = c;
+        buf[n] = 0;
+    }
+    buf[n] = 0;
+    return (long)n;
+}
+
+int run(const char *path, char *const argv[])
+{
+    int status = 0, pid = fork();
+
+    if (pid == 0) {
+        int err = execve(path, argv, environ);
+        dprintf(2, "%s: %s\n", path, strerror(err));
+        exit(127);
+    }
+    if (pid < 0)
+        return pid;
+    wait4(pid, &status, 0, NULL);
+    return status;
+}
