@@ -4,6 +4,8 @@
 HOST := $(BUILD)/host
 USER := $(BUILD)/user
 UNIT_C := $(sort $(wildcard tests/unit/*.c)) tests/os_host.c
+# tests that need a library of the host (libelf) run on the host only
+UNIT_HOST_C := $(sort $(wildcard tests/unit/host/*.c))
 PROGS := $(patsubst tests/progs/%.bpf.c,$(BUILD)/progs/%.bpf.o,$(sort $(wildcard tests/progs/*.bpf.c)))
 
 # The library once more for the host, with sanitizers, still freestanding; and for qemu-riscv64, where JIT output runs.
@@ -18,10 +20,10 @@ TEST_CFLAGS := -std=gnu11 -Iinclude -I. -isystem $(BUILD)/include -Wall -Wextra 
 # A hosted program has a libc with its own mem*.
 without_mem = $(filter-out %/src_base_libc_mem.o,$(call objects,$(1)))
 
-# $(call unit_tests,DIR,COMPILER,LINK FLAGS)
+# $(call unit_tests,DIR,COMPILER,LINK FLAGS,SOURCES)
 define unit_tests
-$(foreach f,$(UNIT_C),$(eval $(call unit_test,$(1),$(2),$(f),$(call unit,$(f)))))
-$(1)/unit: $(call without_mem,$(1)) $(foreach f,$(UNIT_C),$(1)/tests/$(call unit,$(f)).o)
+$(foreach f,$(4),$(eval $(call unit_test,$(1),$(2),$(f),$(call unit,$(f)))))
+$(1)/unit: $(call without_mem,$(1)) $(foreach f,$(4),$(1)/tests/$(call unit,$(f)).o)
 	$(Q)$(2) -pthread $$^ $(3) -o $$@ && echo "  LD      $$@"
 endef
 define unit_test
@@ -29,8 +31,8 @@ $(1)/tests/$(4).o: $(3) | $(UTHASH)
 	$(Q)mkdir -p $$(@D) && $(2) $(TEST_CFLAGS) -MMD -MP -c $$< -o $$@
 -include $(1)/tests/$(4).d
 endef
-$(eval $(call unit_tests,$(HOST),$(HOST_CC),-lelf))
-$(eval $(call unit_tests,$(USER),$(USER_CC),-static))
+$(eval $(call unit_tests,$(HOST),$(HOST_CC),-lelf,$(UNIT_C) $(UNIT_HOST_C)))
+$(eval $(call unit_tests,$(USER),$(USER_CC),-static,$(UNIT_C)))
 
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I/usr/include/$(shell $(HOSTCC) -print-multiarch 2>/dev/null)
 $(BUILD)/progs/%.bpf.o: tests/progs/%.bpf.c
