@@ -40,6 +40,14 @@
 #error "EBPF_CONFIG_MAX_FDS must be 8 to 65536"
 #endif
 
+/* The lowest number in that table: above the kernel's own fds, so that close(2) can tell them apart. */
+#ifndef EBPF_CONFIG_FD_BASE
+#define EBPF_CONFIG_FD_BASE 1024
+#endif
+#if EBPF_CONFIG_FD_BASE < 0 || EBPF_CONFIG_FD_BASE > 1000000000
+#error "EBPF_CONFIG_FD_BASE must be 0 to 1000000000"
+#endif
+
 /* Buckets of the index from a trap's pc to its probe: a power of two. */
 #ifndef EBPF_CONFIG_KPROBE_BUCKETS
 #define EBPF_CONFIG_KPROBE_BUCKETS 256

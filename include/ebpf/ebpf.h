@@ -4,6 +4,7 @@
  * same operations for code inside the kernel. <ebpf/os.h> is what the kernel gives, <ebpf/kprobe.h> the
  * breakpoint entry, <ebpf/object.h> loads what clang built.
  *
+ * Maps, programs and links are objects of <ebpf/os.h>: reference-counted, put by ebpf_obj_put().
  * Errors are negative errno values of Linux (<ebpf/errno.h>). T and A are the contexts of <ebpf/os.h>.
  */
 #ifndef EBPF_EBPF_H
@@ -47,19 +48,6 @@ struct ebpf_caller {
  * Returns what Linux's bpf(2) returns: an fd, 0, or -E*. T.
  */
 long ebpf_bpf(int cmd, uint64_t attr, uint32_t size, const struct ebpf_caller *caller);
-
-/* ---- objects -------------------------------------------------------------------------------------- */
-
-/* Maps, programs and links are reference-counted objects. An fd hook stores the pointer in its file. */
-struct ebpf_obj;
-void ebpf_obj_get(struct ebpf_obj *obj); /* one more reference. A */
-void ebpf_obj_put(struct ebpf_obj *obj); /* one less; the last frees, after a grace period. T */
-const char *ebpf_obj_kind(const struct ebpf_obj *obj); /* "bpf-map", "bpf-prog" or "bpf-link", as /proc shows. A */
-
-/* For kernels that use the library's own fd table: close(2) and the end of a process. T.
- * ebpf_fd_close() returns 0 or -EBADF (not one of the library's fds, or another process's). */
-int ebpf_fd_close(int fd);
-void ebpf_fd_exit(uint32_t tgid);
 
 /* ---- maps, from inside the kernel ------------------------------------------------------------------ */
 

@@ -148,15 +148,25 @@ int ebpf_os_symbol_at(uint64_t addr, struct ebpf_symbol *out);
 
 /* ---- file descriptors ----------------------------------------------------------------------------- */
 
+/* Maps, programs and links are reference-counted objects; a file of the kernel stands for one of them. */
+void ebpf_obj_get(struct ebpf_obj *obj);               /* one more reference. A */
+void ebpf_obj_put(struct ebpf_obj *obj);               /* one less; the last one frees, after a grace period. T */
+const char *ebpf_obj_kind(const struct ebpf_obj *obj); /* "bpf-map", "bpf-prog" or "bpf-link". A */
+
 /*
  * A kernel with files makes an fd of the current process that stands for obj: install returns its number or
- * -EMFILE/-ENOMEM, and owns one reference of obj from then on only if it succeeds; the file's last close calls
- * ebpf_obj_put(obj) in T. get returns the object behind fd with a reference of its own added
- * (ebpf_obj_get(obj)), NULL when fd is not open, or is not one of these. T.
- * Defaults: a small table in the library, where an fd belongs to the process (tgid) that made it; such a kernel
- * calls ebpf_fd_close() from close(2) and ebpf_fd_exit() when a process ends. Define both hooks or none.
+ * -EMFILE/-ENOMEM, and owns the caller's reference of obj from then on only if it succeeds; the file's last close
+ * calls ebpf_obj_put(obj) in T. get returns the object behind fd with a reference of its own added, NULL when fd is
+ * not open or is not one of these. T. Define both hooks or none.
+ * Defaults: a small table in the library, numbered from EBPF_CONFIG_FD_BASE, where an fd belongs to the process
+ * (tgid) that made it and is not inherited; such a kernel calls the two functions below.
  */
 int ebpf_os_fd_install(struct ebpf_obj *obj);
 struct ebpf_obj *ebpf_os_fd_get(int fd);
+
+/* For kernels that use the library's table: close(2) calls the first (0, or -EBADF: not one of the library's, or
+ * another process's), the end of a process the second. T. */
+int ebpf_fd_close(int fd);
+void ebpf_fd_exit(uint32_t tgid);
 
 #endif /* EBPF_OS_H */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Reference counts and ids of maps, programs and links. The mutex guards the id indexes only. */
+#include "src/base/obj.h"
+
+#include <ebpf/errno.h>
+#include <ebpf/os.h>
+
+#include "src/base/epoch.h"
+#include "src/base/lock.h"
+
+static struct ebpf_mutex mutex;
+static struct ebpf_obj *by_id[EBPF_OBJ_TYPES];
+static uint32_t last_id[EBPF_OBJ_TYPES];
+
+static struct ebpf_obj *find(enum ebpf_obj_type type, uint32_t id)
+{
+    struct ebpf_obj *obj;
+
+    HASH_FIND(hh, by_id[type], &id, sizeof(id), obj);
+    return obj;
+}
+
+/* Ids count up, as on Linux; after 2^31 they start again and skip what is taken. */
+static uint32_t next_id(enum ebpf_obj_type type)
+{
+    do {
+        last_id[type] = last_id[type] >= INT32_MAX ? 1 : last_id[type] + 1;
+    } while (find(type, last_id[type]));
+    return last_id[type];
+}
+
+int ebpf_obj_init(struct ebpf_obj *obj, enum ebpf_obj_type type, void (*destroy)(struct ebpf_obj *))
+{
+    int err;
+
+    obj->type = type;
+    obj->refs = 1;
+    obj->destroy = destroy;
+    ebpf_mutex_lock(&mutex);
+    obj->id = next_id(type);
+    HASH_ADD(hh, by_id[type], id, sizeof(obj->id), obj);
+    err = ebpf_hash_failed(&obj->hh) ? -ENOMEM : 0;
+    ebpf_mutex_unlock(&mutex);
+    return err;
+}
+
+void ebpf_obj_get(struct ebpf_obj *obj)
+{
+    __atomic_fetch_add(&obj->refs, 1, __ATOMIC_RELAXED);
+}
+
+void ebpf_obj_put(struct ebpf_obj *obj)
+{
+    if (__atomic_fetch_sub(&obj->refs, 1, __ATOMIC_ACQ_REL) != 1)
+        return;
+    ebpf_mutex_lock(&mutex);
+    HASH_DELETE(hh, by_id[obj->type], obj);
+    ebpf_mutex_unlock(&mutex);
+    ebpf_epoch_synchronize();
+    obj->destroy(obj);
+}
+
+const char *ebpf_obj_kind(const struct ebpf_obj *obj)
+{
+    static const char *const kinds[EBPF_OBJ_TYPES] = {"bpf-map", "bpf-prog", "bpf-link"};
+
+    return kinds[obj->type];
+}
+
+int ebpf_obj_from_fd(int fd, enum ebpf_obj_type type, struct ebpf_obj **out)
+{
+    struct ebpf_obj *obj = fd < 0 ? NULL : ebpf_os_fd_get(fd);
+
+    if (!obj)
+        return -EBADF;
+    if (obj->type != type) {
+        ebpf_obj_put(obj);
+        return -EINVAL;
+    }
+    *out = obj;
+    return 0;
+}
+
+uint32_t ebpf_obj_count(void)
+{
+    uint32_t count = 0;
+
+    ebpf_mutex_lock(&mutex);
+    for (unsigned i = 0; i < EBPF_OBJ_TYPES; i++)
+        count += HASH_COUNT(by_id[i]);
+    ebpf_mutex_unlock(&mutex);
+    return count;
+}
