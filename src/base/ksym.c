@@ -9,10 +9,6 @@
 
 #include "src/base/ksym_table.h"
 
-/* An empty table: what a kernel without one gets. Weak: must not be folded into the code below, and is not. */
-__attribute__((weak, aligned(8))) const uint8_t ebpf_ksym_table[8] = {0};
-__attribute__((weak)) const uint32_t ebpf_ksym_size = 0;
-
 struct view {
     uint64_t base;
     uint32_t count, width, token_bytes, name_bytes;

@@ -33,7 +33,7 @@ struct ebpf_ksym_header {
     uint32_t name_bytes;
 };
 
-/* The table linked in: weak and empty in src/base/ksym.c, strong in what ksymgen writes. */
+/* The table linked in: weak and empty in src/base/ksym_none.c, strong in what ksymgen writes. */
 extern const uint8_t ebpf_ksym_table[];
 extern const uint32_t ebpf_ksym_size;
 
