@@ -28,6 +28,7 @@ struct ebpf_code {
     uint32_t insn_cnt;
     struct ebpf_subprog *subprogs; /* sorted by start */
     uint32_t subprog_cnt;
+    char *log; /* where a refusal's line is kept besides the console, EBPF_CONFIG_LOG_LINE bytes; may be NULL */
 };
 
 struct ebpf_jit_image {
@@ -45,11 +46,11 @@ struct ebpf_prog {
     struct ebpf_obj obj; /* first */
     const struct ebpf_prog_type *type;
     struct ebpf_code code;
-    struct bpf_insn *xlated; /* as loaded, for BPF_OBJ_GET_INFO_BY_FD: map references by id, no addresses */
     struct ebpf_jit_image jit;
     struct ebpf_map **maps; /* references that this program holds, each once */
     uint32_t map_cnt;
     bool gpl;
+    uint32_t expected_attach_type;
     uint32_t uid;
     uint64_t load_time_ns;
     uint8_t tag[BPF_TAG_SIZE];
@@ -103,12 +104,23 @@ bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t 
  * ebpf_prog_run() on the program stack and by tests. */
 uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx);
 
-/* Refuses what neither interpreter nor JIT can run safely (src/core/check.c), and finds the subprograms:
- * fills code->subprogs (freed by the owner of code). 0, -EINVAL, -ENOMEM; one log line on refusal. T */
+/*
+ * Refuses what neither interpreter nor JIT can run safely (src/core/check.c), and finds the subprograms: fills
+ * code->subprogs (freed by the owner of code). type NULL: a bare program of a tool or test; only the engines' own needs
+ * are checked then, not what Linux refuses beyond them (immediate shifts out of range, division by immediate 0).
+ * 0, -EINVAL, -E2BIG, -ENOMEM, -EPERM (helper needs a capability); one log line on refusal. T
+ */
 int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, bool gpl, uint32_t caps);
 
 /* Rewrites the loads and stores whose base is the context pointer (src/core/ctx_access.c). 0, -EACCES, -ENOMEM. T */
 int ebpf_code_rewrite_ctx(struct ebpf_code *code, const struct ebpf_prog_type *type);
+
+/* Frees insns and subprogs. T */
+void ebpf_code_fini(struct ebpf_code *code);
+
+/* The one line that says why a program is refused: to the console and to code->log. */
+__attribute__((format(printf, 3, 4))) int ebpf_code_reject(const struct ebpf_code *code, int err,
+                                                           const char *format, ...);
 
 int ebpf_prog_from_fd(int fd, struct ebpf_prog **out);
 

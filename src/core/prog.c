@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loading a program: copy, structural check, map references, context accesses, JIT. One way, context T; the program
+ * becomes visible only when all of it has worked.
+ */
+#include "src/core/prog.h"
+
+#include "jit/jit.h"
+#include "maps/map.h"
+#include "src/base/alloc.h"
+#include "src/base/bits.h"
+#include "src/base/log.h"
+#include "src/base/sha1.h"
+#include "src/core/load.h"
+#include "src/core/user.h"
+
+/* Linux: MAX_USED_MAPS */
+#define MAX_MAPS 64u
+
+#define EBPF_PROG_TYPE(id, name) extern const struct ebpf_prog_type ebpf_prog_type_##name;
+#include "src/core/prog_types.def"
+#undef EBPF_PROG_TYPE
+
+static const struct ebpf_prog_type *const types[] = {
+#define EBPF_PROG_TYPE(id, name) [id] = &ebpf_prog_type_##name,
+#include "src/core/prog_types.def"
+#undef EBPF_PROG_TYPE
+};
+
+const struct ebpf_prog_type *ebpf_prog_type_find(uint32_t id)
+{
+    return id < EBPF_ARRAY_SIZE(types) ? types[id] : NULL;
+}
+
+/* include/linux/license.h names the same strings. */
+bool ebpf_license_is_gpl(const char *license)
+{
+    static const char *const compatible[] = {
+        "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL",
+    };
+
+    for (size_t i = 0; i < EBPF_ARRAY_SIZE(compatible); i++) {
+        if (ebpf_streq(license, compatible[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Linux's bpf_obj_name_cpy(): letters, digits, '_' and '.', then zeros to the end. */
+bool ebpf_name_ok(const char name[BPF_OBJ_NAME_LEN])
+{
+    size_t len = ebpf_strnlen(name, BPF_OBJ_NAME_LEN);
+
+    if (len == BPF_OBJ_NAME_LEN || !ebpf_all_zero(name + len, BPF_OBJ_NAME_LEN - len))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.'))
+            return false;
+    }
+    return true;
+}
+
+/* The tag names the program whatever numbers its maps happen to have: Linux's bpf_prog_calc_tag(). Uses the program's
+ * own copy before the references are resolved, and puts them back. */
+static int calc_tag(struct ebpf_prog *prog)
+{
+    size_t size = prog->code.insn_cnt * sizeof(struct bpf_insn);
+    struct bpf_insn *copy = ebpf_memdup(prog->code.insns, size);
+    uint8_t digest[20];
+
+    if (!copy)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < prog->code.insn_cnt; i++) {
+        if (copy[i].code == (BPF_LD | BPF_IMM | BPF_DW)) {
+            if (copy[i].src_reg)
+                copy[i].imm = copy[i + 1].imm = 0;
+            i++;
+        }
+    }
+    ebpf_sha1(copy, size, digest);
+    memcpy(prog->tag, digest, sizeof(prog->tag));
+    ebpf_free(copy, size);
+    return 0;
+}
+
+/* ---- map references ---------------------------------------------------------------------------------------- */
+
+/* Keeps the reference that the caller holds, or puts it if the program holds one already. */
+static int hold_map(struct ebpf_prog *prog, struct ebpf_map *map)
+{
+    for (uint32_t i = 0; i < prog->map_cnt; i++) {
+        if (prog->maps[i] == map) {
+            ebpf_obj_put(&map->obj);
+            return 0;
+        }
+    }
+    if (prog->map_cnt == MAX_MAPS) {
+        ebpf_obj_put(&map->obj);
+        return ebpf_code_reject(&prog->code, -E2BIG, "The total number of maps per program has reached the limit of %u",
+                                MAX_MAPS);
+    }
+    prog->maps[prog->map_cnt++] = map;
+    return 0;
+}
+
+/* One LD_IMM64 that names a map: from an fd or an index to an address. */
+static int resolve_map(struct ebpf_prog *prog, struct bpf_insn *insn, const struct ebpf_load *load)
+{
+    bool by_index = insn->src_reg == BPF_PSEUDO_MAP_IDX || insn->src_reg == BPF_PSEUDO_MAP_IDX_VALUE;
+    bool value = insn->src_reg == BPF_PSEUDO_MAP_VALUE || insn->src_reg == BPF_PSEUDO_MAP_IDX_VALUE;
+    unsigned at = (unsigned)(insn - prog->code.insns);
+    struct ebpf_map *map;
+    uint64_t addr;
+    int err = load->find_map(load, by_index, insn->imm, &map);
+
+    if (err)
+        return ebpf_code_reject(&prog->code, err, "insn %u: %s %d is not pointing to valid bpf_map", at,
+                                by_index ? "map index" : "fd", insn->imm);
+    err = hold_map(prog, map);
+    if (err)
+        return err;
+    addr = (uint64_t)(uintptr_t)map;
+    if (value) {
+        err = map->ops->value_addr ? map->ops->value_addr(map, (uint32_t)insn[1].imm, &addr) : -EINVAL;
+        if (err)
+            return ebpf_code_reject(&prog->code, err, "insn %u: invalid access to map value pointer, value_size=%u off=%u",
+                                    at, map->value_size, (uint32_t)insn[1].imm);
+    }
+    insn->src_reg = value ? BPF_PSEUDO_MAP_VALUE : BPF_PSEUDO_MAP_FD;
+    ebpf_insn_set_imm64(insn, addr);
+    return 0;
+}
+
+static int resolve_maps(struct ebpf_prog *prog, const struct ebpf_load *load)
+{
+    prog->maps = ebpf_calloc(MAX_MAPS, sizeof(*prog->maps));
+    if (!prog->maps)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < prog->code.insn_cnt; i++) {
+        struct bpf_insn *insn = &prog->code.insns[i];
+        int err = 0;
+
+        if (insn->code != (BPF_LD | BPF_IMM | BPF_DW))
+            continue;
+        if (insn->src_reg)
+            err = resolve_map(prog, insn, load);
+        if (err)
+            return err;
+        i++;
+    }
+    return 0;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------- */
+
+static void prog_free(struct ebpf_prog *prog)
+{
+    ebpf_jit_free(&prog->jit);
+    for (uint32_t i = 0; i < prog->map_cnt; i++)
+        ebpf_obj_put(&prog->maps[i]->obj);
+    ebpf_free(prog->maps, MAX_MAPS * sizeof(*prog->maps));
+    ebpf_free(prog->stats, ebpf_os_cpu_count() * sizeof(*prog->stats));
+    ebpf_code_fini(&prog->code);
+    ebpf_free(prog, sizeof(*prog));
+}
+
+static void prog_destroy(struct ebpf_obj *obj)
+{
+    prog_free(ebpf_prog_of(obj));
+}
+
+/* Without the JIT, or where it gives up, the interpreter runs the program; only memory is worth a word. */
+static void compile(struct ebpf_prog *prog)
+{
+    int err = ebpf_jit_compile(&prog->code, &prog->jit);
+
+    if (err && err != -EOPNOTSUPP)
+        ebpf_log("ebpf: no JIT for program %s (%d), the interpreter runs it", prog->name, err);
+}
+
+static int prepare(struct ebpf_prog *prog, const struct ebpf_load *load)
+{
+    int err = ebpf_code_check(&prog->code, prog->type, prog->gpl, load->spec.caps);
+
+    if (!err)
+        err = calc_tag(prog);
+    if (!err)
+        err = resolve_maps(prog, load);
+    if (!err)
+        err = ebpf_code_rewrite_ctx(&prog->code, prog->type);
+    if (!err)
+        compile(prog);
+    return err;
+}
+
+static int check_spec(const struct ebpf_prog_spec *spec, const struct ebpf_prog_type *type)
+{
+    if (spec->flags & ~(BPF_F_STRICT_ALIGNMENT | BPF_F_ANY_ALIGNMENT))
+        return -EINVAL;
+    if (!(spec->caps & EBPF_CAP_BPF))
+        return -EPERM;
+    if (!spec->insn_cnt || spec->insn_cnt > EBPF_CONFIG_MAX_INSNS)
+        return -E2BIG;
+    if (!type || !ebpf_name_ok(spec->name))
+        return -EINVAL;
+    if ((type->caps & spec->caps) != type->caps)
+        return -EPERM;
+    if (!(spec->caps & EBPF_CAP_TRUST)) {
+        ebpf_log("ebpf: there is no verifier in this build: loading needs the trust capability");
+        return -EPERM;
+    }
+    return 0;
+}
+
+static struct ebpf_prog *prog_alloc(const struct ebpf_prog_spec *spec)
+{
+    struct ebpf_prog *prog = ebpf_zalloc(sizeof(*prog));
+
+    if (!prog)
+        return NULL;
+    prog->stats = ebpf_calloc(ebpf_os_cpu_count(), sizeof(*prog->stats));
+    prog->code.insns = ebpf_calloc(spec->insn_cnt, sizeof(struct bpf_insn));
+    prog->code.insn_cnt = spec->insn_cnt;
+    if (!prog->stats || !prog->code.insns) {
+        prog_free(prog);
+        return NULL;
+    }
+    memcpy(prog->name, spec->name, sizeof(prog->name));
+    return prog;
+}
+
+int ebpf_prog_load_from(const struct ebpf_load *load, struct ebpf_prog **out)
+{
+    const struct ebpf_prog_spec *spec = &load->spec;
+    const struct ebpf_prog_type *type = ebpf_prog_type_find(spec->type);
+    struct ebpf_task task = {0};
+    struct ebpf_prog *prog;
+    int err = check_spec(spec, type);
+
+    if (err)
+        return err;
+    prog = prog_alloc(spec);
+    if (!prog)
+        return -ENOMEM;
+    ebpf_os_current(&task);
+    prog->type = type;
+    prog->expected_attach_type = spec->expected_attach_type;
+    prog->uid = task.uid;
+    prog->gpl = ebpf_license_is_gpl(spec->license);
+    prog->load_time_ns = ebpf_os_time_ns();
+    prog->code.log = load->log;
+    err = ebpf_copy_in(load->caller, prog->code.insns, (uint64_t)(uintptr_t)spec->insns,
+                       prog->code.insn_cnt * sizeof(struct bpf_insn));
+    if (!err)
+        err = prepare(prog, load);
+    prog->code.log = NULL;
+    if (!err)
+        err = ebpf_obj_init(&prog->obj, EBPF_OBJ_PROG, prog_destroy);
+    if (err) {
+        prog_free(prog);
+        return err;
+    }
+    *out = prog;
+    return 0;
+}
+
+/* ---- from inside the kernel ------------------------------------------------------------------------------------ */
+
+static int map_by_index(const struct ebpf_load *load, bool by_index, int32_t n, struct ebpf_map **out)
+{
+    if (!by_index)
+        return -EBADF;
+    if (n < 0 || (uint32_t)n >= load->spec.map_cnt)
+        return -EINVAL;
+    *out = load->spec.maps[n];
+    ebpf_obj_get(&(*out)->obj);
+    return 0;
+}
+
+int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
+{
+    const struct ebpf_caller caller = {.caps = spec->caps, .kernel = true};
+    const struct ebpf_load load = {.spec = *spec, .caller = &caller, .find_map = map_by_index};
+
+    return ebpf_prog_load_from(&load, out);
+}
+
+struct ebpf_obj *ebpf_prog_obj(struct ebpf_prog *prog)
+{
+    return &prog->obj;
+}
+
+bool ebpf_prog_is_jited(const struct ebpf_prog *prog)
+{
+    return prog->jit.mem != NULL;
+}
+
+int ebpf_prog_test_run(struct ebpf_prog *prog, union bpf_attr *attr)
+{
+    const struct ebpf_caller caller = {.caps = EBPF_CAP_ALL, .kernel = true};
+
+    return prog->type->test_run ? prog->type->test_run(prog, attr, &caller) : -ENOTSUPP;
+}
+
+int ebpf_prog_from_fd(int fd, struct ebpf_prog **out)
+{
+    struct ebpf_obj *obj;
+    int err = ebpf_obj_from_fd(fd, EBPF_OBJ_PROG, &obj);
+
+    if (!err)
+        *out = ebpf_prog_of(obj);
+    return err;
+}

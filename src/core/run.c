@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running a program: interrupts off, one program at a time on each hart, on that hart's program stack, inside an epoch
+ * section. Context A.
+ */
+#include "src/base/epoch.h"
+#include "src/core/prog.h"
+#include "src/core/run.h"
+
+struct hart {
+    struct ebpf_run run;
+    bool busy;
+} __attribute__((aligned(64)));
+
+static struct hart harts[EBPF_CONFIG_MAX_CPUS];
+static uint8_t stacks[EBPF_CONFIG_MAX_CPUS][EBPF_CONFIG_STACK_SIZE] __attribute__((aligned(16)));
+
+#if defined(__riscv)
+/* src/core/stack.S: calls fn(arg, ctx) with sp = top */
+uint64_t ebpf_stack_call(uint64_t (*fn)(const void *arg, void *ctx), const void *arg, void *ctx, void *top);
+#else
+/* On other machines programs run in tests and tools only, where stacks are large. */
+static uint64_t ebpf_stack_call(uint64_t (*fn)(const void *arg, void *ctx), const void *arg, void *ctx, void *top)
+{
+    (void)top;
+    return fn(arg, ctx);
+}
+#endif
+
+static uint64_t run_interp(const void *arg, void *ctx)
+{
+    const struct ebpf_prog *prog = arg;
+
+    return ebpf_interp(&prog->code, ctx);
+}
+
+static uint64_t run_jit(const void *arg, void *ctx)
+{
+    const struct ebpf_prog *prog = arg;
+    union {
+        void *mem;
+        uint64_t (*fn)(void *ctx);
+    } code = {.mem = prog->jit.mem};
+
+    return code.fn(ctx);
+}
+
+bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t *ret)
+{
+    unsigned long irq = ebpf_os_irq_save();
+    unsigned cpu = ebpf_os_cpu_id();
+    struct hart *hart = &harts[cpu];
+    bool ran = !hart->busy;
+
+    if (ran) {
+        hart->busy = true;
+        hart->run.prog = prog;
+        hart->run.cookie = cookie;
+        ebpf_epoch_enter(cpu);
+        *ret = ebpf_stack_call(prog->jit.mem ? run_jit : run_interp, prog, ctx, stacks[cpu] + sizeof(stacks[cpu]));
+        ebpf_epoch_exit(cpu);
+        prog->stats[cpu].runs++;
+        hart->busy = false;
+    } else {
+        prog->stats[cpu].misses++;
+    }
+    ebpf_os_irq_restore(irq);
+    return ran;
+}
+
+const struct ebpf_run *ebpf_run_current(void)
+{
+    const struct hart *hart = &harts[ebpf_os_cpu_id()];
+
+    return hart->busy ? &hart->run : NULL;
+}
+
+size_t ebpf_stack_used(unsigned cpu)
+{
+    size_t untouched = 0;
+
+    while (untouched < sizeof(stacks[cpu]) && stacks[cpu][untouched] == EBPF_STACK_PAINT)
+        untouched++;
+    return sizeof(stacks[cpu]) - untouched;
+}
+
+void ebpf_stack_paint(void)
+{
+    memset(stacks, EBPF_STACK_PAINT, sizeof(stacks));
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uint64_t ebpf_stack_call(fn, arg, ctx, top): calls fn(arg, ctx) on the stack that ends at top (aligned to 16), and
+ * comes back to the caller's. The caller's sp is kept in s0, which fn preserves (psABI, Integer Register Convention),
+ * and s0 and ra on the new stack.
+ */
+#if defined(__riscv)
+.text
+.globl ebpf_stack_call
+.type ebpf_stack_call, @function
+ebpf_stack_call:
+    addi a3, a3, -16
+    sd ra, 8(a3)
+    sd s0, 0(a3)
+    mv s0, sp
+    mv sp, a3
+    mv t0, a0
+    mv a0, a1
+    mv a1, a2
+    jalr t0
+    mv t1, s0
+    ld s0, 0(sp)
+    ld ra, 8(sp)
+    mv sp, t1
+    ret
+.size ebpf_stack_call, . - ebpf_stack_call
+#endif
+.section .note.GNU-stack, "", %progbits

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between the parts of the object loader. An object is opened in this order:
+ *
+ *   elf.c       bounds everything                      sections.c  says what each section is
+ *   maps.c      map definitions, global data           funcs.c     functions, and which of them are programs
+ *   reloc.c     resolves references inside functions   core_relo.c functions that need CO-RE
+ *   object.c    puts that together; the public API     link.c      a program = its function + all that it calls
+ *                                                      load.c      maps and programs come to life; attaching
+ *
+ * After reloc.c the instructions of all functions (obj->insns) are in their final form but for function references:
+ * LD_IMM64 names maps by BPF_PSEUDO_MAP_IDX(_VALUE); the imm of a BPF_PSEUDO_CALL or BPF_PSEUDO_FUNC is an index into
+ * obj->funcs until link.c makes it a distance. Context T throughout.
+ */
+#ifndef EBPF_LOADER_LOADER_H
+#define EBPF_LOADER_LOADER_H
+
+#include <ebpf/object.h>
+
+#include "src/loader/btf.h"
+#include "src/loader/elf.h"
+
+#define EBPF_LOADER_NONE UINT32_MAX
+
+struct ebpf_object_map {
+    struct ebpf_object *obj;
+    char *name; /* ebpf_loader_strdup() */
+    struct ebpf_map_spec spec;
+    uint32_t section; /* references to (section, offset) mean this map, or for data byte 0 of its value */
+    uint32_t offset;
+    bool is_data;
+    bool reused;
+    uint8_t *initial; /* data: spec.value_size bytes; NULL: all zero */
+    struct ebpf_map *map; /* one reference; before load only if reused */
+};
+
+struct ebpf_loader_func {
+    uint32_t section;
+    uint32_t start, insn_cnt; /* in the section, in instructions */
+    uint32_t insns;           /* index of the first one in obj->insns */
+    uint32_t core_offset;     /* in .BTF.ext, of a CO-RE relocation inside; EBPF_LOADER_NONE: there is none */
+    uint32_t linked;          /* the last link that this function was put into, */
+    uint32_t position;        /* where there, */
+    uint32_t next;            /* and the function behind it */
+};
+
+/* A row of the table of section names. */
+struct ebpf_loader_sec_def {
+    const char *name; /* the section is called so, or NAME/something */
+    uint32_t type, attach_type;
+    enum { EBPF_ATTACH_NONE, EBPF_ATTACH_KPROBE } attach;
+};
+
+struct ebpf_object_prog {
+    struct ebpf_object *obj;
+    char *name, *section; /* ebpf_loader_strdup() */
+    const struct ebpf_loader_sec_def *def; /* NULL: section not known */
+    uint32_t func;
+    uint32_t type;
+    bool autoload;
+    struct bpf_insn *insns; /* linked for ebpf_object_prog_insns(); NULL: not yet */
+    uint32_t insn_cnt;
+    struct ebpf_prog *prog;
+    struct ebpf_link *link;
+};
+
+struct ebpf_object {
+    struct ebpf_object_map *maps; /* those of one section together, by offset */
+    uint32_t map_cnt;
+    struct ebpf_loader_func *funcs; /* by section, then by start */
+    uint32_t func_cnt;
+    struct ebpf_object_prog *progs;
+    uint32_t prog_cnt;
+    struct bpf_insn *insns; /* of all functions */
+    uint32_t insn_cnt;
+    uint32_t links; /* stamp for func.linked */
+    uint32_t btf_ext_section;
+    bool loaded;
+    char license[128]; /* Linux's limit */
+};
+
+/* What exists while an object is being opened. */
+struct ebpf_loader {
+    struct ebpf_elf elf;
+    struct ebpf_btf btf; /* data NULL: none */
+    struct ebpf_object *obj;
+};
+
+/* ---- sections.c ---- */
+int ebpf_loader_classify(struct ebpf_elf *elf);
+/* The only section of a kind; 0: none. */
+uint32_t ebpf_loader_section(const struct ebpf_elf *elf, enum ebpf_elf_kind kind);
+/* name without the leading '?'. NULL: not known */
+const struct ebpf_loader_sec_def *ebpf_loader_sec_def(const char *name);
+
+/* ---- maps.c, btf_maps.c ---- */
+int ebpf_loader_maps(struct ebpf_loader *ld);
+uint32_t ebpf_loader_btf_map_count(struct ebpf_loader *ld, struct ebpf_btf_type *datasec, int *err);
+int ebpf_loader_btf_maps(struct ebpf_loader *ld, const struct ebpf_btf_type *datasec);
+/* The next free element of obj->maps, named. NULL: no memory */
+struct ebpf_object_map *ebpf_loader_map_add(struct ebpf_object *obj, const char *name,
+                                            uint32_t section, uint32_t offset);
+/* Index of the map that starts at (section, offset), EBPF_LOADER_NONE: none does. For data: the section's map. */
+uint32_t ebpf_loader_map_at(const struct ebpf_object *obj, uint32_t section, uint64_t offset);
+/* What libbpf makes of a ring buffer's size: a power of two of pages. */
+uint32_t ebpf_loader_max_entries(uint32_t type, uint32_t max_entries);
+
+/* ---- funcs.c ---- */
+int ebpf_loader_funcs(struct ebpf_loader *ld);
+/* Index of the function that holds an instruction of a section, EBPF_LOADER_NONE: none does. */
+uint32_t ebpf_loader_func_at(const struct ebpf_object *obj, uint32_t section, uint64_t insn);
+
+/* ---- reloc.c ---- */
+/* A copy of a section with the relocations against it applied (ABS32 and NODYLD32: BTF). *out: ebpf_alloc(size) */
+int ebpf_loader_relocated(const struct ebpf_elf *elf, uint32_t section, uint8_t **out);
+int ebpf_loader_relocate(struct ebpf_loader *ld);
+
+/* ---- core_relo.c ---- */
+int ebpf_loader_core_relos(struct ebpf_loader *ld);
+
+/* ---- link.c ---- */
+/* *out: *insn_cnt instructions of ebpf_alloc(). 0, -EOPNOTSUPP (CO-RE), -E2BIG, -ENOMEM */
+int ebpf_loader_link(struct ebpf_object *obj, uint32_t func, struct bpf_insn **out,
+                     uint32_t *insn_cnt);
+
+/* ---- load.c ---- */
+void ebpf_loader_unload(struct ebpf_object *obj); /* back to before ebpf_object_load() */
+
+/* ---- object.c ---- */
+char *ebpf_loader_strdup(const char *s); /* freed with ebpf_loader_strfree() */
+void ebpf_loader_strfree(char *s);
+/* Linux allows letters, digits, '_' and '.' in the names of objects: the rest becomes '_', the end is cut off. */
+void ebpf_loader_obj_name(char *dst, const char *name);
+
+#endif /* EBPF_LOADER_LOADER_H */
