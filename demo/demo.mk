@@ -5,10 +5,12 @@
 BUILD ?= build
 LIB ?= $(BUILD)/rv64/libbarebpf.a
 CLANG ?= clang
-RV_CC ?= riscv64-unknown-elf-gcc
+CROSS ?= riscv64-unknown-elf-
+HOSTCC ?= gcc
 Q ?= @
 
 DEMO := $(BUILD)/demo
+DEMO_CC := $(CROSS)gcc
 DEMO_CFLAGS := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -ffreestanding -nostdlib -std=c11 \
     -O2 -g -fno-omit-frame-pointer -fno-strict-aliasing -Wall -Wextra -Wshadow -Werror -Iinclude -MMD -MP
 # No __global_pointer$: the kernel has no gp register to keep, and text must not move between the two links.
@@ -20,6 +22,30 @@ DEMO_LDFLAGS := -march=rv64imac_zicsr_zifencei -mabi=lp64 -nostdlib -static -Wl,
 demo-kernel: $(DEMO)/kernel.elf
 initramfs: $(DEMO)/initramfs.cpio
 
+# ---- the kernel: linked twice, the second time with the table of the first one's symbols ---------------
+KERNEL_OBJ := $(patsubst demo/kernel/%,$(DEMO)/kernel/%.o,$(sort $(wildcard demo/kernel/*.[cS])))
+KERNEL_LINK = $(DEMO_CC) $(DEMO_LDFLAGS) -T demo/kernel/kernel.ld -o $@ $(filter %.o,$^) $(LIB)
+ifndef TOOLS
+include tools/tools.mk
+endif
+
+# 4 KiB stacks: no function may take much of one.
+$(DEMO)/kernel/%.o: demo/kernel/% demo/demo.mk
+	@mkdir -p $(@D)
+	$(Q)$(DEMO_CC) $(DEMO_CFLAGS) $(CONFIG) -Wframe-larger-than=768 -c -o $@ $<
+
+$(DEMO)/kernel.stage1.elf: $(KERNEL_OBJ) $(LIB) demo/kernel/kernel.ld
+	$(Q)$(KERNEL_LINK)
+
+$(DEMO)/ksyms.S: $(DEMO)/kernel.stage1.elf $(BUILD)/tools/ksymgen
+	$(Q)$(BUILD)/tools/ksymgen $< $@
+
+$(DEMO)/ksyms.o: $(DEMO)/ksyms.S
+	$(Q)$(DEMO_CC) $(DEMO_CFLAGS) -c -o $@ $<
+
+$(DEMO)/kernel.elf: $(KERNEL_OBJ) $(DEMO)/ksyms.o $(LIB) demo/kernel/kernel.ld
+	$(Q)$(KERNEL_LINK) && echo "  LD      $@"
+
 # ---- user programs: every demo/user/NAME.c but lib.c becomes /bin/NAME ---------------------------------
 USER_PROGS := $(filter-out lib,$(patsubst demo/user/%.c,%,$(wildcard demo/user/*.c)))
 USER_LIB := $(DEMO)/user/crt0.S.o $(DEMO)/user/lib.o
@@ -27,18 +53,18 @@ USER_BIN := $(USER_PROGS:%=$(DEMO)/user/%)
 
 $(DEMO)/user/%.o: demo/user/%.c demo/demo.mk
 	@mkdir -p $(@D)
-	$(Q)$(RV_CC) $(DEMO_CFLAGS) -Idemo/user -c -o $@ $<
+	$(Q)$(DEMO_CC) $(DEMO_CFLAGS) -Idemo/user -c -o $@ $<
 
 $(DEMO)/user/%.S.o: demo/user/%.S demo/demo.mk
 	@mkdir -p $(@D)
-	$(Q)$(RV_CC) $(DEMO_CFLAGS) -c -o $@ $<
+	$(Q)$(DEMO_CC) $(DEMO_CFLAGS) -c -o $@ $<
 
 $(USER_BIN): %: %.o $(USER_LIB) demo/user/user.ld
-	$(Q)$(RV_CC) $(DEMO_LDFLAGS) -T demo/user/user.ld -o $@ $< $(USER_LIB) -lgcc
+	$(Q)$(DEMO_CC) $(DEMO_LDFLAGS) -T demo/user/user.ld -o $@ $< $(USER_LIB)
 
 # ---- BPF programs: every demo/bpf/NAME.bpf.c becomes /bpf/NAME.bpf.o -----------------------------------
 BPF_OBJ := $(patsubst demo/bpf/%.c,$(DEMO)/bpf/%.o,$(wildcard demo/bpf/*.bpf.c))
-BPF_CFLAGS ?= -O2 -g -target bpf -mcpu=v3 -Wall -Werror -D__TARGET_ARCH_riscv -Iinclude \
+BPF_CFLAGS ?= -O2 -g -target bpf -mcpu=v3 -ffreestanding -Wall -Werror -D__TARGET_ARCH_riscv -Iinclude \
     -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
 $(DEMO)/bpf/%.bpf.o: demo/bpf/%.bpf.c demo/demo.mk
@@ -65,4 +91,4 @@ $(DEMO)/initramfs.cpio: $(USER_BIN) $(BPF_OBJ) $(DEMO)/initramfs.list
 demo-clean:
 	rm -rf $(DEMO)
 
--include $(wildcard $(DEMO)/user/*.d $(DEMO)/bpf/*.d)
+-include $(wildcard $(DEMO)/user/*.d $(DEMO)/bpf/*.d $(DEMO)/kernel/*.d)

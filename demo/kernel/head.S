@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first instructions of each hart. OpenSBI starts one hart at _start with the MMU off, a0 = hart id, a1 = device
+ * tree; the kernel starts the others at _start_secondary (SBI HSM), a1 = the hart's idle thread.
+ */
+#include "riscv.h"
+
+    .section .text.head, "ax"
+    .globl _start
+    .type _start, @function
+_start:
+    csrw sie, zero
+    mv s0, a0
+    mv s1, a1
+    la t0, __bss_start
+    la t1, __bss_end
+1:  sd zero, (t0)
+    addi t0, t0, 8
+    bltu t0, t1, 1b
+    call enable_mmu
+    la sp, boot_stack + PAGE_SIZE
+    la tp, boot_thread
+    li fp, 0
+    mv a0, s0
+    mv a1, s1
+    tail kernel_main
+
+    .globl _start_secondary
+    .type _start_secondary, @function
+_start_secondary:
+    csrw sie, zero
+    mv tp, a1
+    call enable_mmu
+    ld t0, kernel_satp
+    csrw satp, t0
+    sfence.vma
+    ld sp, THREAD_KERNEL_SP(tp)
+    li fp, 0
+    tail hart_main
+
+/* Turns paging on and returns to the virtual alias of the caller. The next instruction after the write to satp is
+ * fetched through early_root's identity mapping. */
+enable_mmu:
+    li t0, KERNEL_BASE
+    add ra, ra, t0
+    la t0, early_root
+    srli t0, t0, 12
+    li t1, 8 << 60 /* Sv39 */
+    or t0, t0, t1
+    sfence.vma
+    csrw satp, t0
+    sfence.vma
+    ret
+
+/* Gigabyte pages: RAM's first at its physical address, and the low 4 GiB at KERNEL_BASE. Everything is
+ * writable and executable here; vm_init() builds the real table. */
+    .section .rodata
+    .balign PAGE_SIZE
+early_root:
+    .zero 2 * 8
+    .quad (0x80000000 >> 2) | 0xcf
+    .zero 253 * 8
+    .quad 0xcf
+    .quad (0x40000000 >> 2) | 0xcf
+    .quad (0x80000000 >> 2) | 0xcf
+    .quad (0xc0000000 >> 2) | 0xcf
+    .zero 252 * 8
+
+    .bss
+    .balign PAGE_SIZE
+boot_stack:
+    .zero PAGE_SIZE

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The port: every hook of <ebpf/os.h> that this kernel gives the library, and nothing else. What is not here (symbols)
+ * is the library's default, which reads the table that tools/ksymgen links in.
+ */
+#include <ebpf/ebpf.h>
+#include <ebpf/os.h>
+
+#include "kernel.h"
+
+int os_port_init(void)
+{
+    int err = ebpf_init();
+
+    /* Boot code and trap entry: what runs before a breakpoint gets to the library. */
+    return err ? err : ebpf_kprobe_exclude((uint64_t)__kernel_start, (uint64_t)__trap_text_end);
+}
+
+/* ---- memory --------------------------------------------------------------------------------------- */
+
+void *ebpf_os_alloc(size_t size)
+{
+    return kmalloc(size);
+}
+
+void ebpf_os_free(void *ptr, size_t size)
+{
+    kfree(ptr, size);
+}
+
+/* ---- interrupts, harts, time ---------------------------------------------------------------------- */
+
+unsigned long ebpf_os_irq_save(void)
+{
+    return irq_save();
+}
+
+void ebpf_os_irq_restore(unsigned long state)
+{
+    irq_restore(state);
+}
+
+unsigned ebpf_os_cpu_id(void)
+{
+    return current->cpu->id;
+}
+
+unsigned ebpf_os_cpu_count(void)
+{
+    return cpu_count;
+}
+
+uint64_t ebpf_os_time_ns(void)
+{
+    return time_ns();
+}
+
+void ebpf_os_yield(void)
+{
+    schedule();
+}
+
+uint32_t ebpf_os_random(void)
+{
+    return random32();
+}
+
+/* ---- console -------------------------------------------------------------------------------------- */
+
+void ebpf_os_console(const char *line)
+{
+    printk("%s\n", line);
+}
+
+void ebpf_os_trace(const char *text, size_t len)
+{
+    console_write(text, len);
+}
+
+/* ---- the current thread --------------------------------------------------------------------------- */
+
+void ebpf_os_current(struct ebpf_task *out)
+{
+    const struct thread *t = current;
+
+    out->pid = out->tgid = (uint32_t)t->tid;
+    if (t->proc) {
+        out->uid = t->proc->uid;
+        out->gid = t->proc->gid;
+    }
+    strcopy(out->comm, t->comm, sizeof(out->comm));
+}
+
+/* ---- other people's memory ------------------------------------------------------------------------ */
+
+int ebpf_os_copy_from_user(void *dst, uint64_t src, size_t len)
+{
+    return copy_from_user(dst, src, len);
+}
+
+int ebpf_os_copy_to_user(uint64_t dst, const void *src, size_t len)
+{
+    return copy_to_user(dst, src, len);
+}
+
+int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user)
+{
+    if (user)
+        return copy_from_user(dst, src, len);
+    if (src < KERNEL_BASE || len > -src)
+        return -EFAULT;
+    return (int)copy_kernel_raw(dst, (const void *)src, len);
+}
+
+/* ---- code: the region behind .text, in pieces of 64 bytes ------------------------------------------- */
+
+#define PIECE 64
+#define PIECES 8192 /* kernel.ld: 512 KiB */
+
+static struct spinlock code_lock;
+static uint8_t code_used[PIECES];
+
+void *ebpf_os_code_alloc(size_t size)
+{
+    size_t want = (size + PIECE - 1) / PIECE, run = 0;
+    unsigned long irq = spin_lock(&code_lock);
+    void *found = NULL;
+
+    for (size_t i = 0; i < PIECES && want <= PIECES && !found; i++) {
+        run = code_used[i] ? 0 : run + 1;
+        if (run == want) {
+            memset(&code_used[i + 1 - want], 1, want);
+            found = __code_start + (i + 1 - want) * PIECE;
+        }
+    }
+    spin_unlock(&code_lock, irq);
+    return found;
+}
+
+void ebpf_os_code_free(void *ptr, size_t size)
+{
+    unsigned long irq = spin_lock(&code_lock);
+
+    memset(&code_used[((char *)ptr - __code_start) / PIECE], 0, (size + PIECE - 1) / PIECE);
+    spin_unlock(&code_lock, irq);
+}
+
+int ebpf_os_text_write(void *dst, const void *src, size_t len)
+{
+    return text_poke(dst, src, len);
+}
+
+/* ---- file descriptors: a kind of file --------------------------------------------------------------- */
+
+static void obj_release(struct file *f)
+{
+    ebpf_obj_put(f->obj);
+}
+
+static const struct file_ops obj_ops = {.release = obj_release};
+
+int ebpf_os_fd_install(struct ebpf_obj *obj)
+{
+    struct file *f = file_alloc(&obj_ops, O_RDWR | O_CLOEXEC, 0600);
+    int fd;
+
+    if (!f)
+        return -ENOMEM;
+    f->obj = obj;
+    fd = fd_install(f, 0, f->flags);
+    if (fd < 0)
+        kfree(f, sizeof(*f)); /* not file_put(): the reference stays the caller's */
+    return fd;
+}
+
+struct ebpf_obj *ebpf_os_fd_get(int fd)
+{
+    struct file *f = fd_file(fd);
+
+    if (!f || f->ops != &obj_ops)
+        return NULL;
+    ebpf_obj_get(f->obj);
+    return f->obj;
+}

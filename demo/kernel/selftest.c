@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests that run inside the kernel: `test=NAME` on the command line runs one in the first thread; main.c prints
+ * `SELFTEST NAME ok` or FAILED and powers off. A new test is a function and a row of the table.
+ */
+#include "kernel.h"
+
+#define CHECK(cond)                                                                                  \
+    do {                                                                                             \
+        if (!(cond)) {                                                                               \
+            printk("%s:%d: %s\n", __FILE__, __LINE__, #cond);                                        \
+            return -1;                                                                               \
+        }                                                                                            \
+    } while (0)
+
+/* ---- sched: threads that never yield share the harts, and all harts work ---------------------------- */
+
+#define COUNTERS 12
+
+struct counter {
+    struct thread *thread;
+    volatile uint64_t count;
+    volatile uint32_t harts; /* bit per hart that it ran on */
+};
+static struct counter counters[COUNTERS];
+static volatile bool counters_stop;
+static struct spinlock total_lock;
+static uint64_t total;
+
+static void count_up(void *arg)
+{
+    struct counter *c = arg;
+
+    while (!counters_stop) {
+        unsigned long irq = spin_lock(&total_lock);
+        total++;
+        c->harts |= 1u << current->cpu->id;
+        spin_unlock(&total_lock, irq);
+        c->count++;
+    }
+}
+
+static int test_sched(void)
+{
+    uint64_t sum = 0;
+    uint32_t harts = 0;
+    unsigned before = thread_count();
+
+    for (int i = 0; i < COUNTERS; i++)
+        CHECK(counters[i].thread = thread_create("counter", count_up, &counters[i]));
+    sleep_until(time_ns() + NSEC_PER_SEC);
+    counters_stop = true;
+    for (int i = 0; i < COUNTERS; i++) {
+        thread_join(counters[i].thread);
+        printk("counter %d: %lu on harts %x\n", i, counters[i].count, counters[i].harts);
+        CHECK(counters[i].count > 0); /* more threads than harts: only preemption lets all of them run */
+        sum += counters[i].count;
+        harts |= counters[i].harts;
+    }
+    CHECK(sum == total);
+    CHECK(harts == (1u << cpu_count) - 1);
+    CHECK(thread_count() == before);
+    return 0;
+}
+
+/* ---- memory: the allocator gives back what it got --------------------------------------------------- */
+
+static int test_memory(void)
+{
+    size_t before;
+    void *p[64];
+
+    for (int round = 0; round < 2; round++) { /* the first fills kmalloc's lists, which keep their pages */
+        before = pages_available();
+        for (unsigned i = 0; i < ARRAY_SIZE(p); i++) {
+            CHECK(p[i] = kmalloc(1 + i * i * 37));
+            CHECK(((uintptr_t)p[i] & 15) == 0);
+            memset(p[i], (int)i, 1 + i * i * 37);
+        }
+        for (unsigned i = 0; i < ARRAY_SIZE(p); i++) {
+            CHECK(*(uint8_t *)p[i] == i && ((uint8_t *)p[i])[i * i * 37] == i);
+            kfree(p[i], 1 + i * i * 37);
+        }
+    }
+    CHECK(pages_available() == before);
+    CHECK(!kmalloc(1ul << 40));
+    return 0;
+}
+
+/* ---- faults: reads anywhere survive, text is not writable, data is not executable -------------------- */
+
+static int test_faults(void)
+{
+    static const uint64_t bad[] = {0, 8, 0x1000, USER_END - 8, USER_END, 1ul << 63, KERNEL_BASE,
+                                   KERNEL_BASE + 0x80000000, FIXMAP, STACK_AREA, -8ul, -1ul};
+    uint64_t word, text = (uint64_t)test_faults & -8ul, own = current->kernel_sp;
+    uint32_t old, nop = 0x00000013;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+        CHECK(ebpf_os_probe_read(&word, bad[i], 8, false) == -EFAULT);
+    CHECK(ebpf_os_probe_read(&word, text, 8, true) == -EFAULT);
+    CHECK(ebpf_os_probe_read(&word, text, 8, false) == 0 && word == *(uint64_t *)text);
+    CHECK(ebpf_os_probe_read(&word, own, 8, false) == -EFAULT); /* the next stack's guard page */
+    CHECK(copy_kernel_raw((void *)text, &word, 8) == -EFAULT);
+    CHECK(copy_kernel_raw(__code_start, &word, 8) == -EFAULT);
+    CHECK(copy_kernel_raw((void *)(uintptr_t)bad, &word, 8) == -EFAULT);
+    memcpy(&old, __code_start, 4);
+    CHECK(text_poke(__code_start, &nop, 4) == 0 && *(volatile uint32_t *)__code_start == nop);
+    CHECK(text_poke(__code_start, &old, 4) == 0);
+    CHECK(text_poke(&word, &nop, 4) == -EFAULT);
+    return 0;
+}
+
+/* ---- overflow: must end in "panic ... kernel stack overflow" ----------------------------------------- */
+
+static noinline int recurse(int n)
+{
+    volatile char frame[64];
+
+    frame[0] = (char)n;
+    return n > 1000000 ? 0 : recurse(n + 1) + frame[0];
+}
+
+static int test_overflow(void)
+{
+    return recurse(0) | -1;
+}
+
+/* ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    int (*fn)(void);
+} tests[] = {
+    {"sched", test_sched},
+    {"memory", test_memory},
+    {"faults", test_faults},
+    {"overflow", test_overflow},
+};
+
+int selftest_run(const char *name)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
+        if (!strcmp(tests[i].name, name))
+            return tests[i].fn();
+    printk("no test is called %s\n", name);
+    return -1;
+}
