@@ -41,7 +41,8 @@ struct ebpf_map_ops {
     int (*update)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
     int (*remove)(struct ebpf_map *map, const void *key);
 
-    /* For user mode; value has ebpf_map_value_size() bytes. T. The wrappers in map.c hold an epoch section open. */
+    /* For user mode; value has ebpf_map_value_size() bytes. T. The wrappers in map.c turn interrupts off and hold an epoch
+     * section open around the copies; next_key runs with neither. */
     int (*lookup_copy)(struct ebpf_map *map, const void *key, void *value);
     int (*update_copy)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
     int (*next_key)(struct ebpf_map *map, const void *key, void *next); /* key NULL: first. -ENOENT: no more */

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* What all map types share: the table of types, creation, and the operations of user mode and kernel code. */
+#include "maps/map.h"
+
+#include "src/base/bits.h"
+#include "src/base/epoch.h"
+
+#define EBPF_MAP(id, name) extern const struct ebpf_map_ops ebpf_map_##name##_ops;
+#include "maps/types.def"
+#undef EBPF_MAP
+
+static const struct ebpf_map_ops *const types[] = {
+#define EBPF_MAP(id, name) [id] = &ebpf_map_##name##_ops,
+#include "maps/types.def"
+#undef EBPF_MAP
+};
+
+const struct ebpf_map_ops *ebpf_map_ops(uint32_t type)
+{
+    return type < EBPF_ARRAY_SIZE(types) ? types[type] : NULL;
+}
+
+int ebpf_map_from_fd(int fd, struct ebpf_map **out)
+{
+    struct ebpf_obj *obj;
+    int err = ebpf_obj_from_fd(fd, EBPF_OBJ_MAP, &obj);
+
+    if (!err)
+        *out = ebpf_map_of(obj);
+    return err;
+}
+
+/* ---- creation ---------------------------------------------------------------------------------------- */
+
+/* Linux's isalnum() is Latin-1 (lib/ctype.c), so that is what names may hold, and '_' and '.'. */
+static bool name_char_ok(uint8_t c)
+{
+    uint8_t lower = c | 0x20;
+
+    return (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z') || c == '_' || c == '.' ||
+           (c >= 0xc0 && c != 0xd7 && c != 0xf7);
+}
+
+/* Like Linux's bpf_obj_name_cpy(): what stands behind the NUL does not matter. */
+static int copy_name(char dst[BPF_OBJ_NAME_LEN], const char src[BPF_OBJ_NAME_LEN])
+{
+    size_t len = ebpf_strnlen(src, BPF_OBJ_NAME_LEN);
+
+    if (len == BPF_OBJ_NAME_LEN)
+        return -EINVAL;
+    memset(dst, 0, BPF_OBJ_NAME_LEN);
+    for (size_t i = 0; i < len; i++) {
+        if (!name_char_ok((uint8_t)src[i]))
+            return -EINVAL;
+        dst[i] = src[i];
+    }
+    return 0;
+}
+
+/* Both sides cannot be shut out at once (Linux: bpf_get_file_flag(), bpf_map_flags_access_ok()). */
+static int check_flags(const struct ebpf_map_ops *ops, uint32_t flags)
+{
+    const uint32_t user = BPF_F_RDONLY | BPF_F_WRONLY, prog = BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG;
+
+    if (flags & ~ops->flags || (flags & user) == user || (flags & prog) == prog)
+        return -EINVAL;
+    return 0;
+}
+
+static void map_destroy(struct ebpf_obj *obj)
+{
+    struct ebpf_map *map = ebpf_map_of(obj);
+
+    map->ops->free(map);
+}
+
+static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops, const struct ebpf_map_spec *spec,
+                       const char name[BPF_OBJ_NAME_LEN])
+{
+    map->ops = ops;
+    map->type = spec->type;
+    map->key_size = spec->key_size;
+    map->value_size = spec->value_size;
+    map->value_stride = EBPF_ROUND_UP(spec->value_size, 8u); /* types refuse sizes that would wrap */
+    map->max_entries = spec->max_entries;
+    map->flags = spec->flags;
+    memcpy(map->name, name, BPF_OBJ_NAME_LEN);
+    return ebpf_obj_init(&map->obj, EBPF_OBJ_MAP, map_destroy);
+}
+
+int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
+{
+    const struct ebpf_map_ops *ops = ebpf_map_ops(spec->type);
+    char name[BPF_OBJ_NAME_LEN];
+    struct ebpf_map *map;
+    int err;
+
+    if (!ops)
+        return -EINVAL;
+    err = copy_name(name, spec->name);
+    if (!err)
+        err = check_flags(ops, spec->flags);
+    if (!err && ops->check)
+        err = ops->check(spec);
+    if (!err)
+        err = ops->alloc(spec, &map);
+    if (err)
+        return err;
+    err = map_publish(map, ops, spec, name);
+    if (err) {
+        ops->free(map);
+        return err;
+    }
+    *out = map;
+    return 0;
+}
+
+struct ebpf_obj *ebpf_map_obj(struct ebpf_map *map)
+{
+    return &map->obj;
+}
+
+void ebpf_map_spec(const struct ebpf_map *map, struct ebpf_map_spec *out)
+{
+    out->type = map->type;
+    out->key_size = map->key_size;
+    out->value_size = map->value_size;
+    out->max_entries = map->max_entries;
+    out->flags = map->flags;
+    memcpy(out->name, map->name, BPF_OBJ_NAME_LEN);
+}
+
+/* ---- operations -------------------------------------------------------------------------------------- */
+
+uint32_t ebpf_map_value_size(const struct ebpf_map *map)
+{
+    /* a per-CPU value has at most 32 KiB and there are at most 256 harts: no overflow */
+    return map->ops->per_cpu ? map->value_stride * ebpf_os_cpu_count() : map->value_size;
+}
+
+/* Interrupts off and an epoch section open: what programs have around them when they touch elements. */
+struct section {
+    unsigned long irq;
+    unsigned cpu;
+};
+
+static struct section section_begin(void)
+{
+    struct section s;
+
+    s.irq = ebpf_os_irq_save();
+    s.cpu = ebpf_os_cpu_id();
+    ebpf_epoch_enter(s.cpu);
+    return s;
+}
+
+static void section_end(struct section s)
+{
+    ebpf_epoch_exit(s.cpu);
+    ebpf_os_irq_restore(s.irq);
+}
+
+int ebpf_map_lookup(struct ebpf_map *map, const void *key, void *value)
+{
+    struct section s = section_begin();
+    int err = map->ops->lookup_copy(map, key, value);
+
+    section_end(s);
+    return err;
+}
+
+int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
+{
+    struct section s;
+    int err;
+
+    /* Linux refuses this before it looks at anything else: no value here has a struct bpf_spin_lock */
+    if (flags & BPF_F_LOCK)
+        return -EINVAL;
+    s = section_begin();
+    err = map->ops->update_copy(map, key, value, flags);
+    section_end(s);
+    return err;
+}
+
+int ebpf_map_delete(struct ebpf_map *map, const void *key)
+{
+    struct section s = section_begin();
+    int err = map->ops->remove(map, key);
+
+    section_end(s);
+    return err;
+}
+
+/* No section: elements live as long as the map, and finding the next one may take long. */
+int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next)
+{
+    return map->ops->next_key(map, key, next);
+}
