@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* BPF objects from user mode for the demo programs: <ebpf/object.h> works (see bpfsys.c), and these say what went wrong. */
+#ifndef DEMO_USER_BPFSYS_H
+#define DEMO_USER_BPFSYS_H
+
+#include <ebpf/object.h>
+
+struct ebpf_object *open_object(const char *path); /* NULL: printed why */
+int load_object(struct ebpf_object *obj);          /* 0, or an error that was printed */
+int attach_prog(struct ebpf_object *obj, const char *name);
+/* How often the program was not run because its hart was inside another one. */
+int prog_misses(struct ebpf_object *obj, const char *name, uint64_t *misses);
+/* One element of a map with 4-byte keys. */
+int read_element(struct ebpf_object *obj, const char *map, uint32_t key, void *value);
+
+#endif /* DEMO_USER_BPFSYS_H */
