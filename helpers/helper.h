@@ -43,5 +43,21 @@ struct ebpf_helper {
 /* The helper of that number, NULL: this build has not got it. A */
 const struct ebpf_helper *ebpf_helper_find(uint32_t id);
 
+/* Head of a helper function: the five registers as r1 to r5, of which most helpers use fewer. */
+#define EBPF_HELPER_ARG(reg) uint64_t reg __attribute__((unused))
+#define EBPF_HELPER_FN(name)                                                                       \
+    static uint64_t name(EBPF_HELPER_ARG(r1), EBPF_HELPER_ARG(r2), EBPF_HELPER_ARG(r3),            \
+                         EBPF_HELPER_ARG(r4), EBPF_HELPER_ARG(r5))
+
+/* A register as what it holds, and an error as what r0 gets. */
+static inline void *ebpf_reg_ptr(uint64_t reg)
+{
+    return (void *)(uintptr_t)reg;
+}
+
+static inline uint64_t ebpf_reg_int(int64_t value)
+{
+    return (uint64_t)value;
+}
 
 #endif /* EBPF_HELPERS_HELPER_H */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Helpers 1 to 3: a program's access to its maps. */
+#include "helpers/helper.h"
+#include "maps/map.h"
+
+EBPF_HELPER_FN(map_lookup_elem)
+{
+    struct ebpf_map *map = ebpf_reg_ptr(r1);
+
+    return (uintptr_t)map->ops->lookup(map, ebpf_reg_ptr(r2));
+}
+
+const struct ebpf_helper ebpf_helper_map_lookup_elem = {
+    .name = "map_lookup_elem",
+    .fn = map_lookup_elem,
+    .arg = {ARG_MAP, ARG_MAP_KEY},
+    .ret = RET_MAP_VALUE_OR_NULL,
+};
+
+EBPF_HELPER_FN(map_update_elem)
+{
+    struct ebpf_map *map = ebpf_reg_ptr(r1);
+
+    return ebpf_reg_int(map->ops->update(map, ebpf_reg_ptr(r2), ebpf_reg_ptr(r3), r4));
+}
+
+const struct ebpf_helper ebpf_helper_map_update_elem = {
+    .name = "map_update_elem",
+    .fn = map_update_elem,
+    .arg = {ARG_MAP, ARG_MAP_KEY, ARG_MAP_VALUE, ARG_ANYTHING},
+};
+
+EBPF_HELPER_FN(map_delete_elem)
+{
+    struct ebpf_map *map = ebpf_reg_ptr(r1);
+
+    return ebpf_reg_int(map->ops->remove(map, ebpf_reg_ptr(r2)));
+}
+
+const struct ebpf_helper ebpf_helper_map_delete_elem = {
+    .name = "map_delete_elem",
+    .fn = map_delete_elem,
+    .arg = {ARG_MAP, ARG_MAP_KEY},
+};
