@@ -46,10 +46,12 @@ $(DEMO)/ksyms.o: $(DEMO)/ksyms.S
 $(DEMO)/kernel.elf: $(KERNEL_OBJ) $(DEMO)/ksyms.o $(LIB) demo/kernel/kernel.ld
 	$(Q)$(KERNEL_LINK) && echo "  LD      $@"
 
-# ---- user programs: every demo/user/NAME.c but lib.c becomes /bin/NAME ---------------------------------
-USER_PROGS := $(filter-out lib,$(patsubst demo/user/%.c,%,$(wildcard demo/user/*.c)))
-USER_LIB := $(DEMO)/user/crt0.S.o $(DEMO)/user/lib.o
-USER_BIN := $(USER_PROGS:%=$(DEMO)/user/%)
+# ---- user programs: every demo/user/NAME.c becomes /bin/NAME, except that what has a NAME.h is library --
+# They are linked with barebpf too: its object loader works in user mode (bpfsys.c).
+USER_ALL := $(patsubst demo/user/%.c,%,$(sort $(wildcard demo/user/*.c)))
+USER_MODULES := $(filter $(USER_ALL),$(patsubst demo/user/%.h,%,$(wildcard demo/user/*.h)))
+USER_LIB := $(DEMO)/user/crt0.S.o $(DEMO)/user/libuser.a
+USER_BIN := $(addprefix $(DEMO)/user/,$(filter-out $(USER_MODULES),$(USER_ALL)))
 
 $(DEMO)/user/%.o: demo/user/%.c demo/demo.mk
 	@mkdir -p $(@D)
@@ -59,8 +61,12 @@ $(DEMO)/user/%.S.o: demo/user/%.S demo/demo.mk
 	@mkdir -p $(@D)
 	$(Q)$(DEMO_CC) $(DEMO_CFLAGS) -c -o $@ $<
 
-$(USER_BIN): %: %.o $(USER_LIB) demo/user/user.ld
-	$(Q)$(DEMO_CC) $(DEMO_LDFLAGS) -T demo/user/user.ld -o $@ $< $(USER_LIB)
+$(DEMO)/user/libuser.a: $(USER_MODULES:%=$(DEMO)/user/%.o)
+	$(Q)rm -f $@ && $(CROSS)ar rcs $@ $^
+
+# The library's archive comes last: its ELF loader, on the system calls of bpfsys.c instead of the library's own core.
+$(USER_BIN): %: %.o $(USER_LIB) $(LIB) demo/user/user.ld
+	$(Q)$(DEMO_CC) $(DEMO_LDFLAGS) -T demo/user/user.ld -o $@ $< $(USER_LIB) $(LIB)
 
 # ---- BPF programs: every demo/bpf/NAME.bpf.c becomes /bpf/NAME.bpf.o -----------------------------------
 BPF_OBJ := $(patsubst demo/bpf/%.c,$(DEMO)/bpf/%.o,$(wildcard demo/bpf/*.bpf.c))
@@ -87,6 +93,8 @@ $(DEMO)/initramfs.cpio: $(USER_BIN) $(BPF_OBJ) $(DEMO)/initramfs.list
 	$(if $(BPF_OBJ),$(Q)cp $(BPF_OBJ) $(DEMO)/root/bpf)
 	$(Q)cd $(DEMO)/root && find . | LC_ALL=C sort | \
 	    cpio -o -H newc -R 0:0 --reproducible --quiet > $(abspath $@)
+
+include demo/user/user.mk
 
 demo-clean:
 	rm -rf $(DEMO)

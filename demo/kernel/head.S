@@ -10,8 +10,8 @@
     .type _start, @function
 _start:
     csrw sie, zero
-    mv s0, a0
-    mv s1, a1
+    mv s1, a0
+    mv s2, a1
     la t0, __bss_start
     la t1, __bss_end
 1:  sd zero, (t0)
@@ -21,8 +21,8 @@ _start:
     la sp, boot_stack + PAGE_SIZE
     la tp, boot_thread
     li fp, 0
-    mv a0, s0
-    mv a1, s1
+    mv a0, s1
+    mv a1, s2
     tail kernel_main
 
     .globl _start_secondary

@@ -77,7 +77,6 @@ enum {
 #define O_NONBLOCK 04000
 #define O_DIRECTORY 0200000
 #define O_CLOEXEC 02000000
-#define O_VERBOSE 040000000 /* this kernel's own: openat says on the console what it was asked for */
 #define O_VERBOSE 010000000000 /* not Linux's: sys_openat says on the console what it does */
 
 #define SEEK_SET 0

@@ -105,8 +105,10 @@ static void start_harts(uint64_t boot_hartid)
         cpu->id = cpu_count;
         cpu->hartid = machine.hartids[i];
         sched_init(cpu);
-        if (sbi_hart_start(cpu->hartid, phys((const void *)_start_secondary), (uint64_t)cpu->idle))
-            printk("hart %lu does not start\n", cpu->hartid);
+        long err = sbi_hart_start(cpu->hartid, phys((const void *)_start_secondary),
+                             (uint64_t)cpu->idle);
+        if (err)
+            printk("hart %lu does not start: SBI error %ld\n", cpu->hartid, err);
         else
             cpu_count++;
     }

@@ -89,13 +89,6 @@ static long get_path(int dfd, uint64_t path, char *out)
     return n < 0 ? n : n == 0 ? -ENOENT : 0;
 }
 
-/* For O_VERBOSE: a probe on sys_openat has printed its lines before this one. */
-static noinline void say_open(int dfd, const char *name, int flags, int mode)
-{
-    printk("openat: %s[%d] opens %s, dfd %d, flags 0x%x, mode 0x%x\n", current->comm, current->tid,
-           name, dfd, flags, mode);
-}
-
 noinline long sys_openat(int dfd, uint64_t path, int flags, int mode)
 {
     char name[PATH_SIZE];
@@ -103,7 +96,7 @@ noinline long sys_openat(int dfd, uint64_t path, int flags, int mode)
     long err = get_path(dfd, path, name);
     int fd;
 
-    if (!err && (flags & O_VERBOSE)) /* for demo/user/context.c */
+    if (!err && (flags & O_VERBOSE)) /* a probe on this function has printed before */
         printk("sys_openat: dfd %d, path %s, flags 0x%x, mode 0x%x\n", dfd, name, flags, mode);
     if (!err)
         err = file_open(name, flags, &f);
