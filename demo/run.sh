@@ -77,7 +77,7 @@ check_context() {
     [ "$(register 12)" = "${6:-none}" ] || fail "(b) r12 is $(register 12), flags ${6:-none}"
     [ "$(register 13)" = "${8:-none}" ] || fail "(b) r13 is $(register 13), mode ${8:-none}"
     # only then the function itself, which shows the same; and once more after the probe is gone
-    [[ $(block 33) =~ ^sys_openat:\ dfd\ -100,\ path\ .*context,\ flags\ ${6:-none},\ mode\ ${8:-none}$ ]] ||
+    [[ $(block 33) =~ ^sys_openat:\ dfd\ -100,\ path\ .*bin/context,\ flags\ ${6:-none},\ mode\ ${8:-none}$ ]] ||
         fail "(b) '$(block 33)' follows the registers"
     [ "$(grep -c '^sys_openat: dfd' "$tmp/b")" = 2 ] || fail "(b) the call was not made twice"
 }
