@@ -432,7 +432,7 @@ static int read_tables(struct ebpf_elf *elf, const struct ehdr *eh, uint32_t str
 int ebpf_elf_open(struct ebpf_elf *elf, const void *image, size_t size)
 {
     struct ehdr eh;
-    uint32_t strings;
+    uint32_t strings = 0;
     int err;
 
     *elf = (struct ebpf_elf){.image = image, .image_size = size};

@@ -65,12 +65,12 @@ struct ebpf_object_prog {
 };
 
 struct ebpf_object {
-    struct ebpf_object_map *maps; /* those of one section together, by offset */
-    uint32_t map_cnt;
+    struct ebpf_object_map *maps; /* by section, then by offset */
+    uint32_t map_cnt, map_room;
     struct ebpf_loader_func *funcs; /* by section, then by start */
     uint32_t func_cnt;
     struct ebpf_object_prog *progs;
-    uint32_t prog_cnt;
+    uint32_t prog_cnt, prog_room;
     struct bpf_insn *insns; /* of all functions */
     uint32_t insn_cnt;
     uint32_t links; /* stamp for func.linked */
@@ -95,11 +95,12 @@ const struct ebpf_loader_sec_def *ebpf_loader_sec_def(const char *name);
 
 /* ---- maps.c, btf_maps.c ---- */
 int ebpf_loader_maps(struct ebpf_loader *ld);
-uint32_t ebpf_loader_btf_map_count(struct ebpf_loader *ld, struct ebpf_btf_type *datasec, int *err);
+/* The BTF description of .maps: one entry (vlen) for each map; none if the object has no such section. */
+int ebpf_loader_btf_datasec(const struct ebpf_loader *ld, struct ebpf_btf_type *out);
 int ebpf_loader_btf_maps(struct ebpf_loader *ld, const struct ebpf_btf_type *datasec);
-/* The next free element of obj->maps, named. NULL: no memory */
-struct ebpf_object_map *ebpf_loader_map_add(struct ebpf_object *obj, const char *name,
-                                            uint32_t section, uint32_t offset);
+/* Appends a map to obj->maps, which has room for it. 0, -EINVAL (no name, or an absurd one), -ENOMEM */
+int ebpf_loader_map_add(struct ebpf_loader *ld, const char *name, uint32_t section,
+                        uint32_t offset, struct ebpf_object_map **out);
 /* Index of the map that starts at (section, offset), EBPF_LOADER_NONE: none does. For data: the section's map. */
 uint32_t ebpf_loader_map_at(const struct ebpf_object *obj, uint32_t section, uint64_t offset);
 /* What libbpf makes of a ring buffer's size: a power of two of pages. */
@@ -124,6 +125,8 @@ int ebpf_loader_link(struct ebpf_object *obj, uint32_t func, struct bpf_insn **o
                      uint32_t *insn_cnt);
 
 /* ---- load.c ---- */
+/* What the map will be created with: as libbpf, a perf event array of no given size has one entry for each CPU. */
+void ebpf_loader_final_spec(const struct ebpf_object_map *map, struct ebpf_map_spec *out);
 void ebpf_loader_unload(struct ebpf_object *obj); /* back to before ebpf_object_load() */
 
 /* ---- object.c ---- */

@@ -4,8 +4,6 @@
 
 #include <stdint.h>
 
-#include "src/base/mem.h"
-
 struct heap {
     uint8_t *base;
     size_t size;
@@ -14,11 +12,14 @@ struct heap {
 
 static void swap(const struct heap *heap, size_t i, size_t j)
 {
-    uint8_t tmp[64];
+    uint8_t *a = heap->base + i * heap->size, *b = heap->base + j * heap->size;
 
-    memcpy(tmp, heap->base + i * heap->size, heap->size);
-    memcpy(heap->base + i * heap->size, heap->base + j * heap->size, heap->size);
-    memcpy(heap->base + j * heap->size, tmp, heap->size);
+    for (size_t k = 0; k < heap->size; k++) {
+        uint8_t tmp = a[k];
+
+        a[k] = b[k];
+        b[k] = tmp;
+    }
 }
 
 static int before(const struct heap *heap, size_t i, size_t j)

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* less(a, b): does a come before b? Elements of at most 64 bytes; equal ones end up in any order. */
+/* less(a, b): does a come before b? Equal elements end up in any order. */
 void ebpf_loader_sort(void *base, size_t count, size_t size,
                       int (*less)(const void *a, const void *b));
 
