@@ -24,6 +24,7 @@
 #define NSEC_PER_SEC 1000000000ul
 
 #define noinline __attribute__((noinline))
+#define trap_text __attribute__((section(".text.trap"))) /* may run before ebpf_breakpoint(): never probed */
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define ALIGN_UP(x, n) (((x) + (n)-1) & ~((uint64_t)(n)-1))
@@ -149,6 +150,7 @@ void sched_tick(void); /* each timer tick of hart 0 */
 void sched_init(struct cpu *cpu);
 void sched_run(void) __attribute__((noreturn));
 unsigned thread_count(void);
+void stack_report(void); /* how deep kernel stacks have been */
 
 /* trap.S */
 void switch_to(struct thread *prev, struct thread *next);

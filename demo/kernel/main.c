@@ -88,6 +88,7 @@ static void main_thread(void *arg)
     }
     if (test) {
         err = selftest_run(test);
+        stack_report();
         printk("SELFTEST %s %s\n", test, err ? "FAILED" : "ok");
         sbi_shutdown(err != 0);
     }

@@ -147,6 +147,7 @@ void proc_exit(int status)
     unsigned long irq;
 
     if (p == init_process) {
+        stack_report();
         printk("init ended with status %d\n", status);
         sbi_shutdown(status != 0);
     }

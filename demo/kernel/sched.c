@@ -44,6 +44,32 @@ static uint64_t stack_base(unsigned slot)
     return STACK_AREA + slot * 2ul * STACK_SIZE + STACK_SIZE;
 }
 
+/* A stack is painted before use; what is not paint any more when its thread ends has been used. */
+#define PAINT 0xa5a5a5a5a5a5a5a5ul
+static size_t deepest;
+static char deepest_comm[16];
+
+static void stack_paint(uint64_t top)
+{
+    for (uint64_t *p = (uint64_t *)(top - STACK_SIZE); p < (uint64_t *)top; p++)
+        *p = PAINT;
+}
+
+static void stack_measure(const struct thread *t)
+{
+    const uint64_t *p = (const uint64_t *)(t->kernel_sp - STACK_SIZE);
+    unsigned long irq;
+
+    while (p < (const uint64_t *)t->kernel_sp && *p == PAINT)
+        p++;
+    irq = spin_lock(&stack_lock);
+    if (t->kernel_sp - (uint64_t)p > deepest) {
+        deepest = t->kernel_sp - (uint64_t)p;
+        strcopy(deepest_comm, t->comm, sizeof(deepest_comm));
+    }
+    spin_unlock(&stack_lock, irq);
+}
+
 /* The top of a free stack; 0: none. */
 static uint64_t stack_alloc(void)
 {
@@ -247,6 +273,7 @@ struct thread *thread_alloc(const char *name, void (*fn)(void *arg), void *arg)
         kfree(t, sizeof(*t));
         return NULL;
     }
+    stack_paint(t->kernel_sp);
     strcopy(t->comm, name, sizeof(t->comm));
     t->fn = fn;
     t->arg = arg;
@@ -300,6 +327,7 @@ void thread_free(struct thread *t)
     *p = t->all_next;
     threads--;
     spin_unlock(&sched_lock, irq);
+    stack_measure(t);
     stack_free(t->kernel_sp);
     kfree(t, sizeof(*t));
 }
@@ -333,6 +361,14 @@ void thread_join(struct thread *t)
         wait_on(&exits, &exit_lock, 0);
     spin_unlock(&exit_lock, irq);
     thread_free(t);
+}
+
+/* Threads that still live are looked at from outside: good enough at the end. */
+void stack_report(void)
+{
+    for (struct thread *t = all_threads; t; t = t->all_next)
+        stack_measure(t);
+    printk("deepest kernel stack: %lu of %u bytes (%s)\n", deepest, STACK_SIZE, deepest_comm);
 }
 
 unsigned thread_count(void)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory and string functions, which there is no libc for; gcc calls the mem* ones by itself. Context A. */
+/*
+ * Memory and string functions, which there is no libc for. gcc calls the mem* ones by itself, and the library uses
+ * them on its way to a probe's handler: they are in .text.trap and cannot be probed. Context A.
+ */
 #include "kernel.h"
 
-void *memcpy(void *restrict dst, const void *restrict src, size_t n)
+trap_text void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
     char *d = dst;
     const char *s = src;
@@ -15,7 +18,7 @@ void *memcpy(void *restrict dst, const void *restrict src, size_t n)
     return dst;
 }
 
-void *memmove(void *dst, const void *src, size_t n)
+trap_text void *memmove(void *dst, const void *src, size_t n)
 {
     char *d = dst;
     const char *s = src;
@@ -27,7 +30,7 @@ void *memmove(void *dst, const void *src, size_t n)
     return dst;
 }
 
-void *memset(void *dst, int c, size_t n)
+trap_text void *memset(void *dst, int c, size_t n)
 {
     char *d = dst;
     uint64_t word = (unsigned char)c * 0x0101010101010101ul;
@@ -41,7 +44,7 @@ void *memset(void *dst, int c, size_t n)
     return dst;
 }
 
-int memcmp(const void *a, const void *b, size_t n)
+trap_text int memcmp(const void *a, const void *b, size_t n)
 {
     const unsigned char *x = a, *y = b;
 

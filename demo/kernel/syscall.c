@@ -174,6 +174,7 @@ static long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd)
         sbi_reboot();
     if (cmd != LINUX_REBOOT_CMD_POWER_OFF && cmd != LINUX_REBOOT_CMD_HALT)
         return -EINVAL;
+    stack_report();
     sbi_shutdown(false);
 }
 

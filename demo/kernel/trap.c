@@ -14,8 +14,6 @@ _Static_assert(offsetof(struct trap_frame, cause) == FRAME_CAUSE, "trap.S");
 _Static_assert(offsetof(struct trap_frame, tval) == FRAME_TVAL, "trap.S");
 _Static_assert(sizeof(struct trap_frame) == FRAME_SIZE, "trap.S");
 
-#define trap_text __attribute__((section(".text.trap")))
-
 struct ex_row {
     uint64_t insn, fixup;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of the kernel's system calls from a user program that does not behave: bad pointers, absurd lengths, broken ELF
- * files, misuse of descriptors, many processes. Prints `SYSTEST ok` or each check that failed.
+ * Tests of the kernel's system calls from a user program that does not behave: bad pointers, absurd lengths,
+ * misuse of descriptors, as many processes as there can be, no memory. Prints `SYSTEST ok` or each check that failed.
  */
 #include "lib.h"
 
