@@ -141,7 +141,7 @@ static void and_imm(struct rv_jit *j, const struct operation *o, int64_t imm)
     struct rv_asm *a = &j->as;
 
     if (imm > 2047 && !(imm & (imm + 1))) {
-        ebpf_rv_zext(a, o->rd, o->rs1, 64 - (unsigned)__builtin_clzll((uint64_t)imm));
+        ebpf_rv_zext(a, o->rd, o->rs1, rv_bit_length((uint64_t)imm));
         return;
     }
     if (rv_fits(imm, 12))

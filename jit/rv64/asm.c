@@ -82,7 +82,7 @@ static void plan_left(struct li_plan *plan, uint64_t value, unsigned srli)
     while (!rv_fits(rest, 32)) {
         int64_t add = rv_lo(rest);
         uint64_t upper = (uint64_t)rest - (uint64_t)add;
-        unsigned shift = (unsigned)__builtin_ctzll(upper);
+        unsigned shift = rv_bit_length(upper & (0 - upper)) - 1; /* trailing zeros */
 
         plan->add[plan->levels] = (int16_t)add;
         plan->shift[plan->levels++] = (uint8_t)shift;
@@ -101,7 +101,7 @@ static void make_plan(struct li_plan *best, uint64_t value)
     plan_left(best, value, 0);
     if (best->length <= 2 || (int64_t)value <= 0)
         return;
-    zeros = (unsigned)__builtin_clzll(value);
+    zeros = 64 - rv_bit_length(value);
     for (unsigned ones = 0; ones < 2; ones++) {
         plan_left(&other, value << zeros | (ones ? ((uint64_t)1 << zeros) - 1 : 0), zeros);
         if (other.length < best->length)

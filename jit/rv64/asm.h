@@ -151,4 +151,18 @@ static inline int64_t rv_hi(int64_t value)
     return (int64_t)((uint64_t)value - (uint64_t)rv_lo(value)) >> 12;
 }
 
+/* Bits that value has without its leading zeros: 0 for 0. (The builtins for this call libgcc without Zbb.) */
+static inline unsigned rv_bit_length(uint64_t value)
+{
+    unsigned length = 0;
+
+    for (unsigned step = 32; step; step /= 2) {
+        if (value >> step) {
+            value >>= step;
+            length += step;
+        }
+    }
+    return length + (value != 0);
+}
+
 #endif /* EBPF_JIT_RV64_ASM_H */

@@ -36,7 +36,11 @@ static unsigned written(const struct bpf_insn *insn)
 
 static unsigned saved_count(const struct rv_frame *frame)
 {
-    return (unsigned)__builtin_popcount(frame->saved) + frame->calls;
+    unsigned count = frame->calls;
+
+    for (unsigned n = 0; n < 4; n++)
+        count += frame->saved >> n & 1;
+    return count;
 }
 
 void ebpf_rv_frame_plan(const struct ebpf_code *code, const struct ebpf_subprog *sub, struct rv_frame *frame)
