@@ -82,18 +82,20 @@ int ebpf_jit_compile(const struct ebpf_code *code, struct ebpf_jit_image *out)
 {
     struct ebpf_jit_image image = {0};
     uint8_t *buf;
-    int err = measure(code, &image.size);
+    size_t size;
+    int err = measure(code, &size);
 
     if (err)
         return err;
-    buf = ebpf_alloc(image.size);
+    buf = ebpf_alloc(size);
     if (!buf)
         return -ENOMEM;
     err = -EOPNOTSUPP;
-    image.mem = ebpf_os_code_alloc(image.size);
+    image.size = size;
+    image.mem = ebpf_os_code_alloc(size);
     if (!image.mem)
         goto free_buf;
-    err = ebpf_jit_encode(code, (uint64_t)(uintptr_t)image.mem, buf, image.size, &image.len);
+    err = ebpf_jit_encode(code, (uint64_t)(uintptr_t)image.mem, buf, size, &image.len);
     if (!err)
         err = ebpf_os_text_write(image.mem, buf, image.len);
     if (err)
@@ -101,7 +103,7 @@ int ebpf_jit_compile(const struct ebpf_code *code, struct ebpf_jit_image *out)
     else
         *out = image;
 free_buf:
-    ebpf_free(buf, image.size);
+    ebpf_free(buf, size);
     return err;
 }
 

@@ -15,7 +15,7 @@ USER_CC := riscv64-linux-gnu-gcc -O2 -g -fno-omit-frame-pointer
 $(eval $(call library,$(HOST),$(HOST_CC)))
 $(eval $(call library,$(USER),$(USER_CC)))
 
-TEST_CFLAGS := -std=gnu11 -Iinclude -I. -isystem $(BUILD)/include -Wall -Wextra -Wshadow -Werror -pthread
+TEST_CFLAGS := -std=gnu11 -Iinclude -I. -isystem $(BUILD)/include -Wall -Wextra -Wshadow -Wno-format-nonliteral -Werror -pthread
 
 # A hosted program has a libc with its own mem*.
 without_mem = $(filter-out %/src_base_libc_mem.o,$(call objects,$(1)))

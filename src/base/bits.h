@@ -31,4 +31,20 @@ static inline bool ebpf_add_ok(size_t a, size_t b, size_t *out)
     return !__builtin_add_overflow(a, b, out);
 }
 
+/* Byte swaps by hand: without Zbb, compilers call libgcc for their builtins. */
+static inline uint16_t ebpf_bswap16(uint16_t x)
+{
+    return (uint16_t)(x << 8 | x >> 8);
+}
+
+static inline uint32_t ebpf_bswap32(uint32_t x)
+{
+    return (uint32_t)ebpf_bswap16((uint16_t)x) << 16 | ebpf_bswap16((uint16_t)(x >> 16));
+}
+
+static inline uint64_t ebpf_bswap64(uint64_t x)
+{
+    return (uint64_t)ebpf_bswap32((uint32_t)x) << 32 | ebpf_bswap32((uint32_t)(x >> 32));
+}
+
 #endif /* EBPF_BASE_BITS_H */

@@ -61,11 +61,11 @@ static uint64_t swap(uint64_t value, int32_t width, bool reverse)
 {
     switch (width) {
     case 16:
-        return reverse ? __builtin_bswap16((uint16_t)value) : (uint16_t)value;
+        return reverse ? ebpf_bswap16((uint16_t)value) : (uint16_t)value;
     case 32:
-        return reverse ? __builtin_bswap32((uint32_t)value) : (uint32_t)value;
+        return reverse ? ebpf_bswap32((uint32_t)value) : (uint32_t)value;
     default:
-        return reverse ? __builtin_bswap64(value) : value;
+        return reverse ? ebpf_bswap64(value) : value;
     }
 }
 

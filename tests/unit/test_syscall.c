@@ -32,6 +32,12 @@ static long array_u64(void)
     return map_create(BPF_MAP_TYPE_ARRAY, 4, 8, 4, 0);
 }
 
+/* the kind that programs may address directly: one element */
+static long global_u64(void)
+{
+    return map_create(BPF_MAP_TYPE_ARRAY, 4, 8, 1, 0);
+}
+
 static void load_attr(union bpf_attr *attr, uint32_t type, const struct bpf_insn *insns, uint32_t cnt)
 {
     memset(attr, 0, sizeof(*attr));
@@ -389,7 +395,7 @@ TEST(prog_load_gives_the_reason_in_the_callers_log)
 
 TEST(prog_map_references_are_resolved_and_refused)
 {
-    long map = array_u64(), prog, hash = map_create(BPF_MAP_TYPE_HASH, 4, 8, 4, 0);
+    long map = global_u64(), prog, hash = map_create(BPF_MAP_TYPE_HASH, 4, 8, 4, 0);
     union bpf_attr attr = {0};
     unsigned char packet[64] = {0};
     uint64_t value = 0x1234567890;
@@ -401,7 +407,8 @@ TEST(prog_map_references_are_resolved_and_refused)
     REQUIRE(prog >= 0);
     CHECK_EQ(test_run(prog, &attr, packet, 64), 0);
     CHECK_EQ(attr.test.retval, 0x12345678);
-    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R0, map, 32), BPF_EXIT_INSN())), -EINVAL);
+    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R0, map, 8), BPF_EXIT_INSN())), -EINVAL);
+    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R0, array_u64(), 0), BPF_EXIT_INSN())), -ENOTSUPP);
     CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R0, hash, 0), BPF_EXIT_INSN())), -EINVAL);
     CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_FD(R0, map + 50), BPF_EXIT_INSN())), -EBADF);
     CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_FD(R0, prog), BPF_EXIT_INSN())), -EINVAL);
@@ -410,7 +417,7 @@ TEST(prog_map_references_are_resolved_and_refused)
 
 TEST(prog_keeps_its_maps_alive)
 {
-    long map = array_u64();
+    long map = global_u64();
     long prog = prog_load(BPF_PROG_TYPE_XDP,
                           PROG(BPF_LD_MAP_VALUE(R1, map, 0), BPF_ST_MEM(BPF_DW, R1, 0, 5),
                                BPF_LDX_MEM(BPF_DW, R0, R1, 0), BPF_EXIT_INSN()));
@@ -494,8 +501,8 @@ TEST(info_of_a_map)
 
 TEST(info_of_a_program)
 {
-    long map = array_u64();
-    struct bpf_insn insns[] = {BPF_LD_MAP_FD(R1, map), BPF_LD_MAP_VALUE(R2, map, 9), BPF_MOV64_IMM(R0, 0),
+    long map = global_u64();
+    struct bpf_insn insns[] = {BPF_LD_MAP_FD(R1, map), BPF_LD_MAP_VALUE(R2, map, 7), BPF_MOV64_IMM(R0, 0),
                                BPF_EXIT_INSN()};
     long fd = prog_load(BPF_PROG_TYPE_XDP, insns, ARRAY_SIZE(insns));
     uint64_t at = mock_user_alloc(sizeof(struct bpf_prog_info)), code = mock_user_alloc(sizeof(insns));
@@ -518,7 +525,7 @@ TEST(info_of_a_program)
     CHECK_EQ(xlated[1].imm, 0);
     CHECK_EQ(xlated[2].src_reg, BPF_PSEUDO_MAP_VALUE);
     CHECK_EQ(xlated[2].imm, *(int32_t *)mock_user(ids));
-    CHECK_EQ(xlated[3].imm, 9);
+    CHECK_EQ(xlated[3].imm, 7);
     CHECK_EQ(xlated[5].code, BPF_JMP | BPF_EXIT);
 }
 
@@ -563,13 +570,13 @@ TEST(info_counts_runs)
 TEST(kernel_callers_pass_kernel_addresses)
 {
     const struct ebpf_caller caller = {.caps = EBPF_CAP_ALL, .kernel = true};
-    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 2};
+    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 1};
     struct bpf_insn insns[] = {BPF_LD_IMM64_RAW(R1, BPF_PSEUDO_MAP_IDX_VALUE, 0), BPF_LDX_MEM(BPF_DW, R0, R1, 8),
                                BPF_EXIT_INSN()};
     struct ebpf_map *map;
     struct ebpf_prog *prog;
-    uint32_t key = 1;
-    uint64_t value = 99;
+    uint32_t key = 0;
+    uint64_t value[2] = {1, 99};
     unsigned char packet[14] = {0};
     union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
     union bpf_attr run = {.test = {.data_in = (uint64_t)(uintptr_t)packet, .data_size_in = 14}};
@@ -577,7 +584,7 @@ TEST(kernel_callers_pass_kernel_addresses)
     CHECK(ebpf_bpf(BPF_MAP_CREATE, (uint64_t)(uintptr_t)&attr, sizeof(attr), &caller) >= 0);
     CHECK_EQ(ebpf_bpf(BPF_MAP_CREATE, 0, sizeof(attr), &caller), -EFAULT);
     REQUIRE(!ebpf_map_create(&spec, &map));
-    CHECK_EQ(ebpf_map_update(map, &key, &value, BPF_ANY), 0);
+    CHECK_EQ(ebpf_map_update(map, &key, value, BPF_ANY), 0);
     REQUIRE(!ebpf_prog_load(&(struct ebpf_prog_spec){.type = BPF_PROG_TYPE_XDP,
                                                      .insns = insns,
                                                      .insn_cnt = 4,
