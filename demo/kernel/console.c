@@ -2,12 +2,12 @@
 /*
  * The console: an ns16550 UART and the line discipline of a terminal.
  *
- * Output waits for the UART; the lock keeps messages of several harts apart. Its holder may enter it again: a
- * probe on a function that runs under the lock may print, and must not wait for itself.
+ * Output waits for the UART; the lock keeps messages of several harts apart. Its holder may enter
+ * it again: a probe on a function that runs under the lock may print, and must not wait for itself.
  *
- * Input comes by interrupt. Characters are echoed and collected into a line, which readers see once it is finished:
- * backspace takes back a character, ^U the line, ^D finishes without a newline (an empty line means end of
- * file).
+ * Input comes by interrupt. Characters are echoed and collected into a line, which readers see once
+ * it is finished: backspace takes back a character, ^U the line, ^D finishes without a newline (an
+ * empty line means end of file).
  */
 #include "kernel.h"
 
@@ -88,12 +88,12 @@ long console_write_user(uint64_t buf, size_t len)
     return (long)done;
 }
 
-/* ---- input ---------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 #define CTRL(c) ((c) - '@')
 #define INPUT_SIZE 256
 
-/* Counters that only grow; a character's place is its number modulo INPUT_SIZE. read <= ready <= end. */
+/* The numbers only grow; a character's place is its number modulo INPUT_SIZE. */
 static struct {
     struct spinlock lock;
     struct wait_queue readers;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loading a program: a static ELF64 executable from the archive into a new address space, with arguments, environment
- * and auxiliary vector on its stack as Linux lays them out. The old program goes on if anything fails.
+ * Loading a program: a static ELF64 executable from the archive into a new address space, with
+ * arguments, environment and auxiliary vector on its stack as Linux lays them out. The old program
+ * goes on if anything fails.
  *
- * The file is not trusted: every offset and address is checked against its bounds before it is used.
+ * The file is not trusted: every offset and address is checked against its bounds before it is
+ * used.
  */
 #include "kernel.h"
 
@@ -212,7 +214,7 @@ int exec_load(char *path, const struct exec_args *args)
     return 0;
 }
 
-/* ---- arguments ------------------------------------------------------------------------------------ */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 int exec_args_init(struct exec_args *args)
 {
@@ -236,7 +238,8 @@ int exec_args_add(struct exec_args *args, const char *word)
     return 0;
 }
 
-/* Copies the strings that a NULL-terminated array in user memory points to; their number, or an error. */
+/* Copies the strings that a NULL-terminated array in user memory points to; their number, or an
+ * error. */
 static long copy_words(struct exec_args *args, uint64_t array)
 {
     for (long n = 0; array && n < EXEC_ARGS_MAX; n++, array += 8) {

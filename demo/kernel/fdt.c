@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device tree (Devicetree Specification, "Flattened Devicetree Format"), read once at boot for what a kernel
- * cannot guess: memory, harts, timer frequency, initrd, command line. The UART and the PLIC are where QEMU's
- * virt machine has them. Addresses and sizes in /memory are two cells, /cpus/cpu@N/reg one, as there.
+ * The device tree (Devicetree Specification, "Flattened Devicetree Format"), read once at boot for
+ * what a kernel cannot guess: memory, harts, timer frequency, initrd, command line. The UART and
+ * the PLIC are where QEMU's virt machine has them. Addresses and sizes in /memory are two cells,
+ * /cpus/cpu@N/reg one, as there.
  */
 #include "kernel.h"
 

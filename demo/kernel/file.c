@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open files and file descriptors, and what can be opened: the archive's files and directories, and /dev/console.
+ * Open files and file descriptors, and what can be opened: the archive's files and directories, and
+ * /dev/console.
  *
- * A struct file is shared by the descriptors that dup() and fork() made of it, and counts them. A descriptor table belongs
- * to one process, hence to one thread, and needs no lock.
+ * A struct file is shared by the descriptors that dup() and fork() made of it, and counts them. A
+ * descriptor table belongs to one process, hence to one thread, and needs no lock.
  */
 #include "kernel.h"
 
@@ -59,7 +60,8 @@ int fd_install(struct file *f, int lowest, int flags)
     return -EMFILE;
 }
 
-/* Closes the descriptors whose bits are set. T: the last reference of a BPF object may wait for a grace period. */
+/* Closes the descriptors whose bits are set. T: the last reference of a BPF object may wait for a
+ * grace period. */
 void fds_close(struct fd_table *fds, uint64_t which)
 {
     for (int fd = 0; fd < MAX_FILES; fd++) {
@@ -79,7 +81,7 @@ void fds_copy(struct fd_table *to, const struct fd_table *from)
             file_get(to->file[fd]);
 }
 
-/* ---- what can be opened --------------------------------------------------------------------------- */
+/* ---- what can be opened ---------------------------------------------------------------------- */
 
 static long regular_read(struct file *f, uint64_t buf, size_t len)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first instructions of each hart. OpenSBI starts one hart at _start with the MMU off, a0 = hart id, a1 = device
- * tree; the kernel starts the others at _start_secondary (SBI HSM), a1 = the hart's idle thread.
+ * The first instructions of each hart. OpenSBI starts one hart at _start with the MMU off, a0 =
+ * hart id, a1 = device tree; the kernel starts the others at _start_secondary (SBI HSM), a1 = the
+ * hart's idle thread.
  */
 #include "riscv.h"
 
@@ -38,8 +39,8 @@ _start_secondary:
     li fp, 0
     tail hart_main
 
-/* Turns paging on and returns to the virtual alias of the caller. The next instruction after the write to satp is
- * fetched through early_root's identity mapping. */
+/* Turns paging on and returns to the virtual alias of the caller. The next instruction after the
+ * write to satp is fetched through early_root's identity mapping. */
 enable_mmu:
     li t0, KERNEL_BASE
     add ra, ra, t0
@@ -52,8 +53,8 @@ enable_mmu:
     sfence.vma
     ret
 
-/* Gigabyte pages: RAM's first at its physical address, and the low 4 GiB at KERNEL_BASE. Everything is
- * writable and executable here; vm_init() builds the real table. */
+/* Gigabyte pages: RAM's first at its physical address, and the low 4 GiB at KERNEL_BASE. Everything
+ * is writable and executable here; vm_init() builds the real table. */
     .section .rodata
     .balign PAGE_SIZE
 early_root:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The root file system: the cpio archive ("newc": a header of hexadecimal numbers, the name, the data, each
- * padded to 4) that the boot loader put into memory. It is read in place and never changes, so it needs neither
- * a tree nor a lock: looking up is walking the archive.
+ * The root file system: the cpio archive ("newc": a header of hexadecimal numbers, the name, the
+ * data, each padded to 4) that the boot loader put into memory. It is read in place and never
+ * changes, so it needs neither a tree nor a lock: looking up is walking the archive.
  */
 #include "kernel.h"
 
@@ -52,7 +52,8 @@ bool initramfs_next(uint64_t *cursor, struct node *out)
     return true;
 }
 
-/* Brings path into the archive's form, in place: no leading slash, no empty, "." or ".." component. */
+/* Brings path into the archive's form, in place: no leading slash, no empty, "." or ".."
+ * component. */
 static void normalize(char *path)
 {
     char *out = path;

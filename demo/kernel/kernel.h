@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything that the kernel's files use of each other, file by file; each .c file opens with what it is about.
+ * Everything that the kernel's files use of each other, file by file; each .c file opens with what
+ * it is about.
  *
- * Locks, in the order in which they may be taken: proc_lock, pipe and tty locks -> sched_lock. The page, kmalloc,
- * text and console locks are leaves. A spin lock is held with interrupts off, so a thread that holds one is not
- * preempted, and interrupt handlers may take any of them.
+ * Locks, in the order in which they may be taken: proc_lock, pipe and tty locks -> sched_lock. The
+ * page, kmalloc, text and console locks are leaves. A spin lock is held with interrupts off, so a
+ * thread that holds one is not preempted, and interrupt handlers may take any of them.
  */
 #ifndef DEMO_KERNEL_H
 #define DEMO_KERNEL_H
@@ -24,12 +25,13 @@
 #define NSEC_PER_SEC 1000000000ul
 
 #define noinline __attribute__((noinline))
-#define trap_text __attribute__((section(".text.trap"))) /* may run before ebpf_breakpoint(): never probed */
+/* Code that may run before ebpf_breakpoint(): cannot be probed. */
+#define trap_text __attribute__((section(".text.trap")))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define ALIGN_UP(x, n) (((x) + (n)-1) & ~((uint64_t)(n)-1))
 
-/* ---- string.c ------------------------------------------------------------------------------------- */
+/* ---- string.c -------------------------------------------------------------------------------- */
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
@@ -40,7 +42,7 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 void strcopy(char *dst, const char *src, size_t size); /* always terminates */
 
-/* ---- spin locks ----------------------------------------------------------------------------------- */
+/* ---- spin locks ------------------------------------------------------------------------------ */
 
 struct spinlock {
     uint32_t held;
@@ -74,7 +76,7 @@ static inline void spin_unlock(struct spinlock *lock, unsigned long irq)
     irq_restore(irq);
 }
 
-/* ---- sched.c: threads ----------------------------------------------------------------------------- */
+/* ---- sched.c: threads ------------------------------------------------------------------------ */
 
 struct thread;
 struct process;
@@ -141,8 +143,8 @@ void thread_free(struct thread *t); /* an exiting one */
 void thread_kill(struct thread *t); /* sets killed and ends its wait */
 
 void schedule(void); /* lets others run */
-/* Blocks until wake_all(q), the deadline (time_ns(); 0: none) or a kill; lock is free meanwhile. The caller holds it,
- * and checks its condition again. False: the deadline has passed. */
+/* Blocks until wake_all(q), the deadline (time_ns(); 0: none) or a kill; lock is free meanwhile.
+ * The caller holds it, and checks its condition again. False: the deadline has passed. */
 bool wait_on(struct wait_queue *q, struct spinlock *lock, uint64_t deadline);
 void wake_all(struct wait_queue *q);
 void sleep_until(uint64_t deadline);
@@ -155,7 +157,7 @@ void stack_report(void); /* how deep kernel stacks have been */
 /* trap.S */
 void switch_to(struct thread *prev, struct thread *next);
 
-/* ---- trap.c --------------------------------------------------------------------------------------- */
+/* ---- trap.c ---------------------------------------------------------------------------------- */
 
 struct trap_frame {
     struct ebpf_regs regs; /* pc, x1 .. x31: the library reads and writes it in place */
@@ -174,7 +176,7 @@ static inline struct trap_frame *user_frame(struct thread *t)
     return (struct trap_frame *)(t->kernel_sp - FRAME_SIZE);
 }
 
-/* ---- printk.c, console.c -------------------------------------------------------------------------- */
+/* ---- printk.c, console.c --------------------------------------------------------------------- */
 
 /* %d %u %x %s %c with width, 0 and l. Context A. */
 void printk(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -182,7 +184,8 @@ void panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)))
 void format_text(void (*put)(void *to, char c), void *to, const char *fmt, va_list args);
 
 void console_init(void);
-/* The console's lock, for output that must stay together. May be entered again by its holder. Context A. */
+/* The console's lock, for output that must stay together. May be entered again by its holder.
+ * Context A. */
 unsigned long console_begin(void);
 void console_putc(char c);
 void console_end(unsigned long irq);
@@ -191,7 +194,7 @@ void console_interrupt(void);
 long console_read_user(uint64_t buf, size_t len);
 long console_write_user(uint64_t buf, size_t len);
 
-/* ---- sbi.c, time.c, plic.c, fdt.c ----------------------------------------------------------------- */
+/* ---- sbi.c, time.c, plic.c, fdt.c ------------------------------------------------------------ */
 
 void sbi_set_timer(uint64_t time);
 void sbi_send_ipi(uint64_t hartid);
@@ -222,7 +225,7 @@ struct machine {
 extern struct machine machine;
 void fdt_read(uint64_t fdt_phys);
 
-/* ---- page.c --------------------------------------------------------------------------------------- */
+/* ---- page.c ---------------------------------------------------------------------------------- */
 
 void page_init(void);
 void *pages_alloc(unsigned order); /* 2^order pages, contents undefined; NULL */
@@ -232,7 +235,7 @@ size_t pages_available(void);
 void *kmalloc(size_t size); /* aligned to 16 at least; NULL */
 void kfree(void *ptr, size_t size);
 
-/* ---- vm.c ----------------------------------------------------------------------------------------- */
+/* ---- vm.c ------------------------------------------------------------------------------------ */
 
 /* The user half of an address space. Only the process's own thread changes it. */
 struct mm {
@@ -255,9 +258,11 @@ uint64_t mm_satp(const struct mm *mm);
 int mm_create(struct mm *mm);
 void mm_destroy(struct mm *mm);
 int mm_copy(struct mm *to, const struct mm *from);
-int mm_map(struct mm *mm, uint64_t start, uint64_t end, uint64_t prot); /* zeroed pages; PTE_R, W, X */
+/* zeroed pages; PTE_R, W, X */
+int mm_map(struct mm *mm, uint64_t start, uint64_t end, uint64_t prot);
 void mm_unmap(struct mm *mm, uint64_t start, uint64_t end);
-int mm_write(struct mm *mm, uint64_t va, const void *src, size_t len); /* although it is not current */
+/* although it is not current */
+int mm_write(struct mm *mm, uint64_t va, const void *src, size_t len);
 
 /* trap.S */
 long copy_user_raw(void *dst, const void *src, size_t len);
@@ -268,7 +273,7 @@ int copy_to_user(uint64_t dst, const void *src, size_t len);
 /* The length without NUL, -EFAULT, or -ENAMETOOLONG if it does not fit. */
 long copy_string(char *dst, uint64_t src, size_t size);
 
-/* ---- initramfs.c ---------------------------------------------------------------------------------- */
+/* ---- initramfs.c ----------------------------------------------------------------------------- */
 
 /* A file in the cpio archive; all pointers lead into it. */
 struct node {
@@ -283,7 +288,7 @@ int initramfs_find(char *path, struct node *out);        /* normalizes path in p
 bool initramfs_next(uint64_t *cursor, struct node *out); /* all files, from *cursor = 0 */
 bool node_is_child(const struct node *dir, const struct node *node, const char **name);
 
-/* ---- file.c, pipe.c, sys_file.c ------------------------------------------------------------------- */
+/* ---- file.c, pipe.c, sys_file.c -------------------------------------------------------------- */
 
 struct file;
 struct pipe;
@@ -316,7 +321,8 @@ struct file *file_alloc(const struct file_ops *ops, int flags, uint32_t mode); /
 void file_get(struct file *f);
 void file_put(struct file *f);
 struct file *fd_file(int fd); /* the current process's, no reference added; NULL */
-int fd_install(struct file *f, int lowest, int flags); /* takes over the reference if it succeeds; -EMFILE */
+/* takes over the reference if it succeeds; -EMFILE */
+int fd_install(struct file *f, int lowest, int flags);
 void fds_close(struct fd_table *fds, uint64_t which);
 void fds_copy(struct fd_table *to, const struct fd_table *from);
 int file_open(char *path, int flags, struct file **out);
@@ -334,7 +340,7 @@ long sys_dup(int fd);
 long sys_dup3(int from, int to, int flags);
 long sys_pipe2(uint64_t fds, int flags);
 
-/* ---- proc.c, exec.c, syscall.c -------------------------------------------------------------------- */
+/* ---- proc.c, exec.c, syscall.c --------------------------------------------------------------- */
 
 struct process {
     int pid;
@@ -350,7 +356,8 @@ struct process {
     struct wait_queue child_exit;
 };
 
-/* The strings that a program starts with, packed NUL-terminated: argc of arguments, then envc of environment. */
+/* The strings that a program starts with, packed NUL-terminated: argc of arguments, then envc of
+ * environment. */
 struct exec_args {
     char *text; /* EXEC_ARGS_SIZE */
     size_t used;
@@ -362,7 +369,8 @@ int exec_args_add(struct exec_args *args, const char *word); /* 0, -E2BIG; the c
 #define EXEC_ARGS_ORDER 3
 #define EXEC_ARGS_MAX 1024
 #define EXEC_ARGS_SIZE ((size_t)PAGE_SIZE << EXEC_ARGS_ORDER)
-/* Replaces the current process's program; it goes on at the entry point when it returns to user mode. */
+/* Replaces the current process's program; it goes on at the entry point when it returns to user
+ * mode. */
 int exec_load(char *path, const struct exec_args *args);
 
 void proc_start_init(const char *path, struct exec_args *args); /* takes over args */
@@ -375,12 +383,12 @@ long sys_kill(int pid, int sig);
 long syscall_dispatch(long nr, const uint64_t *a);
 uint32_t random32(void);
 
-/* ---- os_port.c, selftest.c ------------------------------------------------------------------------ */
+/* ---- os_port.c, selftest.c ------------------------------------------------------------------- */
 
 int os_port_init(void);
 int selftest_run(const char *name); /* 0: passed */
 
-/* ---- kernel.ld ------------------------------------------------------------------------------------ */
+/* ---- kernel.ld ------------------------------------------------------------------------------- */
 
 extern char __kernel_start[], __kernel_end[], __text_end[], __rodata_end[];
 extern char __trap_text_start[], __trap_text_end[], __code_start[], __code_end[];

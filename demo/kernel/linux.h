@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel and its user programs agree on: Linux's riscv64 system-call numbers, flags and layouts, as far
- * as this kernel has them. Shared by demo/kernel and demo/user; error numbers that the library does not use are
- * added to those of <ebpf/errno.h>.
+ * What the kernel and its user programs agree on: Linux's riscv64 system-call numbers, flags and
+ * layouts, as far as this kernel has them. Shared by demo/kernel and demo/user; error numbers that
+ * the library does not use are added to those of <ebpf/errno.h>.
  */
 #ifndef DEMO_LINUX_H
 #define DEMO_LINUX_H

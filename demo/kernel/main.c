@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Start-up: what happens from the first C function to the first process. head.S calls kernel_main() on the boot hart and
- * hart_main() on the others.
+ * Start-up: what happens from the first C function to the first process. head.S calls kernel_main()
+ * on the boot hart and hart_main() on the others.
  *
- * The command line (-append) is a list of words: test=NAME runs a test of selftest.c and powers off; init=/PATH is
- * the first program instead of /bin/init; any other NAME=VALUE goes into its environment, other words become its
- * arguments, as with Linux.
+ * The command line (-append) is a list of words: test=NAME runs a test of selftest.c and powers
+ * off; init=/PATH is the first program instead of /bin/init; any other NAME=VALUE goes into its
+ * environment, other words become its arguments, as with Linux.
  */
 #include "kernel.h"
 

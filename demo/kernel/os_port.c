@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The port: every hook of <ebpf/os.h> that this kernel gives the library, and nothing else. What is not here (symbols)
- * is the library's default, which reads the table that tools/ksymgen links in.
+ * The port: every hook of <ebpf/os.h> that this kernel gives the library, and nothing else. What is
+ * not here (symbols) is the library's default, which reads the table that tools/ksymgen links in.
  */
 #include <ebpf/ebpf.h>
 #include <ebpf/os.h>
@@ -16,7 +16,7 @@ int os_port_init(void)
     return err ? err : ebpf_kprobe_exclude((uint64_t)__kernel_start, (uint64_t)__trap_text_end);
 }
 
-/* ---- memory --------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 void *ebpf_os_alloc(size_t size)
 {
@@ -28,7 +28,7 @@ void ebpf_os_free(void *ptr, size_t size)
     kfree(ptr, size);
 }
 
-/* ---- interrupts, harts, time ---------------------------------------------------------------------- */
+/* ---- interrupts, harts, time ----------------------------------------------------------------- */
 
 unsigned long ebpf_os_irq_save(void)
 {
@@ -65,7 +65,7 @@ uint32_t ebpf_os_random(void)
     return random32();
 }
 
-/* ---- console -------------------------------------------------------------------------------------- */
+/* ---- console --------------------------------------------------------------------------------- */
 
 void ebpf_os_console(const char *line)
 {
@@ -77,7 +77,7 @@ void ebpf_os_trace(const char *text, size_t len)
     console_write(text, len);
 }
 
-/* ---- the current thread --------------------------------------------------------------------------- */
+/* ---- the current thread ---------------------------------------------------------------------- */
 
 void ebpf_os_current(struct ebpf_task *out)
 {
@@ -91,7 +91,7 @@ void ebpf_os_current(struct ebpf_task *out)
     strcopy(out->comm, t->comm, sizeof(out->comm));
 }
 
-/* ---- other people's memory ------------------------------------------------------------------------ */
+/* ---- other people's memory ------------------------------------------------------------------- */
 
 int ebpf_os_copy_from_user(void *dst, uint64_t src, size_t len)
 {
@@ -112,7 +112,7 @@ int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user)
     return (int)copy_kernel_raw(dst, (const void *)src, len);
 }
 
-/* ---- code: the region behind .text, in pieces of 64 bytes ------------------------------------------- */
+/* ---- code: the region behind .text, in pieces of 64 bytes ------------------------------------ */
 
 #define PIECE 64
 #define PIECES 8192 /* kernel.ld: 512 KiB */
@@ -150,7 +150,7 @@ int ebpf_os_text_write(void *dst, const void *src, size_t len)
     return text_poke(dst, src, len);
 }
 
-/* ---- file descriptors: a kind of file --------------------------------------------------------------- */
+/* ---- file descriptors: a kind of file -------------------------------------------------------- */
 
 static void obj_release(struct file *f)
 {

@@ -2,12 +2,12 @@
 /*
  * Memory: a buddy allocator for blocks of 2^order pages, and kmalloc() on top of it.
  *
- * A free block's first bytes link it into the list of its order. block_order[] has one byte per page: the order of the
- * free block that begins there, or USED. A block's buddy differs from it in one bit of the page number; two
- * free buddies of the same order become one block.
+ * A free block's first bytes link it into the list of its order. block_order[] has one byte per
+ * page: the order of the free block that begins there, or USED. A block's buddy differs from it in
+ * one bit of the page number; two free buddies of the same order become one block.
  *
- * kmalloc() rounds up to a power of two, from 16 bytes to half a page, and keeps a list of free pieces per size; what
- * is larger comes in pages. Frees name the size, so a piece needs no header.
+ * kmalloc() rounds up to a power of two, from 16 bytes to half a page, and keeps a list of free
+ * pieces per size; what is larger comes in pages. Frees name the size, so a piece needs no header.
  */
 #include "kernel.h"
 
@@ -126,7 +126,7 @@ void page_init(void)
     }
 }
 
-/* ---- kmalloc -------------------------------------------------------------------------------------- */
+/* ---- kmalloc --------------------------------------------------------------------------------- */
 
 struct piece {
     struct piece *next;

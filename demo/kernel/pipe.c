@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pipes: a page as a ring between two files. Its lock is held while bytes go to or come from user memory, which never
- * waits. There are no signals: writing to a pipe that nobody reads is -EPIPE and nothing else.
+ * Pipes: a page as a ring between two files. Its lock is held while bytes go to or come from user
+ * memory, which never waits. There are no signals: writing to a pipe that nobody reads is -EPIPE
+ * and nothing else.
  */
 #include "kernel.h"
 

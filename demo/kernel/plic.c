@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The platform-level interrupt controller: the UART's interrupt, for one hart. Context 2 * hart + 1 is the hart's
- * S-mode on QEMU's virt machine. */
+/* The platform-level interrupt controller: the UART's interrupt, for one hart. Context 2 * hart + 1
+ * is the hart's S-mode on QEMU's virt machine. */
 #include "kernel.h"
 
 static volatile uint32_t *plic_reg(uint64_t offset)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernel messages. printk() formats straight onto the console under the console's lock, so a message needs no buffer on
- * the 4 KiB stacks and stays in one piece. panic() powers the machine off: a test should end, not hang.
+ * Kernel messages. printk() formats straight onto the console under the console's lock, so a
+ * message needs no buffer on the 4 KiB stacks and stays in one piece. panic() powers the machine
+ * off: a test should end, not hang.
  */
 #include "kernel.h"
 

@@ -2,9 +2,9 @@
 /*
  * Processes: fork, exit, wait, kill. A process has one thread; its number is the thread's.
  *
- * proc_lock protects the list of processes, who is whose parent, and who is a zombie. An exiting process frees all it
- * can by itself; the parent's wait4() frees the rest, which is the thread and its stack. Orphans go to process 1, which
- * is the first one started.
+ * proc_lock protects the list of processes, who is whose parent, and who is a zombie. An exiting
+ * process frees all it can by itself; the parent's wait4() frees the rest, which is the thread and
+ * its stack. Orphans go to process 1, which is the first one started.
  */
 #include "kernel.h"
 
@@ -50,7 +50,7 @@ static int proc_publish(struct process *p, struct process *parent)
     return pid;
 }
 
-/* ---- the first process ---------------------------------------------------------------------------- */
+/* ---- the first process ----------------------------------------------------------------------- */
 
 struct init_job {
     char path[PATH_SIZE];
@@ -85,11 +85,11 @@ void proc_start_init(const char *path, struct exec_args *args)
     proc_publish(init_process, init_process);
 }
 
-/* ---- fork ----------------------------------------------------------------------------------------- */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 /*
- * clone(2) as fork() and vfork() use it: the child gets a copy of the memory in every case. CLONE_VM with CLONE_VFORK is
- * accepted for what follows, an execve(); threads are not.
+ * clone(2) as fork() and vfork() use it: the child gets a copy of the memory in every case.
+ * CLONE_VM with CLONE_VFORK is accepted for what follows, an execve(); threads are not.
  */
 long sys_clone(uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t tls, uint64_t ctid)
 {
@@ -128,7 +128,7 @@ long sys_clone(uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t tls, uint
     return proc_publish(p, me);
 }
 
-/* ---- exit and wait -------------------------------------------------------------------------------- */
+/* ---- exit and wait --------------------------------------------------------------------------- */
 
 static void leave_memory(struct process *p)
 {
@@ -227,10 +227,10 @@ long sys_wait4(int pid, uint64_t status, int options, uint64_t rusage)
     return result;
 }
 
-/* ---- kill ----------------------------------------------------------------------------------------- */
+/* ---- kill ------------------------------------------------------------------------------------ */
 
-/* There are no handlers, so a signal either ends the process or does nothing. Only those that mean to end it are
- * taken; process 1 is spared, as on Linux. */
+/* There are no handlers, so a signal either ends the process or does nothing. Only those that mean
+ * to end it are taken; process 1 is spared, as on Linux. */
 long sys_kill(int pid, int sig)
 {
     struct process *p;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine: address-space layout, Sv39 page-table entries, CSRs and interrupt state.
- * Names and numbers are those of the RISC-V Privileged Architecture manual. The part before __ASSEMBLER__ is for .S
- * files too.
+ * The machine: address-space layout, Sv39 page-table entries, CSRs and interrupt state. Names and
+ * numbers are those of the RISC-V Privileged Architecture manual. The part before __ASSEMBLER__ is
+ * for .S files too.
  */
 #ifndef DEMO_RISCV_H
 #define DEMO_RISCV_H
@@ -12,12 +12,12 @@
 /*
  * Virtual memory (Sv39). Every process has the kernel's half too.
  *   0 .. USER_END             the process; page 0 is never mapped
- *   KERNEL_BASE + pa          all physical memory that the kernel uses, its own image included: text R-X,
- *                             read-only data R--, everything else RW-
+ *   KERNEL_BASE + pa          all physical memory that the kernel uses, its own image included:
+ *                             text R-X, read-only data R--, everything else RW-
  *   FIXMAP                    one page, the temporary writable alias of text (text_poke)
- *   STACK_AREA                kernel stacks, 8 KiB each: a page that is never mapped, then the stack
- * The trap entry recognizes a stack overflow by two bits of sp: STACK_AREA_BIT is set in no other kernel address,
- * and bit 12 is clear in the unmapped pages.
+ *   STACK_AREA                kernel stacks, 8 KiB each: a page never mapped, then the stack
+ * The trap entry recognizes a stack overflow by two bits of sp: STACK_AREA_BIT is set in no other
+ * kernel address, and bit 12 is clear in the unmapped pages.
  */
 #define USER_END 0x4000000000
 #define KERNEL_BASE 0xffffffc000000000
@@ -77,11 +77,11 @@
 
 typedef uint64_t pte_t;
 
-#define csr_read(csr)                                                                                \
-    ({                                                                                               \
-        unsigned long csr_v_;                                                                        \
-        __asm__ volatile("csrr %0, " #csr : "=r"(csr_v_)::"memory");                                 \
-        csr_v_;                                                                                      \
+#define csr_read(csr)                                                                              \
+    ({                                                                                             \
+        unsigned long csr_v_;                                                                      \
+        __asm__ volatile("csrr %0, " #csr : "=r"(csr_v_)::"memory");                               \
+        csr_v_;                                                                                    \
     })
 #define csr_write(csr, v) __asm__ volatile("csrw " #csr ", %0" ::"rK"(v) : "memory")
 #define csr_set(csr, v) __asm__ volatile("csrs " #csr ", %0" ::"rK"(v) : "memory")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls to the firmware below the kernel (RISC-V SBI specification): timers, interrupts and fences on other harts,
- * starting harts, power. Context A. */
+/* Calls to the firmware below the kernel (RISC-V SBI specification): timers, interrupts and fences
+ * on other harts, starting harts, power. Context A. */
 #include "kernel.h"
 
 #define EXT_TIME 0x54494d45
@@ -37,7 +37,8 @@ void sbi_send_ipi(uint64_t hartid)
     sbi_call(EXT_IPI, 0, 1, hartid, 0, 0);
 }
 
-/* The firmware interrupts the other harts in machine mode, whether or not they have interrupts off, and waits. */
+/* The firmware interrupts the other harts in machine mode, whether or not they have interrupts off,
+ * and waits. */
 void sbi_remote_fence_i(void)
 {
     sbi_call(EXT_RFENCE, 0, 0, ALL_HARTS, 0, 0);

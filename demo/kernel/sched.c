@@ -2,16 +2,18 @@
 /*
  * Threads and the scheduler: one run queue, round robin, preemption at each timer tick.
  *
- * schedule() takes sched_lock and holds it across switch_to(); the thread that comes up on the other side releases it. So
- * nobody can run a thread before its registers are saved. A thread that runs in the kernel may be preempted whenever its
- * interrupts are on, which is whenever it holds no spin lock.
+ * schedule() takes sched_lock and holds it across switch_to(); the thread that comes up on the
+ * other side releases it. So nobody can run a thread before its registers are saved. A thread that
+ * runs in the kernel may be preempted whenever its interrupts are on, which is whenever it holds no
+ * spin lock.
  *
- * A thread waits in a wait queue, with the lock of what it waits for given to wait_on(): sched_lock is taken before that
- * lock is released, so a wake_all() between the check and the wait is not lost. A hart with nothing to run
- * waits for an interrupt in its idle thread; whoever makes work sends it one.
+ * A thread waits in a wait queue, with the lock of what it waits for given to wait_on(): sched_lock
+ * is taken before that lock is released, so a wake_all() between the check and the wait is not
+ * lost. A hart with nothing to run waits for an interrupt in its idle thread; whoever makes work
+ * sends it one.
  *
- * Kernel stacks are slots of the stack area. A slot keeps its page once it has one, so a freed stack is
- * never unmapped under another hart's TLB.
+ * Kernel stacks are slots of the stack area. A slot keeps its page once it has one, so a freed
+ * stack is never unmapped under another hart's TLB.
  */
 #include "kernel.h"
 
@@ -33,7 +35,7 @@ static int next_tid = 1;
 static struct spinlock exit_lock;
 static struct wait_queue exits;
 
-/* ---- kernel stacks -------------------------------------------------------------------------------- */
+/* ---- kernel stacks --------------------------------------------------------------------------- */
 
 static struct spinlock stack_lock;
 static uint8_t stack_used[MAX_THREADS + MAX_HARTS];
@@ -104,7 +106,7 @@ static void stack_free(uint64_t top)
     __atomic_store_n(&stack_used[slot], 0, __ATOMIC_RELEASE);
 }
 
-/* ---- the run queue: all with sched_lock ----------------------------------------------------------- */
+/* ---- the run queue: all with sched_lock ------------------------------------------------------ */
 
 static void make_ready(struct thread *t)
 {
@@ -136,7 +138,8 @@ static struct thread *take_ready(void)
     return t;
 }
 
-/* Gives the hart to the next thread; returns when the caller is chosen again, maybe on another hart. */
+/* Gives the hart to the next thread; returns when the caller is chosen again, maybe on another
+ * hart. */
 static void switch_away(void)
 {
     struct thread *prev = current, *next = take_ready();
@@ -170,7 +173,7 @@ noinline void schedule(void)
     spin_unlock(&sched_lock, irq);
 }
 
-/* ---- waiting -------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 /* Takes t, which is blocked, out of its wait queue and makes it run. */
 static void wake(struct thread *t)
@@ -247,7 +250,7 @@ void thread_kill(struct thread *t)
     spin_unlock(&sched_lock, irq);
 }
 
-/* ---- threads -------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 /* The first code of every thread, in the place where switch_away() would go on. */
 static void thread_main(void)
@@ -308,8 +311,8 @@ struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg)
     return t;
 }
 
-/* t is exiting: it may still be on its way out on another hart, which makes it a zombie and then holds sched_lock until
- * it is off its stack. */
+/* t is exiting: it may still be on its way out on another hart, which makes it a zombie and then
+ * holds sched_lock until it is off its stack. */
 void thread_free(struct thread *t)
 {
     struct thread **p = &all_threads;
@@ -376,9 +379,10 @@ unsigned thread_count(void)
     return __atomic_load_n(&threads, __ATOMIC_RELAXED);
 }
 
-/* ---- harts ---------------------------------------------------------------------------------------- */
+/* ---- harts ----------------------------------------------------------------------------------- */
 
-/* Runs on each hart when there is nothing else. The interrupts that wfi waits for are taken behind it. */
+/* Runs on each hart when there is nothing else. The interrupts that wfi waits for are taken behind
+ * it. */
 static void idle_loop(void *arg)
 {
     (void)arg;

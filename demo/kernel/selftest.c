@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests that run inside the kernel: `test=NAME` on the command line runs one in the first thread; main.c prints
- * `SELFTEST NAME ok` or FAILED and powers off. A new test is a function and a row of the table.
+ * Tests that run inside the kernel: `test=NAME` on the command line runs one in the first thread;
+ * main.c prints `SELFTEST NAME ok` or FAILED and powers off. A new test is a function and a row of
+ * the table.
  */
 #include "kernel.h"
 
-#define CHECK(cond)                                                                                  \
-    do {                                                                                             \
-        if (!(cond)) {                                                                               \
-            printk("%s:%d: %s\n", __FILE__, __LINE__, #cond);                                        \
-            return -1;                                                                               \
-        }                                                                                            \
+#define CHECK(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            printk("%s:%d: %s\n", __FILE__, __LINE__, #cond);                                      \
+            return -1;                                                                             \
+        }                                                                                          \
     } while (0)
 
-/* ---- sched: threads that never yield share the harts, and all harts work ---------------------------- */
+/* ---- sched: threads that never yield share the harts, and all harts work --------------------- */
 
 #define COUNTERS 12
 
@@ -53,7 +54,8 @@ static int test_sched(void)
     for (int i = 0; i < COUNTERS; i++) {
         thread_join(counters[i].thread);
         printk("counter %d: %lu on harts %x\n", i, counters[i].count, counters[i].harts);
-        CHECK(counters[i].count > 0); /* more threads than harts: only preemption lets all of them run */
+        /* more threads than harts: only preemption lets all of them run */
+        CHECK(counters[i].count > 0);
         sum += counters[i].count;
         harts |= counters[i].harts;
     }
@@ -63,14 +65,15 @@ static int test_sched(void)
     return 0;
 }
 
-/* ---- memory: the allocator gives back what it got --------------------------------------------------- */
+/* ---- memory: the allocator gives back what it got -------------------------------------------- */
 
 static int test_memory(void)
 {
     size_t before;
     void *p[64];
 
-    for (int round = 0; round < 2; round++) { /* the first fills kmalloc's lists, which keep their pages */
+    /* the first fills kmalloc's lists, which keep their pages */
+    for (int round = 0; round < 2; round++) {
         before = pages_available();
         for (unsigned i = 0; i < ARRAY_SIZE(p); i++) {
             CHECK(p[i] = kmalloc(1 + i * i * 37));
@@ -87,7 +90,7 @@ static int test_memory(void)
     return 0;
 }
 
-/* ---- faults: reads anywhere survive, text is not writable, data is not executable -------------------- */
+/* ---- faults: reads anywhere survive, text is not writable, data is not executable ------------ */
 
 static int test_faults(void)
 {
@@ -111,7 +114,7 @@ static int test_faults(void)
     return 0;
 }
 
-/* ---- overflow: must end in "panic ... kernel stack overflow" ----------------------------------------- */
+/* ---- overflow: must end in "panic ... kernel stack overflow" --------------------------------- */
 
 static noinline int recurse(int n)
 {
@@ -126,7 +129,7 @@ static int test_overflow(void)
     return recurse(0) | -1;
 }
 
-/* ---------------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory and string functions, which there is no libc for. gcc calls the mem* ones by itself, and the library uses
- * them on its way to a probe's handler: they are in .text.trap and cannot be probed. Context A.
+ * Memory and string functions, which there is no libc for. gcc calls the mem* ones by itself, and
+ * the library uses them on its way to a probe's handler: they are in .text.trap and cannot be
+ * probed. Context A.
  */
 #include "kernel.h"
 

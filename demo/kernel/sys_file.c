@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The system calls on files. Arguments have Linux's types, addresses are uint64_t: nothing here dereferences one, only
- * copy_from_user() and copy_to_user() do.
+ * The system calls on files. Arguments have Linux's types, addresses are uint64_t: nothing here
+ * dereferences one, only copy_from_user() and copy_to_user() do.
  */
 #include "kernel.h"
 
@@ -63,7 +63,8 @@ long sys_writev(int fd, uint64_t iov, int count)
     return done;
 }
 
-/* Copies the path from user memory, with the name of the directory dfd in front if it is relative to one. */
+/* Copies the path from user memory, with the name of the directory dfd in front if it is relative
+ * to one. */
 static long get_path(int dfd, uint64_t path, char *out)
 {
     struct file *dir = NULL;
@@ -127,8 +128,8 @@ long sys_lseek(int fd, int64_t offset, int whence)
     if (type != S_IFREG && type != S_IFDIR)
         return -ESPIPE;
     base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? f->pos : f->node.size;
-    if (whence < SEEK_SET || whence > SEEK_END || __builtin_add_overflow((int64_t)base, offset, &offset) ||
-        offset < 0)
+    if (whence < SEEK_SET || whence > SEEK_END ||
+        __builtin_add_overflow((int64_t)base, offset, &offset) || offset < 0)
         return -EINVAL;
     f->pos = (uint64_t)offset;
     return offset;
@@ -193,7 +194,9 @@ static long put_dirent(uint64_t to, size_t room, const struct node *node, const 
     entry.d.d_ino = node->ino;
     entry.d.d_off = (int64_t)next;
     entry.d.d_reclen = (uint16_t)size;
-    entry.d.d_type = !strcmp(node->name, "dev/console") ? DT_CHR : type == S_IFDIR ? DT_DIR : DT_REG;
+    entry.d.d_type = type == S_IFDIR ? DT_DIR : DT_REG;
+    if (!strcmp(node->name, "dev/console"))
+        entry.d.d_type = DT_CHR;
     memcpy((char *)&entry + offsetof(struct dirent64, d_name), name, len);
     return copy_to_user(to, &entry, size) ? -EFAULT : (long)size;
 }

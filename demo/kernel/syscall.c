@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls: the table of Linux's numbers, and the calls that belong to no other file. Interrupts are on. A handler
- * has its natural C arguments; the casts here cut the registers down to them, as the C calling convention
- * promises its callees and a user program does not.
+ * System calls: the table of Linux's numbers, and the calls that belong to no other file.
+ * Interrupts are on. A handler has its natural C arguments; the casts here cut the registers down
+ * to them, as the C calling convention promises its callees and a user program does not.
  */
 #include <ebpf/ebpf.h>
 
@@ -41,7 +41,7 @@ static long sys_getrandom(uint64_t buf, size_t len)
     return (long)done;
 }
 
-/* ---- time ----------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static long sys_clock_gettime(int clock, uint64_t out)
 {
@@ -49,7 +49,8 @@ static long sys_clock_gettime(int clock, uint64_t out)
     struct timespec ts = {(int64_t)(now / NSEC_PER_SEC), (int64_t)(now % NSEC_PER_SEC)};
 
     if (clock < CLOCK_REALTIME || clock > CLOCK_BOOTTIME || clock == 2 || clock == 3)
-        return -EINVAL; /* the processor-time clocks; there is no calendar: CLOCK_REALTIME begins at boot */
+        /* the processor-time clocks; there is no calendar: CLOCK_REALTIME begins at boot */
+        return -EINVAL;
     return copy_to_user(out, &ts, sizeof(ts));
 }
 
@@ -70,7 +71,7 @@ static long sys_clock_nanosleep(int clock, int flags, uint64_t req, uint64_t rem
     return current->killed ? -EINTR : 0;
 }
 
-/* ---- memory --------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Linux's brk: the new end, or the old one if that is not possible. */
 static long sys_brk(uint64_t end)
@@ -91,8 +92,8 @@ static long sys_brk(uint64_t end)
     return (long)end;
 }
 
-/* Private anonymous memory only; an address that is not MAP_FIXED is a hint, and ignored. PROT_NONE has no form in
- * Sv39 that keeps a page. */
+/* Private anonymous memory only; an address that is not MAP_FIXED is a hint, and ignored. PROT_NONE
+ * has no form in Sv39 that keeps a page. */
 static long sys_mmap(uint64_t addr, uint64_t len, int prot, int flags)
 {
     struct mm *mm = &current->proc->mm;
@@ -139,7 +140,7 @@ static long sys_munmap(uint64_t addr, uint64_t len)
     return 0;
 }
 
-/* ---- identity and the rest ------------------------------------------------------------------------ */
+/* ---- identity and the rest ------------------------------------------------------------------- */
 
 static long sys_setid(uint32_t *id, uint32_t value)
 {

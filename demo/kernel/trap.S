@@ -2,10 +2,10 @@
 /*
  * Trap entry and exit, the switch between threads, and copies that survive a bad address.
  *
- * tp is the current thread while the kernel runs. sscratch is 0 then, and holds the thread while user code runs, so
- * that the entry knows where it comes from. The frame (struct trap_frame) goes onto the thread's
- * kernel stack; from the kernel, onto the interrupted stack. Nothing in .text.trap may be probed: it runs
- * before the breakpoint handler can.
+ * tp is the current thread while the kernel runs. sscratch is 0 then, and holds the thread while
+ * user code runs, so that the entry knows where it comes from. The frame (struct trap_frame) goes
+ * onto the thread's kernel stack; from the kernel, onto the interrupted stack. Nothing in
+ * .text.trap may be probed: it runs before the breakpoint handler can.
  */
 #include "riscv.h"
 
@@ -25,7 +25,8 @@ trap_entry:
     csrrw tp, sscratch, tp
     bnez tp, from_user
 
-    /* From the kernel: sscratch holds tp, tp is free. Would the frame lie in an unmapped guard page? */
+    /* From the kernel: sscratch holds tp, tp is free. Would the frame lie in an unmapped guard
+     * page? */
     addi sp, sp, -FRAME_SIZE
     slli tp, sp, 63 - STACK_AREA_BIT
     bgez tp, 1f             /* not one of the thread stacks: a program's, or boot's */
@@ -110,7 +111,8 @@ stack_overflow:
     mv a0, sp
     call trap_stack_overflow
 
-/* void switch_to(struct thread *prev, struct thread *next): returns when prev is switched to again. */
+/* void switch_to(struct thread *prev, struct thread *next): returns when prev is switched to
+ * again. */
     .globl switch_to
     .type switch_to, @function
 switch_to:
@@ -128,10 +130,10 @@ switch_to:
     ret
 
 /*
- * long copy_user_raw(void *dst, const void *src, size_t len): either side may be user memory.
- * long copy_kernel_raw(...): the same without access to user memory.
- * 0, or -EFAULT at the first byte that cannot be read or written: each load and store has a row in .ex_table, which the
- * trap handler consults.
+ * long copy_user_raw(void *dst, const void *src, size_t len): either side may be user memory. long
+ * copy_kernel_raw(...): the same without access to user memory. 0, or -EFAULT at the first byte
+ * that cannot be read or written: each load and store has a row in .ex_table, which the trap
+ * handler consults.
  */
     .macro fallible insn:vararg
 8:  \insn

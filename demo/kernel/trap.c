@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Traps: breakpoints go to the library, interrupts to their devices, system calls to syscall.c; a fault of kernel code
- * is repaired by .ex_table or ends in a panic, a fault of user code ends the process.
+ * Traps: breakpoints go to the library, interrupts to their devices, system calls to syscall.c; a
+ * fault of kernel code is repaired by .ex_table or ends in a panic, a fault of user code ends the
+ * process.
  *
- * trap_handler() is in .text.trap with the entry code: until ebpf_breakpoint() has the frame, nothing on the way
- * may be probed, or the probe's own trap would come here again. Interrupts are off on entry.
+ * trap_handler() is in .text.trap with the entry code: until ebpf_breakpoint() has the frame,
+ * nothing on the way may be probed, or the probe's own trap would come here again. Interrupts are
+ * off on entry.
  */
 #include "kernel.h"
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables (Sv39: three levels of 512 entries), the kernel's map and the processes' address spaces.
+ * Page tables (Sv39: three levels of 512 entries), the kernel's map and the processes' address
+ * spaces.
  *
- * The kernel half of every root table holds the same 256 entries, which never change after vm_init(); what is added
- * later (stacks) goes into tables below them. No page of the kernel's map is both writable and executable.
- * User pages are there as soon as they are mapped: no page fault is ever repaired, so copies to and from user
- * memory never wait.
+ * The kernel half of every root table holds the same 256 entries, which never change after
+ * vm_init(); what is added later (stacks) goes into tables below them. No page of the kernel's map
+ * is both writable and executable. User pages are there as soon as they are mapped: no page fault
+ * is ever repaired, so copies to and from user memory never wait.
  *
- * One hart at a time uses a user page table, and loading it flushes the TLB, so a change of the current one needs
- * only a local fence.
+ * One hart at a time uses a user page table, and loading it flushes the TLB, so a change of the
+ * current one needs only a local fence.
  */
 #include "kernel.h"
 
@@ -56,7 +57,7 @@ static pte_t *pte_create(pte_t *table, uint64_t va, int level)
     return &table[table_index(va, level)];
 }
 
-/* ---- the kernel's map ----------------------------------------------------------------------------- */
+/* ---- the kernel's map ------------------------------------------------------------------------ */
 
 /* Maps [pa, pa+size) at KERNEL_BASE + pa, in 2 MiB pages where alignment allows. */
 static void map_physical(uint64_t pa, uint64_t end, uint64_t prot)
@@ -110,9 +111,9 @@ int vm_map_stack(uint64_t va)
 }
 
 /*
- * Kernel text has no writable mapping. To change it, the page gets a second mapping at FIXMAP for a moment, on this
- * hart only: interrupts are off, and another hart that uses FIXMAP flushes its TLB first. Aligned words are stored in
- * one piece, since other harts may be executing them.
+ * Kernel text has no writable mapping. To change it, the page gets a second mapping at FIXMAP for a
+ * moment, on this hart only: interrupts are off, and another hart that uses FIXMAP flushes its TLB
+ * first. Aligned words are stored in one piece, since other harts may be executing them.
  */
 static void poke_piece(uint64_t dst, const char *src, size_t len)
 {
@@ -159,11 +160,12 @@ int text_poke(void *dst, const void *src, size_t len)
     return 0;
 }
 
-/* ---- address spaces of processes ------------------------------------------------------------------ */
+/* ---- address spaces of processes ------------------------------------------------------------- */
 
 typedef int (*pte_fn)(pte_t *pte, uint64_t va, void *arg);
 
-/* Calls fn for each mapped page in [start, end) of the part that table, of that level, covers from base on. */
+/* Calls fn for each mapped page in [start, end) of the part that table, of that level, covers from
+ * base on. */
 static int for_each_page(pte_t *table, int level, uint64_t base, uint64_t start, uint64_t end,
                          pte_fn fn, void *arg)
 {
@@ -196,8 +198,8 @@ static int free_page(pte_t *pte, uint64_t va, void *arg)
     return 0;
 }
 
-/* The pages are free before the TLB forgets them; nothing uses the addresses until the fence, for this is the thread
- * that they belong to. */
+/* The pages are free before the TLB forgets them; nothing uses the addresses until the fence, for
+ * this is the thread that they belong to. */
 void mm_unmap(struct mm *mm, uint64_t start, uint64_t end)
 {
     for_each_page(mm->root, 2, 0, start, end, free_page, NULL);
@@ -240,8 +242,8 @@ uint64_t mm_satp(const struct mm *mm)
     return SATP_SV39 | phys(mm->root) >> 12;
 }
 
-/* Maps zeroed pages to [start, end), both page-aligned. A page that is there keeps its contents and gets the
- * permissions in addition: ELF segments may share one. After -ENOMEM a part is mapped. */
+/* Maps zeroed pages to [start, end), both page-aligned. A page that is there keeps its contents and
+ * gets the permissions in addition: ELF segments may share one. After -ENOMEM a part is mapped. */
 int mm_map(struct mm *mm, uint64_t start, uint64_t end, uint64_t prot)
 {
     if ((end - start) / PAGE_SIZE > pages_available())
@@ -325,7 +327,7 @@ int mm_write(struct mm *mm, uint64_t va, const void *src, size_t len)
     return job.len ? -EFAULT : 0;
 }
 
-/* ---- user memory ---------------------------------------------------------------------------------- */
+/* ---- user memory ----------------------------------------------------------------------------- */
 
 static bool user_range(uint64_t addr, size_t len)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first process. With AUTO=... (or auto=...) on the kernel command line it runs /bin/demo-auto with that
- * value as its argument and powers the machine off, saying `INIT exit status N`; otherwise it keeps a shell
- * running on the console.
+ * The first process. With AUTO=... (or auto=...) on the kernel command line it runs /bin/demo-auto
+ * with that value as its argument and powers the machine off, saying `INIT exit status N`;
+ * otherwise it keeps a shell running on the console.
  */
 #include "lib.h"
 

@@ -17,7 +17,7 @@ void lib_start(long *stack)
     exit(main(argc, argv, environ));
 }
 
-/* ---- system calls --------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 long syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5)
 {
@@ -204,7 +204,7 @@ int bpf(int cmd, union bpf_attr *attr, uint32_t size)
     return (int)CALL3(SYS_bpf, cmd, attr, size);
 }
 
-/* ---- printing ------------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 /* Where formatted characters go: into buf, and from there to fd when it is full and fd is open. */
 struct sink {
@@ -457,7 +457,7 @@ int puts(const char *line)
     return printf("%s\n", line);
 }
 
-/* ---- strings -------------------------------------------------------------------------------------- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 void *memcpy(void *dst, const void *src, size_t n)
 {
@@ -644,7 +644,7 @@ const char *strerror(int err)
     return other;
 }
 
-/* ---- memory, environment, files ------------------------------------------------------------------- */
+/* ---- memory, environment, files -------------------------------------------------------------- */
 
 void *malloc(size_t size)
 {

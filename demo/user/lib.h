@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The user library of the teaching kernel's programs: system calls, printing, strings, memory. There is no libc.
+ * The user library of the teaching kernel's programs: system calls, printing, strings, memory.
+ * There is no libc.
  *
- * A program is one .c file with `int main(int argc, char **argv)`; demo.mk builds every demo/user/NAME.c into
- * /bin/NAME. System calls return what the kernel returned: a result, or a negative error number (there is no
- * errno variable); strerror() names it. malloc() takes memory from brk(2) and free() keeps it: programs here
- * are short.
+ * A program is one .c file with `int main(int argc, char **argv)`; demo.mk builds every
+ * demo/user/NAME.c into /bin/NAME. System calls return what the kernel returned: a result, or a
+ * negative error number (there is no errno variable); strerror() names it. malloc() takes memory
+ * from brk(2) and free() keeps it: programs here are short.
  */
 #ifndef DEMO_USER_LIB_H
 #define DEMO_USER_LIB_H
@@ -19,7 +20,7 @@
 
 #include "../kernel/linux.h"
 
-/* ---- system calls --------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 long syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
 
@@ -65,16 +66,17 @@ int munmap(void *addr, size_t len);
 /* bpf(2): the attributes beyond what cmd uses must be zero, so start from memset or {0}. */
 int bpf(int cmd, union bpf_attr *attr, uint32_t size);
 
-/* ---- printing: one write(2) per call as long as the text fits 512 bytes ---------------------------- */
+/* ---- printing: one write(2) per call as long as the text fits 512 bytes ---------------------- */
 
-/* %d %i %u %x %X %o %c %s %p %% with -, 0, + and space, width, .precision, * and the lengths hh h l ll z. */
+/* %d %i %u %x %X %o %c %s %p %% with -, 0, + and space, width, .precision, * and the lengths hh h l
+ * ll z. */
 int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int dprintf(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int vsnprintf(char *buf, size_t size, const char *fmt, va_list args);
 int puts(const char *line); /* with a newline */
 
-/* ---- strings -------------------------------------------------------------------------------------- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 void *memcpy(void *dst, const void *src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
@@ -86,12 +88,13 @@ int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 char *strstr(const char *s, const char *needle);
 char *strncpy(char *dst, const char *src, size_t n);
-size_t strlcpy(char *dst, const char *src, size_t size); /* always terminates; returns strlen(src) */
+/* always terminates; returns strlen(src) */
+size_t strlcpy(char *dst, const char *src, size_t size);
 unsigned long strtoul(const char *s, char **end, int base); /* base 0: 0x..., 0..., decimal */
 long strtol(const char *s, char **end, int base);
 const char *strerror(int err); /* takes err or -err; "error N" for those that it has no words for */
 
-/* ---- memory, environment, files ------------------------------------------------------------------- */
+/* ---- memory, environment, files -------------------------------------------------------------- */
 
 void *malloc(size_t size); /* aligned to 16; NULL: none left */
 void *calloc(size_t n, size_t size);
@@ -103,11 +106,12 @@ char *getenv(const char *name);
 /* The whole file in malloc()ed memory, *size its bytes; NULL: *size is the negative error. */
 void *read_file(const char *path, long *size);
 
-/* One line from fd without its newline; its length, 0 for an empty one, -1 at the end of the input. */
+/* One line from fd without its newline; its length, 0 for an empty one, -1 at the end of the
+ * input. */
 long read_line(int fd, char *buf, size_t size);
 
-/* fork, execve, wait4: the child's status as wait4() gives it, or a negative error of fork. A program that
- * cannot be executed ends with status 127. */
+/* fork, execve, wait4: the child's status as wait4() gives it, or a negative error of fork. A
+ * program that cannot be executed ends with status 127. */
 int run(const char *path, char *const argv[]);
 
 #endif /* DEMO_USER_LIB_H */

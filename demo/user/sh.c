@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shell: runs `NAME ARGS...` as /bin/NAME (or a path with a slash), with `&` at the end in the background.
- * Built in: help, ls, cat, poweroff, exit. The console's line editing (backspace, ^U, ^D) is the kernel's.
+ * The shell: runs `NAME ARGS...` as /bin/NAME (or a path with a slash), with `&` at the end in the
+ * background. Built in: help, ls, cat, poweroff, exit. The console's line editing (backspace, ^U,
+ * ^D) is the kernel's.
  */
 #include "lib.h"
 
@@ -64,7 +65,7 @@ static void cat(const char *path)
 
 static void help(void)
 {
-    puts("built in: help, ls [DIR], cat FILE..., poweroff, exit; a trailing & runs in the background");
+    puts("built in: help, ls [DIR], cat FILE..., poweroff, exit; & at the end: in the background");
     puts("programs:");
     list("/bin");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of the kernel's system calls from a user program that does not behave: bad pointers, absurd lengths,
- * misuse of descriptors, as many processes as there can be, no memory. Prints `SYSTEST ok` or each check that failed.
+ * Tests of the kernel's system calls from a user program that does not behave: bad pointers, absurd
+ * lengths, misuse of descriptors, as many processes as there can be, no memory. Prints `SYSTEST ok`
+ * or each check that failed.
  */
 #include "lib.h"
 
@@ -84,7 +85,8 @@ static void test_files(void)
     EXPECT(close(n), -EBADF);
     EXPECT(close(-1), -EBADF);
     EXPECT(close(1000000), -EBADF);
-    EXPECT(syscall(SYS_close, 0x100000000 + fd, 0, 0, 0, 0, 0), 0); /* an int: the upper half does not count */
+    /* an int: the upper half does not count */
+    EXPECT(syscall(SYS_close, 0x100000000 + fd, 0, 0, 0, 0, 0), 0);
     EXPECT(lseek(0, 0, SEEK_SET), -ESPIPE);
     EXPECT(dup3(1, 1, 0), -EINVAL);
     EXPECT(dup3(1, 64, 0), -EBADF);
@@ -206,7 +208,8 @@ static void do_break(void)
 
 static void do_bad_stack(void)
 {
-    __asm__ volatile("mv sp, zero; mv tp, zero; mv gp, zero; li a7, 172; ecall; li a0, 7; li a7, 93; ecall");
+    __asm__ volatile("mv sp, zero; mv tp, zero; mv gp, zero; li a7, 172; ecall;"
+                     "li a0, 7; li a7, 93; ecall");
 }
 
 static void do_unprivileged(void)
