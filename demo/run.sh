@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Boots the teaching kernel on four harts. At a terminal: its shell (Ctrl-A X leaves QEMU). With AUTO=1, CI=true or without a
 # terminal on standard input: init runs /bin/demo-auto and powers off, and the console's output is checked here.
+#   run.sh --check FILE     only checks what an earlier run printed
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -10,15 +11,20 @@ nm=${NM:-riscv64-unknown-elf-nm}
 limit=${LIMIT:-120}
 qemu=(qemu-system-riscv64 -machine virt -smp 4 -m 128M -nographic -no-reboot -kernel "$kernel" -initrd "$build/demo/initramfs.cpio")
 
-if [ "${CI:-}" != true ] && [ "${AUTO:-0}" != 1 ] && [ -t 0 ]; then
+if [ "${1:-}" != --check ] && [ "${CI:-}" != true ] && [ "${AUTO:-0}" != 1 ] && [ -t 0 ]; then
     echo "programs: lathist, context, maps, demo-auto; help lists the rest; poweroff, or Ctrl-A X, ends"
     exec "${qemu[@]}"
 fi
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-timeout -k 5 "$limit" "${qemu[@]}" -append "AUTO=1" </dev/null 2>&1 | tr -d '\r' | tee "$tmp/console"
-status=${PIPESTATUS[0]}
+if [ "${1:-}" = --check ]; then
+    cp "$2" "$tmp/console" || exit 1
+    status=0
+else
+    timeout -k 5 "$limit" "${qemu[@]}" -append "AUTO=1" </dev/null 2>&1 | tr -d '\r' | tee "$tmp/console"
+    status=${PIPESTATUS[0]}
+fi
 failed=0
 
 fail() {
@@ -29,12 +35,14 @@ fail() {
 # The console between the beginning of one part and its verdict, which must be "ok".
 part() { # part TITLE FILE
     sed -n "/^DEMO $1: begins\$/,/^DEMO $1: /p" "$tmp/console" >"$2"
-    [ "$(tail -n 1 "$2")" = "DEMO $1: ok" ] || fail "$1 did not end with ok"
+    [ "$(tail -n 1 "$2")" = "DEMO $1: ok" ] && return
+    fail "$1 did not end with ok"
+    return 1
 }
 
 check_lathist() {
     local rows sum line
-    part "(a) lathist" "$tmp/a"
+    part "(a) lathist" "$tmp/a" || return
     # "   4096 -> 8191  : 123  |****   |": the rows' counts must be the total that the program says
     rows=$(grep -cE '^ +[0-9]+ -> [0-9]+ +: [0-9]+ +\|[* ]{40}\|$' "$tmp/a")
     sum=$(awk '/ -> .* : .*\|/ {n += $5} END {print n + 0}' "$tmp/a")
@@ -58,7 +66,7 @@ register() {
 
 check_context() {
     local addr call i
-    part "(b) context" "$tmp/b"
+    part "(b) context" "$tmp/b" || return
     [ "$(grep -c '^kprobe addr = ' "$tmp/b")" = 1 ] || fail "(b) not exactly one hit is shown"
     grep -A 33 '^kprobe addr = ' "$tmp/b" >"$tmp/block"
     addr=0x$($nm "$kernel" | awk '$3 == "sys_openat" {print $1}')
@@ -84,7 +92,7 @@ check_context() {
 
 check_maps() {
     local oks line
-    part "(c) maps" "$tmp/c"
+    part "(c) maps" "$tmp/c" || return
     oks=$(grep -c '^ok   ' "$tmp/c")
     line=$(grep -E '^maps: [0-9]+ checks, 0 failed$' "$tmp/c")
     set -- $line

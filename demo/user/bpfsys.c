@@ -221,6 +221,8 @@ int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
         memset(&attr, 0, sizeof(attr));
         attr.prog_type = spec->type;
         attr.expected_attach_type = spec->expected_attach_type;
+        if (spec->type == BPF_PROG_TYPE_KPROBE) /* as Linux wants it for what ebpf_link_kprobe() does below */
+            attr.expected_attach_type = BPF_TRACE_KPROBE_MULTI;
         attr.prog_flags = spec->flags;
         attr.insns = ptr(insns);
         attr.insn_cnt = spec->insn_cnt;
@@ -268,6 +270,30 @@ int ebpf_link_kprobe(struct ebpf_prog *prog, uint64_t addr, uint64_t cookie, str
 }
 
 /* ---- bpfsys.h -------------------------------------------------------------------------------------- */
+
+/* A lookup in a per-CPU map writes one value, rounded up to 8 bytes, for each CPU: count those that were written. */
+unsigned possible_cpus(void)
+{
+    static const struct ebpf_map_spec spec = {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, 1, 0, "cpus"};
+    static uint64_t values[MAX_CPUS];
+    struct ebpf_map *map;
+    uint32_t key = 0;
+    unsigned n = 0;
+
+    memset(values, 0x5a, sizeof(values));
+    if (ebpf_map_create(&spec, &map))
+        return 0;
+    if (ebpf_map_lookup(map, &key, values) == 0)
+        while (n < MAX_CPUS && !values[n])
+            n++;
+    ebpf_obj_put(&map->obj);
+    return n;
+}
+
+unsigned ebpf_os_cpu_count(void)
+{
+    return possible_cpus();
+}
 
 struct ebpf_object *open_object(const char *path)
 {

@@ -3,12 +3,12 @@
  * maps: arrays and hash maps through bpf(2), what works and what must be refused, and with which error. One line per check;
  * exit status 1 if one failed.
  */
+#include "bpfsys.h"
 #include "lib.h"
 
 #define BAD_ADDRESS 0x10ul                    /* never mapped */
-#define KERNEL_ADDRESS 0xffffffff80200000ul   /* not for user mode */
+#define KERNEL_ADDRESS 0xffffffc080200000ul   /* not for user mode */
 #define NO_FD 63
-#define MAX_CPUS 256
 
 static unsigned checks, failures;
 
@@ -278,30 +278,13 @@ static void hash_walk(void)
 
 /* ---- per-CPU maps: user mode sees one value for each CPU, rounded up to 8 bytes ---------------------- */
 
-/* How many CPUs the kernel has: as many values does a lookup write. */
-static unsigned cpus(void)
-{
-    static uint64_t values[MAX_CPUS];
-    int fd = map_create(BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, 1, 0);
-    uint32_t key = 0;
-    unsigned n = 0;
-
-    memset(values, 0x5a, sizeof(values));
-    if (lookup(fd, &key, values))
-        return 0;
-    while (n < MAX_CPUS && !values[n])
-        n++;
-    close(fd);
-    return n;
-}
-
 static void per_cpu(uint32_t type, const char *name)
 {
-    static uint64_t in[MAX_CPUS], out[MAX_CPUS];
+    static uint64_t in[MAX_CPUS], out[MAX_CPUS + 1];
     int fd = map_create(type, 4, 4, 2, 0);
     uint32_t key = 1;
-    unsigned n = cpus(), wrong = 0;
-    char text[64];
+    unsigned n = possible_cpus(), wrong = 0;
+    char text[80];
 
     snprintf(text, sizeof(text), "%s: create", name);
     check(text, fd >= 0, 1);
