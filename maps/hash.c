@@ -3,7 +3,8 @@
  * BPF_MAP_TYPE_HASH: everything preallocated, lookups without a lock.
  *
  * One block of memory holds it all and lives until the map's grace period is over, so a stale pointer into it is never
- * wild: struct ebpf_hash | harts[] | stripes[] | buckets[] | elements[]. Links are 32-bit: distance from the block's
+ * wild: struct ebpf_hash | harts[] | stripes[] | buckets[] | elements[]
+ * (maps/hash.h). Links are 32-bit: distance from the block's
  * start in units of 8 bytes; 0 ends a chain.
  *
  * Elements. max_entries can be in the map. Each hart owns a spare one besides, which an update fills before it takes any
@@ -24,57 +25,20 @@
  * this hold on a weakly ordered machine: links are stored with release, and a release fence stands between taking
  * an element from the queue and filling it, so whoever sees new contents sees the advanced sequence too.
  */
-#include <ebpf/ebpf.h>
+#include "maps/hash.h"
 
-#include "maps/map.h"
 #include "maps/value.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 #include "src/base/relax.h"
 
 #define CACHE_LINE 64u
-#define MAX_STRIPES 64u
+#define MAX_STRIPES 128u
 #define RESERVE 1u               /* elements per hart besides its spare */
 #define MAX_BYTES (8ull << 32)   /* what links can address */
 #define MAX_ENTRIES (1u << 27)   /* Linux: 2^32 - 1 bytes of 16-byte buckets, a power of two */
 #define MAX_ELEMENT (4194304u - 48u) /* Linux: KMALLOC_MAX_SIZE - sizeof(struct htab_elem) */
 #define COPY_TRIES 4u
-
-struct element {
-    uint32_t next;
-    uint32_t hash;
-    uint8_t key[]; /* padded with zeros to a multiple of 8; behind it the value */
-};
-
-struct stripe {
-    uint64_t state; /* bit 0: locked; the rest: the sequence */
-} __attribute__((aligned(CACHE_LINE)));
-
-struct hart {
-    uint32_t spare; /* link of the element that only this hart may fill */
-    uint32_t busy;  /* this hart is changing the map */
-} __attribute__((aligned(CACHE_LINE)));
-
-/* The queue of elements that are in no chain and no hart's spare. Under lock: its length is max_entries - count + RESERVE
- * per hart, so an element is there whenever count allows one. */
-struct queue {
-    uint32_t lock;
-    uint32_t head, tail;
-    uint32_t count; /* elements in the map */
-} __attribute__((aligned(CACHE_LINE)));
-
-struct ebpf_hash {
-    struct ebpf_map map; /* first */
-    void *block;         /* as allocated, before alignment */
-    size_t bytes;
-    uint64_t seed;
-    uint32_t bucket_mask, stripe_mask;
-    uint32_t value_at; /* offset in an element */
-    uint32_t *buckets;
-    struct stripe *stripes;
-    struct hart *harts;
-    struct queue queue;
-};
 
 /* A key on its way through an operation. */
 struct probe {
@@ -82,23 +46,8 @@ struct probe {
     uint32_t size;
     uint32_t hash;
     uint32_t *bucket;
-    struct stripe *stripe;
+    struct ebpf_hash_stripe *stripe;
 };
-
-static inline struct ebpf_hash *hash_of(const struct ebpf_map *map)
-{
-    return (struct ebpf_hash *)map;
-}
-
-static inline struct element *element_at(const struct ebpf_hash *hash, uint32_t link)
-{
-    return (struct element *)((uintptr_t)hash + 8 * (uintptr_t)link);
-}
-
-static inline uint8_t *value_of(const struct ebpf_hash *hash, struct element *e)
-{
-    return (uint8_t *)e + hash->value_at;
-}
 
 static inline uint32_t link_load(const uint32_t *link)
 {
@@ -129,7 +78,7 @@ static uint32_t hash_key(uint64_t seed, const uint8_t *key, uint32_t size)
     for (; size > 8; size -= 8, key += 8)
         h = fold_multiply(h ^ ebpf_word_load(key, 8), m1) + m2;
     h = fold_multiply(h ^ ebpf_word_load(key, size), m2);
-    return (uint32_t)(h ^ h >> 32);
+    return (uint32_t)((h ^ h >> 32) * m1 >> 32);
 }
 
 static inline struct probe probe_key(const struct ebpf_hash *hash, const void *key)
@@ -142,7 +91,7 @@ static inline struct probe probe_key(const struct ebpf_hash *hash, const void *k
     return p;
 }
 
-static inline bool key_matches(const struct element *e, const struct probe *p)
+static inline bool key_matches(const struct ebpf_hash_element *e, const struct probe *p)
 {
     const uint8_t *key = p->key, *own = e->key;
     uint32_t left = p->size;
@@ -158,13 +107,13 @@ static inline bool key_matches(const struct element *e, const struct probe *p)
 
 /* ---- readers ------------------------------------------------------------------------------------------- */
 
-static inline uint64_t read_begin(const struct stripe *stripe)
+static inline uint64_t read_begin(const struct ebpf_hash_stripe *stripe)
 {
     return __atomic_load_n(&stripe->state, __ATOMIC_ACQUIRE);
 }
 
 /* Has a change been completed since? That the lock is held now, or was then, does not matter. */
-static inline bool read_changed(const struct stripe *stripe, uint64_t since)
+static inline bool read_changed(const struct ebpf_hash_stripe *stripe, uint64_t since)
 {
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     return (__atomic_load_n(&stripe->state, __ATOMIC_RELAXED) ^ since) >> 1 != 0;
@@ -172,12 +121,12 @@ static inline bool read_changed(const struct stripe *stripe, uint64_t since)
 
 /* One walk. It may have followed an element into another chain, or round in circles: then the sequence has changed, and
  * looking at it now and then ends the walk. */
-static struct element *walk(const struct ebpf_hash *hash, const struct probe *p, uint64_t since)
+static struct ebpf_hash_element *walk(const struct ebpf_hash *hash, const struct probe *p, uint64_t since)
 {
     unsigned steps = 0;
 
     for (uint32_t link = link_load(p->bucket); link;) {
-        struct element *e = element_at(hash, link);
+        struct ebpf_hash_element *e = ebpf_hash_element(hash, link);
 
         if (key_matches(e, p))
             return e;
@@ -190,9 +139,9 @@ static struct element *walk(const struct ebpf_hash *hash, const struct probe *p,
 
 /* The element with that key or NULL; what is read from it is right if read_changed(p->stripe, *since) is false
  * afterwards. */
-static inline struct element *find(const struct ebpf_hash *hash, const struct probe *p, uint64_t *since)
+static inline struct ebpf_hash_element *find(const struct ebpf_hash *hash, const struct probe *p, uint64_t *since)
 {
-    struct element *e;
+    struct ebpf_hash_element *e;
 
     do {
         *since = read_begin(p->stripe);
@@ -203,18 +152,18 @@ static inline struct element *find(const struct ebpf_hash *hash, const struct pr
 
 static void *hash_lookup(struct ebpf_map *map, const void *key)
 {
-    const struct ebpf_hash *hash = hash_of(map);
+    const struct ebpf_hash *hash = ebpf_hash_of(map);
     struct probe p = probe_key(hash, key);
     uint64_t since;
-    struct element *e = find(hash, &p, &since);
+    struct ebpf_hash_element *e = find(hash, &p, &since);
 
-    return e ? value_of(hash, e) : NULL;
+    return e ? ebpf_hash_value(hash, e) : NULL;
 }
 
 /* ---- locks and the queue --------------------------------------------------------------------------------- */
 
 /* Interrupts are off in all of this. Returns false when this hart is inside already. */
-static inline bool hart_enter(struct hart *hart)
+static inline bool hart_enter(struct ebpf_hash_hart *hart)
 {
     if (__atomic_load_n(&hart->busy, __ATOMIC_RELAXED))
         return false;
@@ -223,13 +172,13 @@ static inline bool hart_enter(struct hart *hart)
     return true;
 }
 
-static inline void hart_leave(struct hart *hart)
+static inline void hart_leave(struct ebpf_hash_hart *hart)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     __atomic_store_n(&hart->busy, 0, __ATOMIC_RELAXED);
 }
 
-static uint64_t stripe_lock(struct stripe *stripe)
+static uint64_t stripe_lock(struct ebpf_hash_stripe *stripe)
 {
     for (;;) {
         uint64_t state = __atomic_load_n(&stripe->state, __ATOMIC_RELAXED);
@@ -241,12 +190,12 @@ static uint64_t stripe_lock(struct stripe *stripe)
     }
 }
 
-static void stripe_unlock(struct stripe *stripe, uint64_t state, bool changed)
+static void stripe_unlock(struct ebpf_hash_stripe *stripe, uint64_t state, bool changed)
 {
     __atomic_store_n(&stripe->state, state + (changed ? 2 : 0), __ATOMIC_RELEASE);
 }
 
-static void queue_lock(struct queue *queue)
+static void queue_lock(struct ebpf_hash_queue *queue)
 {
     while (__atomic_exchange_n(&queue->lock, 1, __ATOMIC_ACQUIRE)) {
         while (__atomic_load_n(&queue->lock, __ATOMIC_RELAXED))
@@ -254,18 +203,18 @@ static void queue_lock(struct queue *queue)
     }
 }
 
-static void queue_unlock(struct queue *queue)
+static void queue_unlock(struct ebpf_hash_queue *queue)
 {
     __atomic_store_n(&queue->lock, 0, __ATOMIC_RELEASE);
 }
 
 static void queue_push(struct ebpf_hash *hash, uint32_t link)
 {
-    struct queue *queue = &hash->queue;
+    struct ebpf_hash_queue *queue = &hash->queue;
 
-    link_store(&element_at(hash, link)->next, 0);
+    link_store(&ebpf_hash_element(hash, link)->next, 0);
     if (queue->head)
-        link_store(&element_at(hash, queue->tail)->next, link);
+        link_store(&ebpf_hash_element(hash, queue->tail)->next, link);
     else
         queue->head = link;
     queue->tail = link;
@@ -273,10 +222,10 @@ static void queue_push(struct ebpf_hash *hash, uint32_t link)
 
 static uint32_t queue_pop(struct ebpf_hash *hash)
 {
-    struct queue *queue = &hash->queue;
+    struct ebpf_hash_queue *queue = &hash->queue;
     uint32_t link = queue->head;
 
-    queue->head = link_load(&element_at(hash, link)->next);
+    queue->head = link_load(&ebpf_hash_element(hash, link)->next);
     return link;
 }
 
@@ -287,13 +236,13 @@ static uint32_t *find_link(struct ebpf_hash *hash, const struct probe *p)
 {
     uint32_t *link = p->bucket;
 
-    while (*link && !key_matches(element_at(hash, *link), p))
-        link = &element_at(hash, *link)->next;
+    while (*link && !key_matches(ebpf_hash_element(hash, *link), p))
+        link = &ebpf_hash_element(hash, *link)->next;
     return link;
 }
 
 /* Returns the probe for the element's own copy of the key: the given one may lie where another hart changes it. */
-static struct probe fill(const struct ebpf_hash *hash, struct element *e, const uint8_t *key, const void *value)
+static struct probe fill(const struct ebpf_hash *hash, struct ebpf_hash_element *e, const uint8_t *key, const void *value)
 {
     uint8_t *own = e->key;
     uint32_t left = hash->map.key_size;
@@ -303,16 +252,16 @@ static struct probe fill(const struct ebpf_hash *hash, struct element *e, const 
     for (; left > 8; left -= 8, key += 8, own += 8)
         ebpf_word_store(own, ebpf_word_load(key, 8), 8);
     ebpf_word_store(own, ebpf_word_load(key, left), 8);
-    ebpf_value_copy(value_of(hash, e), value, hash->map.value_size);
+    ebpf_value_copy(ebpf_hash_value(hash, e), value, hash->map.value_size);
     p = probe_key(hash, e->key);
     __atomic_store_n(&e->hash, p.hash, __ATOMIC_RELAXED);
     return p;
 }
 
 /* Puts the hart's spare element, which is filled, into the chain at *link, where there is none yet. */
-static int insert(struct ebpf_hash *hash, struct hart *hart, uint32_t *bucket)
+static int insert(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, uint32_t *bucket)
 {
-    struct queue *queue = &hash->queue;
+    struct ebpf_hash_queue *queue = &hash->queue;
     uint32_t link = hart->spare;
 
     queue_lock(queue);
@@ -323,23 +272,23 @@ static int insert(struct ebpf_hash *hash, struct hart *hart, uint32_t *bucket)
     queue->count++;
     hart->spare = queue_pop(hash);
     queue_unlock(queue);
-    link_store(&element_at(hash, link)->next, *bucket);
+    link_store(&ebpf_hash_element(hash, link)->next, *bucket);
     link_store(bucket, link);
     return 0;
 }
 
 /* Puts the hart's spare element into the place of the one at *link, which is returned. */
-static uint32_t replace(struct ebpf_hash *hash, struct hart *hart, uint32_t *link)
+static uint32_t replace(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, uint32_t *link)
 {
     uint32_t old = *link;
 
-    link_store(&element_at(hash, hart->spare)->next, element_at(hash, old)->next);
+    link_store(&ebpf_hash_element(hash, hart->spare)->next, ebpf_hash_element(hash, old)->next);
     link_store(link, hart->spare);
     return old;
 }
 
 /* With the spare filled: 0 or -E*, *old is the link of the element that left the map, 0 if none did. */
-static int publish(struct ebpf_hash *hash, struct hart *hart, const struct probe *p, uint64_t flags, uint32_t *old)
+static int publish(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, const struct probe *p, uint64_t flags, uint32_t *old)
 {
     uint64_t state = stripe_lock(p->stripe);
     uint32_t *link = find_link(hash, p);
@@ -360,8 +309,8 @@ static int publish(struct ebpf_hash *hash, struct hart *hart, const struct probe
 
 static int hash_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
-    struct ebpf_hash *hash = hash_of(map);
-    struct hart *hart = &hash->harts[ebpf_os_cpu_id()];
+    struct ebpf_hash *hash = ebpf_hash_of(map);
+    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
     struct probe p;
     uint32_t old;
     int err;
@@ -370,7 +319,7 @@ static int hash_update(struct ebpf_map *map, const void *key, const void *value,
         return -EINVAL;
     if (!hart_enter(hart))
         return -EBUSY;
-    p = fill(hash, element_at(hash, hart->spare), key, value);
+    p = fill(hash, ebpf_hash_element(hash, hart->spare), key, value);
     err = publish(hash, hart, &p, flags, &old);
     if (old) {
         queue_lock(&hash->queue);
@@ -384,8 +333,8 @@ static int hash_update(struct ebpf_map *map, const void *key, const void *value,
 
 static int hash_remove(struct ebpf_map *map, const void *key)
 {
-    struct ebpf_hash *hash = hash_of(map);
-    struct hart *hart = &hash->harts[ebpf_os_cpu_id()];
+    struct ebpf_hash *hash = ebpf_hash_of(map);
+    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
     struct probe p = probe_key(hash, key);
     uint64_t state;
     uint32_t *link, old;
@@ -396,7 +345,7 @@ static int hash_remove(struct ebpf_map *map, const void *key)
     link = find_link(hash, &p);
     old = *link;
     if (old)
-        link_store(link, element_at(hash, old)->next);
+        link_store(link, ebpf_hash_element(hash, old)->next);
     stripe_unlock(p.stripe, state, old != 0);
     if (old) {
         queue_lock(&hash->queue);
@@ -413,7 +362,7 @@ static int hash_remove(struct ebpf_map *map, const void *key)
 /* When others change the chain faster than the value can be copied. */
 static int copy_locked(struct ebpf_hash *hash, const struct probe *p, void *value)
 {
-    struct hart *hart = &hash->harts[ebpf_os_cpu_id()];
+    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
     uint64_t state;
     uint32_t link;
 
@@ -422,7 +371,7 @@ static int copy_locked(struct ebpf_hash *hash, const struct probe *p, void *valu
     state = stripe_lock(p->stripe);
     link = *find_link(hash, p);
     if (link)
-        ebpf_value_copy(value, value_of(hash, element_at(hash, link)), hash->map.value_size);
+        ebpf_value_copy(value, ebpf_hash_value(hash, ebpf_hash_element(hash, link)), hash->map.value_size);
     stripe_unlock(p->stripe, state, false);
     hart_leave(hart);
     return link ? 0 : -ENOENT;
@@ -430,16 +379,16 @@ static int copy_locked(struct ebpf_hash *hash, const struct probe *p, void *valu
 
 static int hash_lookup_copy(struct ebpf_map *map, const void *key, void *value)
 {
-    struct ebpf_hash *hash = hash_of(map);
+    struct ebpf_hash *hash = ebpf_hash_of(map);
     struct probe p = probe_key(hash, key);
     uint64_t since;
 
     for (unsigned tries = 0; tries < COPY_TRIES; tries++) {
-        struct element *e = find(hash, &p, &since);
+        struct ebpf_hash_element *e = find(hash, &p, &since);
 
         if (!e)
             return -ENOENT;
-        ebpf_value_copy(value, value_of(hash, e), map->value_size);
+        ebpf_value_copy(value, ebpf_hash_value(hash, e), map->value_size);
         if (!read_changed(p.stripe, since))
             return 0;
     }
@@ -450,7 +399,7 @@ static int hash_lookup_copy(struct ebpf_map *map, const void *key, void *value)
 static int first_from(const struct ebpf_hash *hash, size_t bucket, void *next)
 {
     while (bucket <= hash->bucket_mask) {
-        const struct stripe *stripe = &hash->stripes[bucket & hash->stripe_mask];
+        const struct ebpf_hash_stripe *stripe = &hash->stripes[bucket & hash->stripe_mask];
         uint64_t since = read_begin(stripe);
         uint32_t link = link_load(&hash->buckets[bucket]);
 
@@ -458,7 +407,7 @@ static int first_from(const struct ebpf_hash *hash, size_t bucket, void *next)
             bucket++;
             continue;
         }
-        ebpf_value_copy(next, element_at(hash, link)->key, hash->map.key_size);
+        ebpf_value_copy(next, ebpf_hash_element(hash, link)->key, hash->map.key_size);
         if (!read_changed(stripe, since))
             return 0;
     }
@@ -468,9 +417,9 @@ static int first_from(const struct ebpf_hash *hash, size_t bucket, void *next)
 /* Like Linux, starts again with the first key when the given one is not there (any more). */
 static int hash_next_key(struct ebpf_map *map, const void *key, void *next)
 {
-    const struct ebpf_hash *hash = hash_of(map);
+    const struct ebpf_hash *hash = ebpf_hash_of(map);
     struct probe p;
-    struct element *e;
+    struct ebpf_hash_element *e;
     uint64_t since;
     uint32_t link;
 
@@ -483,7 +432,7 @@ static int hash_next_key(struct ebpf_map *map, const void *key, void *next)
             return first_from(hash, 0, next);
         link = link_load(&e->next);
         if (link)
-            ebpf_value_copy(next, element_at(hash, link)->key, map->key_size);
+            ebpf_value_copy(next, ebpf_hash_element(hash, link)->key, map->key_size);
     } while (read_changed(p.stripe, since));
     return link ? 0 : first_from(hash, (size_t)(p.hash & hash->bucket_mask) + 1, next);
 }
@@ -524,10 +473,10 @@ static int make_layout(const struct ebpf_map_spec *spec, struct layout *l)
     l->buckets = bucket_count(spec->max_entries);
     l->stripes = l->buckets < MAX_STRIPES ? l->buckets : MAX_STRIPES;
     l->harts_at = sizeof(struct ebpf_hash);
-    l->stripes_at = l->harts_at + cpus * sizeof(struct hart);
-    l->buckets_at = l->stripes_at + l->stripes * sizeof(struct stripe);
+    l->stripes_at = l->harts_at + cpus * sizeof(struct ebpf_hash_hart);
+    l->buckets_at = l->stripes_at + l->stripes * sizeof(struct ebpf_hash_stripe);
     l->elements_at = l->buckets_at + EBPF_ROUND_UP(l->buckets * sizeof(uint32_t), (size_t)CACHE_LINE);
-    l->element_size = sizeof(struct element) + EBPF_ROUND_UP((size_t)spec->key_size, 8) +
+    l->element_size = sizeof(struct ebpf_hash_element) + EBPF_ROUND_UP((size_t)spec->key_size, 8) +
                       EBPF_ROUND_UP((size_t)spec->value_size, 8);
     l->elements = spec->max_entries + (size_t)cpus * (1 + RESERVE);
     if (!ebpf_mul_ok(l->element_size, l->elements, &bytes) || !ebpf_add_ok(bytes, l->elements_at, &l->end) ||
@@ -569,9 +518,9 @@ static int hash_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
     hash->bytes = l.end + CACHE_LINE;
     hash->bucket_mask = l.buckets - 1;
     hash->stripe_mask = l.stripes - 1;
-    hash->value_at = (uint32_t)(sizeof(struct element) + EBPF_ROUND_UP(spec->key_size, 8u));
-    hash->harts = (struct hart *)((uintptr_t)hash + l.harts_at);
-    hash->stripes = (struct stripe *)((uintptr_t)hash + l.stripes_at);
+    hash->value_at = (uint32_t)(sizeof(struct ebpf_hash_element) + EBPF_ROUND_UP(spec->key_size, 8u));
+    hash->harts = (struct ebpf_hash_hart *)((uintptr_t)hash + l.harts_at);
+    hash->stripes = (struct ebpf_hash_stripe *)((uintptr_t)hash + l.stripes_at);
     hash->buckets = (uint32_t *)((uintptr_t)hash + l.buckets_at);
     if (!(spec->flags & BPF_F_ZERO_SEED))
         hash->seed = (uint64_t)ebpf_os_random() << 32 | ebpf_os_random();
@@ -582,7 +531,7 @@ static int hash_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
 
 static void hash_free(struct ebpf_map *map)
 {
-    ebpf_free(hash_of(map)->block, hash_of(map)->bytes);
+    ebpf_free(ebpf_hash_of(map)->block, ebpf_hash_of(map)->bytes);
 }
 
 /* BPF_F_NO_PREALLOC is accepted, but programs never allocate: the elements are there from the start. */
