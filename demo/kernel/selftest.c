@@ -114,6 +114,80 @@ static int test_faults(void)
     return 0;
 }
 
+/* ---- kprobe: a function that all harts run is probed and set free again and again ---------------- */
+
+#define PROBE_ROUNDS 100
+
+static uint64_t hot_sum;
+
+noinline uint64_t hot(uint64_t a, uint64_t b)
+{
+    if (a & 1)
+        __atomic_fetch_add(&hot_sum, b, __ATOMIC_RELAXED);
+    return a * 3 + b;
+}
+
+static void call_hot(void *arg)
+{
+    struct counter *c = arg;
+
+    while (!counters_stop) {
+        if (hot(c->count, 5) != c->count * 3 + 5)
+            panic("hot() returned nonsense");
+        c->count++;
+        c->harts |= 1u << current->cpu->id;
+    }
+}
+
+/* Sees the arguments, and where the probe is. */
+static void hot_handler(struct ebpf_kprobe *probe, struct ebpf_regs *regs)
+{
+    if (regs->pc != probe->addr || regs->x[REG_A0 + 1] != 5)
+        panic("a probe on hot() saw the wrong registers");
+    __atomic_fetch_add((uint64_t *)probe->data, 1, __ATOMIC_RELAXED);
+}
+
+static void count_handler(struct ebpf_kprobe *probe, struct ebpf_regs *regs)
+{
+    (void)regs;
+    __atomic_fetch_add((uint64_t *)probe->data, 1, __ATOMIC_RELAXED);
+}
+
+static int test_kprobe(void)
+{
+    uint64_t seen = 0, switches = 0, before;
+    struct ebpf_kprobe on_hot = {.addr = (uint64_t)hot, .handler = hot_handler, .data = &seen};
+    struct ebpf_kprobe on_schedule = {
+        .addr = (uint64_t)schedule, .handler = count_handler, .data = &switches};
+    struct ebpf_kprobe_stats stats;
+
+    CHECK(ebpf_kprobe_check((uint64_t)trap_entry) == -EINVAL);
+    CHECK(ebpf_kprobe_check((uint64_t)memcpy) == -EINVAL);
+    CHECK(ebpf_kprobe_check((uint64_t)hot + 1) == -EILSEQ);
+    CHECK(ebpf_kprobe_check((uint64_t)&seen) == -ENOENT);
+    CHECK(ebpf_kprobe_register(&on_schedule) == 0);
+    for (int i = 0; i < COUNTERS; i++)
+        CHECK(counters[i].thread = thread_create("hot", call_hot, &counters[i]));
+    for (int round = 0; round < PROBE_ROUNDS; round++) {
+        CHECK(ebpf_kprobe_register(&on_hot) == 0);
+        sleep_until(time_ns() + NSEC_PER_SEC / HZ);
+        CHECK(ebpf_kprobe_unregister(&on_hot) == 0);
+        before = seen;
+        schedule();
+        CHECK(seen == before); /* nobody is inside the handler after unregister */
+    }
+    counters_stop = true;
+    for (int i = 0; i < COUNTERS; i++)
+        thread_join(counters[i].thread);
+    CHECK(ebpf_kprobe_unregister(&on_schedule) == 0);
+    ebpf_kprobe_stats(&stats);
+    printk("hot seen %lu times, schedule %lu; hits %lu, missed %lu, stale %lu, step %lu\n", seen,
+           switches, stats.hits, stats.missed, stats.stale, stats.step);
+    CHECK(seen > 1000 && switches > 100);
+    CHECK(stats.points == 0);
+    return 0;
+}
+
 /* ---- overflow: must end in "panic ... kernel stack overflow" --------------------------------- */
 
 static noinline int recurse(int n)
@@ -138,6 +212,7 @@ static const struct {
     {"sched", test_sched},
     {"memory", test_memory},
     {"faults", test_faults},
+    {"kprobe", test_kprobe},
     {"overflow", test_overflow},
 };
 
