@@ -109,8 +109,8 @@ static void kernel_close(struct kernel *k)
 static bool is_usable_name(const char *name)
 {
     /* .L: local to an assembly file; $x: mapping symbols; range markers of the library's units, src/base/unit.h */
-    if (!*name || name[0] == '$' || !strncmp(name, ".L", 2) || !strncmp(name, "ebpf_text_start_", 16) ||
-        !strncmp(name, "ebpf_text_end_", 14))
+    if (!*name || name[0] == '$' || !strncmp(name, ".L", 2) ||
+        !strncmp(name, "ebpf_text_start_", 16) || !strncmp(name, "ebpf_text_end_", 14))
         return false;
     for (; *name; name++)
         if (*name <= ' ' || *name > '~')
@@ -135,7 +135,8 @@ static bool is_function(struct kernel *k, const GElf_Sym *sym, uint64_t *limit)
     if (sym->st_shndx == SHN_UNDEF || sym->st_shndx >= SHN_LORESERVE)
         return false;
     scn = elf_getscn(k->elf, sym->st_shndx);
-    if (!scn || !gelf_getshdr(scn, &shdr) || (shdr.sh_flags & (SHF_ALLOC | SHF_EXECINSTR)) != (SHF_ALLOC | SHF_EXECINSTR))
+    if (!scn || !gelf_getshdr(scn, &shdr) ||
+        (shdr.sh_flags & (SHF_ALLOC | SHF_EXECINSTR)) != (SHF_ALLOC | SHF_EXECINSTR))
         return false;
     *limit = shdr.sh_addr + shdr.sh_size;
     /* a label at the end of the section marks the end, nothing lies there */
@@ -159,7 +160,8 @@ static void derive_sizes(struct kernel *k)
     for (uint32_t i = k->count; i-- > 0;) {
         struct sym *s = &k->syms[i];
         if (i + 1 == k->count || k->syms[i + 1].addr != s->addr)
-            end = i + 1 < k->count && k->syms[i + 1].addr < s->limit ? k->syms[i + 1].addr : s->limit;
+            end =
+                i + 1 < k->count && k->syms[i + 1].addr < s->limit ? k->syms[i + 1].addr : s->limit;
         if (!s->size || s->size > end - s->addr)
             s->size = end - s->addr;
     }
@@ -194,7 +196,8 @@ static void kernel_collect(struct kernel *k)
     }
     qsort(k->syms, k->count, sizeof(*k->syms), order_by_address);
     for (uint32_t i = 0; i < k->count; i++)
-        if (!kept || k->syms[kept - 1].addr != k->syms[i].addr || strcmp(k->syms[kept - 1].name, k->syms[i].name))
+        if (!kept || k->syms[kept - 1].addr != k->syms[i].addr ||
+            strcmp(k->syms[kept - 1].name, k->syms[i].name))
             k->syms[kept++] = k->syms[i];
     k->count = kept;
     if (!k->count)
@@ -428,9 +431,10 @@ static void generate(struct kernel *k, const char *out)
     for (uint32_t t = 0; t < EBPF_KSYM_TOKENS; t++)
         packed += tokens[t].len + 2;
     write_source(out, &table);
-    printf("  KSYMS   %u functions; names %zu -> %zu bytes (%zu%%), whole table %zu of %zu (%zu%%)\n", k->count,
-           name_bytes, packed, packed * 100 / name_bytes, table.len, name_bytes + k->count * (size_t)16,
-           table.len * 100 / (name_bytes + k->count * (size_t)16));
+    printf(
+        "  KSYMS   %u functions; names %zu -> %zu bytes (%zu%%), whole table %zu of %zu (%zu%%)\n",
+        k->count, name_bytes, packed, packed * 100 / name_bytes, table.len,
+        name_bytes + k->count * (size_t)16, table.len * 100 / (name_bytes + k->count * (size_t)16));
     if (k->cut)
         printf("  KSYMS   %u names cut to %u characters\n", k->cut, EBPF_KSYM_NAME_MAX);
     free(table.data);
@@ -445,7 +449,8 @@ static void *read_object(struct kernel *k, const char *name, size_t size, size_t
 
     for (int i = 0; gelf_getsym(symbols, i, &sym); i++) {
         const char *found = elf_strptr(k->elf, k->strings, sym.st_name);
-        Elf_Scn *scn = sym.st_shndx && sym.st_shndx < SHN_LORESERVE ? elf_getscn(k->elf, sym.st_shndx) : NULL;
+        Elf_Scn *scn =
+            sym.st_shndx && sym.st_shndx < SHN_LORESERVE ? elf_getscn(k->elf, sym.st_shndx) : NULL;
         if (!found || strcmp(found, name) || !scn || !gelf_getshdr(scn, &shdr))
             continue;
         data = elf_getdata(scn, NULL);
@@ -453,7 +458,8 @@ static void *read_object(struct kernel *k, const char *name, size_t size, size_t
         if (!data || !data->d_buf || sym.st_value < shdr.sh_addr || *have > data->d_size ||
             sym.st_value - shdr.sh_addr > data->d_size - *have)
             die("%s: %s does not lie inside its section", k->path, name);
-        return memcpy(allocate(*have, 1), (char *)data->d_buf + (sym.st_value - shdr.sh_addr), *have);
+        return memcpy(allocate(*have, 1), (char *)data->d_buf + (sym.st_value - shdr.sh_addr),
+                      *have);
     }
     die("%s: no symbol %s: was the library's src/base/ksym_none.c linked?", k->path, name);
 }
@@ -478,16 +484,18 @@ static void check(struct kernel *k)
     struct ebpf_symbol got;
 
     if (ebpf_ksym_table_count(table, size) != k->count)
-        die("%s: the table has %u functions, the kernel %u", k->path, ebpf_ksym_table_count(table, size), k->count);
+        die("%s: the table has %u functions, the kernel %u", k->path,
+            ebpf_ksym_table_count(table, size), k->count);
     for (uint32_t i = 0; i < k->count; i++) {
         const struct sym *s = &k->syms[i];
         if (ebpf_ksym_table_get(table, size, i, &got))
             die("%s: entry %u of the table is damaged", k->path, i);
         if (got.addr != s->addr || got.size != s->size || strcmp(got.name, s->name))
-            die("%s: entry %u is %s at 0x%llx, %llu bytes; the kernel has %s at 0x%llx, %llu bytes (did functions move "
+            die("%s: entry %u is %s at 0x%llx, %llu bytes; the kernel has %s at 0x%llx, %llu bytes "
+                "(did functions move "
                 "with the second link?)",
-                k->path, i, got.name, (unsigned long long)got.addr, (unsigned long long)got.size, s->name,
-                (unsigned long long)s->addr, (unsigned long long)s->size);
+                k->path, i, got.name, (unsigned long long)got.addr, (unsigned long long)got.size,
+                s->name, (unsigned long long)s->addr, (unsigned long long)s->size);
     }
     free(table);
 }
@@ -501,7 +509,8 @@ static void list(struct kernel *k)
     for (uint32_t i = 0; i < ebpf_ksym_table_count(table, size); i++) {
         if (ebpf_ksym_table_get(table, size, i, &got))
             die("%s: entry %u of the table is damaged", k->path, i);
-        printf("%016llx %6llu %s\n", (unsigned long long)got.addr, (unsigned long long)got.size, got.name);
+        printf("%016llx %6llu %s\n", (unsigned long long)got.addr, (unsigned long long)got.size,
+               got.name);
     }
     free(table);
 }

@@ -154,7 +154,8 @@ uint32_t ebpf_map_value_size(const struct ebpf_map *map)
     return map->spec.value_size;
 }
 
-static int element(int cmd, const struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
+static int element(int cmd, const struct ebpf_map *map, const void *key, const void *value,
+                   uint64_t flags)
 {
     union bpf_attr attr;
 
@@ -200,7 +201,8 @@ static int name_maps_by_fd(struct bpf_insn *insns, const struct ebpf_prog_spec *
             continue;
         if ((uint32_t)insn->imm >= spec->map_cnt)
             return -EINVAL;
-        insn->src_reg = insn->src_reg == BPF_PSEUDO_MAP_IDX ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
+        insn->src_reg =
+            insn->src_reg == BPF_PSEUDO_MAP_IDX ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
         insn->imm = spec->maps[insn->imm]->obj.fd;
     }
     return 0;
@@ -221,7 +223,8 @@ int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
         memset(&attr, 0, sizeof(attr));
         attr.prog_type = spec->type;
         attr.expected_attach_type = spec->expected_attach_type;
-        if (spec->type == BPF_PROG_TYPE_KPROBE) /* as Linux wants it for what ebpf_link_kprobe() does below */
+        if (spec->type ==
+            BPF_PROG_TYPE_KPROBE) /* as Linux wants it for what ebpf_link_kprobe() does below */
             attr.expected_attach_type = BPF_TRACE_KPROBE_MULTI;
         attr.prog_flags = spec->flags;
         attr.insns = ptr(insns);

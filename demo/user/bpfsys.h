@@ -6,7 +6,8 @@
 #include <ebpf/object.h>
 
 #define MAX_CPUS 256 /* that any build of the library supports */
-unsigned possible_cpus(void); /* that the kernel has values for in per-CPU maps; 0: it cannot be found out */
+unsigned
+possible_cpus(void); /* that the kernel has values for in per-CPU maps; 0: it cannot be found out */
 
 struct ebpf_object *open_object(const char *path); /* NULL: printed why */
 int load_object(struct ebpf_object *obj);          /* 0, or an error that was printed */

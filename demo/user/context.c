@@ -74,10 +74,11 @@ int main(void)
     struct ebpf_object *obj = open_object("/bpf/context.bpf.o");
     long fd;
 
-    if (!obj || configure(obj, (uint32_t)getpid()) || load_object(obj) || attach_prog(obj, "show_context"))
+    if (!obj || configure(obj, (uint32_t)getpid()) || load_object(obj) ||
+        attach_prog(obj, "show_context"))
         return 1;
-    printf("context: openat(dfd 0x%lx, path 0x%lx, flags 0x%x, mode 0x%x)\n", (long)AT_FDCWD, (long)VICTIM,
-           O_RDONLY | O_VERBOSE, MODE);
+    printf("context: openat(dfd 0x%lx, path 0x%lx, flags 0x%x, mode 0x%x)\n", (long)AT_FDCWD,
+           (long)VICTIM, O_RDONLY | O_VERBOSE, MODE);
     fd = open_once();
     check("first openat's success", fd >= 0, 1);
     check_seen(obj, 1);

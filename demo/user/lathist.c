@@ -137,7 +137,8 @@ static void draw(const uint64_t *buckets)
 }
 
 /* Attaches, lets the workers run and polls until they have finished; the object is loaded. */
-static int measure(struct ebpf_object *obj, struct worker *workers, uint64_t duration, uint64_t *buckets)
+static int measure(struct ebpf_object *obj, struct worker *workers, uint64_t duration,
+                   uint64_t *buckets)
 {
     uint64_t end;
     int err = attach_prog(obj, "open_ends");
@@ -176,7 +177,8 @@ static int report(struct ebpf_object *obj, uint64_t opens, uint64_t *buckets)
     draw(buckets);
     missed += not_run;
     if (!opens || !sum(buckets) || sum(buckets) + missed != opens) {
-        printf("lathist: %lu samples and %lu misses, but %lu opens: FAILED\n", sum(buckets), missed, opens);
+        printf("lathist: %lu samples and %lu misses, but %lu opens: FAILED\n", sum(buckets), missed,
+               opens);
         return -EINVAL;
     }
     printf("lathist: %lu samples, %lu misses, %lu opens: ok\n", sum(buckets), missed, opens);

@@ -6,8 +6,8 @@
 #include "bpfsys.h"
 #include "lib.h"
 
-#define BAD_ADDRESS 0x10ul                    /* never mapped */
-#define KERNEL_ADDRESS 0xffffffc080200000ul   /* not for user mode */
+#define BAD_ADDRESS 0x10ul                  /* never mapped */
+#define KERNEL_ADDRESS 0xffffffc080200000ul /* not for user mode */
 #define NO_FD 63
 
 static unsigned checks, failures;
@@ -25,7 +25,8 @@ static void check(const char *what, long got, long want)
 
 /* ---- bpf(2) --------------------------------------------------------------------------------------- */
 
-static int map_create(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t max_entries, uint32_t flags)
+static int map_create(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t max_entries,
+                      uint32_t flags)
 {
     union bpf_attr attr;
 
@@ -61,7 +62,7 @@ static int update(int fd, const void *key, const void *value, uint64_t flags)
     return element(BPF_MAP_UPDATE_ELEM, fd, key, value, flags);
 }
 
-static int delete(int fd, const void *key)
+static int remove_key(int fd, const void *key)
 {
     return element(BPF_MAP_DELETE_ELEM, fd, key, NULL, 0);
 }
@@ -79,13 +80,18 @@ static void creation(void)
 
     check("array: key of 8 bytes is refused", map_create(BPF_MAP_TYPE_ARRAY, 8, 8, 4, 0), -EINVAL);
     check("array: no entries is refused", map_create(BPF_MAP_TYPE_ARRAY, 4, 8, 0, 0), -EINVAL);
-    check("array: values of 0 bytes are refused", map_create(BPF_MAP_TYPE_ARRAY, 4, 0, 4, 0), -EINVAL);
-    check("array: values of 4 GiB are refused", map_create(BPF_MAP_TYPE_ARRAY, 4, ~0u, 4, 0), -E2BIG);
-    check("array: more than there is memory", map_create(BPF_MAP_TYPE_ARRAY, 4, 8, 0x7fffffff, 0), -ENOMEM);
-    check("array: NO_PREALLOC is refused", map_create(BPF_MAP_TYPE_ARRAY, 4, 8, 4, BPF_F_NO_PREALLOC), -EINVAL);
+    check("array: values of 0 bytes are refused", map_create(BPF_MAP_TYPE_ARRAY, 4, 0, 4, 0),
+          -EINVAL);
+    check("array: values of 4 GiB are refused", map_create(BPF_MAP_TYPE_ARRAY, 4, ~0u, 4, 0),
+          -E2BIG);
+    check("array: more than there is memory", map_create(BPF_MAP_TYPE_ARRAY, 4, 8, 0x7fffffff, 0),
+          -ENOMEM);
+    check("array: NO_PREALLOC is refused",
+          map_create(BPF_MAP_TYPE_ARRAY, 4, 8, 4, BPF_F_NO_PREALLOC), -EINVAL);
     check("hash: key of 0 bytes is refused", map_create(BPF_MAP_TYPE_HASH, 0, 8, 4, 0), -EINVAL);
     check("hash: no entries is refused", map_create(BPF_MAP_TYPE_HASH, 4, 8, 0, 0), -EINVAL);
-    check("hash: unknown flag is refused", map_create(BPF_MAP_TYPE_HASH, 4, 8, 4, 1u << 31), -EINVAL);
+    check("hash: unknown flag is refused", map_create(BPF_MAP_TYPE_HASH, 4, 8, 4, 1u << 31),
+          -EINVAL);
     check("type 0 is refused", map_create(BPF_MAP_TYPE_UNSPEC, 4, 8, 4, 0), -EINVAL);
     check("type 9999 is refused", map_create(9999, 4, 8, 4, 0), -EINVAL);
 
@@ -111,18 +117,23 @@ static void system_call(void)
     uint64_t value = 7;
 
     check("unknown command", bpf(999, &big.attr, sizeof(big.attr)), -EINVAL);
-    check("attributes at a bad address", syscall(SYS_bpf, BPF_MAP_CREATE, BAD_ADDRESS, 64, 0, 0, 0), -EFAULT);
-    check("attributes at a kernel address", syscall(SYS_bpf, BPF_MAP_CREATE, (long)KERNEL_ADDRESS, 64, 0, 0, 0), -EFAULT);
+    check("attributes at a bad address", syscall(SYS_bpf, BPF_MAP_CREATE, BAD_ADDRESS, 64, 0, 0, 0),
+          -EFAULT);
+    check("attributes at a kernel address",
+          syscall(SYS_bpf, BPF_MAP_CREATE, (long)KERNEL_ADDRESS, 64, 0, 0, 0), -EFAULT);
     memset(&big, 0, sizeof(big));
     big.attr.map_fd = (uint32_t)fd;
     big.attr.key = (uint64_t)&key;
     big.attr.value = (uint64_t)&value;
-    check("longer attributes whose rest is zero", bpf(BPF_MAP_UPDATE_ELEM, &big.attr, sizeof(big)), 0);
+    check("longer attributes whose rest is zero", bpf(BPF_MAP_UPDATE_ELEM, &big.attr, sizeof(big)),
+          0);
     big.bytes[sizeof(big) - 1] = 1;
-    check("longer attributes whose rest is not", bpf(BPF_MAP_UPDATE_ELEM, &big.attr, sizeof(big)), -E2BIG);
+    check("longer attributes whose rest is not", bpf(BPF_MAP_UPDATE_ELEM, &big.attr, sizeof(big)),
+          -E2BIG);
     big.bytes[sizeof(big) - 1] = 0;
     big.attr.fd_array = 1;
-    check("attributes that the command has not", bpf(BPF_MAP_UPDATE_ELEM, &big.attr, sizeof(big.attr)), -EINVAL);
+    check("attributes that the command has not",
+          bpf(BPF_MAP_UPDATE_ELEM, &big.attr, sizeof(big.attr)), -EINVAL);
     check("more attributes than a page", bpf(BPF_MAP_UPDATE_ELEM, &big.attr, 8192), -E2BIG);
 
     check("fd that is not open", lookup(NO_FD, &key, &value), -EBADF);
@@ -131,7 +142,8 @@ static void system_call(void)
     check("key at a kernel address", lookup(fd, (void *)KERNEL_ADDRESS, &value), -EFAULT);
     check("value to a bad address", lookup(fd, &key, (void *)BAD_ADDRESS), -EFAULT);
     check("value to a kernel address", lookup(fd, &key, (void *)KERNEL_ADDRESS), -EFAULT);
-    check("value from a kernel address", update(fd, &key, (void *)KERNEL_ADDRESS, BPF_ANY), -EFAULT);
+    check("value from a kernel address", update(fd, &key, (void *)KERNEL_ADDRESS, BPF_ANY),
+          -EFAULT);
     check("after all that the map is whole", lookup(fd, &key, &value) == 0 && value == 7, 1);
     check("close", close(fd), 0);
     check("closed fd", lookup(fd, &key, &value), -EBADF);
@@ -185,13 +197,14 @@ static void array(void)
     check("array: NOEXIST, all elements exist", update(fd, &key, &value, BPF_NOEXIST), -EEXIST);
     check("array: unknown update flag", update(fd, &key, &value, 64), -EINVAL);
     check("array: NOEXIST with EXIST", update(fd, &key, &value, BPF_NOEXIST | BPF_EXIST), -EINVAL);
-    check("array: elements cannot be deleted", delete(fd, &key), -EINVAL);
+    check("array: elements cannot be deleted", remove_key(fd, &key), -EINVAL);
     check("array: first key", next_key(fd, NULL, &next) == 0 && next == 0, 1);
     check("array: next key", next_key(fd, &key, &next) == 0 && next == 3, 1);
     key = 4;
     check("array: no key after the last", next_key(fd, &key, &next), -ENOENT);
     key = 77;
-    check("array: after a key that is none, the first", next_key(fd, &key, &next) == 0 && next == 0, 1);
+    check("array: after a key that is none, the first", next_key(fd, &key, &next) == 0 && next == 0,
+          1);
     close(fd);
 }
 
@@ -221,7 +234,7 @@ static void hash(void)
 
     check("hash: create", fd >= 0, 1);
     check("hash: lookup in an empty map", lookup(fd, &key, &value), -ENOENT);
-    check("hash: delete in an empty map", delete(fd, &key), -ENOENT);
+    check("hash: delete in an empty map", remove_key(fd, &key), -ENOENT);
     check("hash: first key of an empty map", next_key(fd, NULL, &key), -ENOENT);
     check("hash: EXIST of a missing key", update(fd, &key, &value, BPF_EXIST), -ENOENT);
     check("hash: NOEXIST of a missing key", update(fd, &key, &value, BPF_NOEXIST), 0);
@@ -240,9 +253,9 @@ static void hash(void)
     key = 0x1111;
     value = 9;
     check("hash: replacing in a full map", update(fd, &key, &value, BPF_ANY), 0);
-    check("hash: delete", delete(fd, &key), 0);
+    check("hash: delete", remove_key(fd, &key), 0);
     check("hash: deleted key is gone", lookup(fd, &key, &value), -ENOENT);
-    check("hash: second delete", delete(fd, &key), -ENOENT);
+    check("hash: second delete", remove_key(fd, &key), -ENOENT);
     key = 0x4444;
     check("hash: room again", update(fd, &key, &value, BPF_ANY), 0);
     close(fd);
@@ -260,16 +273,18 @@ static void hash_walk(void)
         wrong += update(fd, &key, &value, BPF_NOEXIST) != 0;
     }
     check("hash: 500 insertions", wrong, 0);
-    for (int err = next_key(fd, NULL, &next); err == 0 && steps <= 500; err = next_key(fd, &key, &next)) {
+    for (int err = next_key(fd, NULL, &next); err == 0 && steps <= 500;
+         err = next_key(fd, &key, &next)) {
         key = next;
         steps++;
-        wrong += key >= 500 || visited[key] || lookup(fd, &key, &value) != 0 || value != (key ^ 0xabcd);
+        wrong +=
+            key >= 500 || visited[key] || lookup(fd, &key, &value) != 0 || value != (key ^ 0xabcd);
         visited[key % 500] = true;
     }
     check("hash: the walk takes 500 steps", steps, 500);
     check("hash: each key once with its value", wrong, 0);
     for (key = 0; key < 500; key += 2)
-        wrong += delete(fd, &key) != 0;
+        wrong += remove_key(fd, &key) != 0;
     for (key = 0; key < 500; key++)
         wrong += lookup(fd, &key, &value) != (key % 2 ? 0 : -ENOENT);
     check("hash: every second deleted, the others are there", wrong, 0);

@@ -29,7 +29,8 @@ static bool view_init(struct view *v, const void *table, size_t size)
     const struct ebpf_ksym_header *head = table;
     uint64_t end;
 
-    if (size < sizeof(*head) || (uintptr_t)table % 8 || head->magic != EBPF_KSYM_MAGIC || head->count == 0)
+    if (size < sizeof(*head) || (uintptr_t)table % 8 || head->magic != EBPF_KSYM_MAGIC ||
+        head->count == 0)
         return false;
     v->base = head->base;
     v->count = head->count;
@@ -43,7 +44,8 @@ static bool view_init(struct view *v, const void *table, size_t size)
         return false;
     v->offsets = (const uint32_t *)(head + 1);
     v->markers = v->offsets + v->count + 1;
-    v->token_at = (const uint16_t *)(v->markers + (v->count + EBPF_KSYM_STRIDE - 1) / EBPF_KSYM_STRIDE);
+    v->token_at =
+        (const uint16_t *)(v->markers + (v->count + EBPF_KSYM_STRIDE - 1) / EBPF_KSYM_STRIDE);
     v->by_name = (const uint8_t *)(v->token_at + EBPF_KSYM_TOKENS + 1);
     v->tokens = v->by_name + (size_t)v->count * v->width;
     v->names = v->tokens + v->token_bytes;

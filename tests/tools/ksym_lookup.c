@@ -20,8 +20,8 @@ static unsigned count, errors;
 static void wrong(const struct expect *e, const char *what, const struct ebpf_symbol *got)
 {
     errors++;
-    printf("%s at 0x%llx size %llu: %s: got %s at 0x%llx size %llu\n", e->name, e->addr, e->size, what, got->name,
-           (unsigned long long)got->addr, (unsigned long long)got->size);
+    printf("%s at 0x%llx size %llu: %s: got %s at 0x%llx size %llu\n", e->name, e->addr, e->size,
+           what, got->name, (unsigned long long)got->addr, (unsigned long long)got->size);
 }
 
 static void check_address(const struct expect *e, const struct expect *named)
@@ -30,7 +30,8 @@ static void check_address(const struct expect *e, const struct expect *named)
 
     if (ebpf_ksym_at(e->addr, &got) || got.addr != e->addr || strcmp(got.name, named->name))
         wrong(e, "by its first address", &got);
-    if (ebpf_ksym_at(e->addr + named->size - 1, &got) || got.addr != e->addr || strcmp(got.name, named->name))
+    if (ebpf_ksym_at(e->addr + named->size - 1, &got) || got.addr != e->addr ||
+        strcmp(got.name, named->name))
         wrong(e, "by its last address", &got);
     if (ebpf_ksym_at(e->addr + named->size, &got) == 0 && got.addr == e->addr)
         wrong(e, "behind its end", &got);
@@ -38,7 +39,8 @@ static void check_address(const struct expect *e, const struct expect *named)
 
 static int by_name(const void *a, const void *b)
 {
-    const struct expect *x = *(const struct expect *const *)a, *y = *(const struct expect *const *)b;
+    const struct expect *x = *(const struct expect *const *)a,
+                        *y = *(const struct expect *const *)b;
     int order = strcmp(x->name, y->name);
 
     return order ? order : x->addr < y->addr ? -1 : x->addr > y->addr;
@@ -57,8 +59,8 @@ static void check_names(void)
         if (!first || strcmp(first->name, sorted[i]->name))
             first = sorted[i];
         memset(&got, 0, sizeof(got));
-        if (ebpf_ksym_find(sorted[i]->name, &got) || got.addr != first->addr || got.size != first->size ||
-            strcmp(got.name, first->name))
+        if (ebpf_ksym_find(sorted[i]->name, &got) || got.addr != first->addr ||
+            got.size != first->size || strcmp(got.name, first->name))
             wrong(sorted[i], "by name", &got);
     }
     free(sorted);
@@ -96,9 +98,11 @@ int main(void)
     check_names();
     if (!ebpf_ksym_get(count, &got))
         wrong(&none, "behind the last index", &got);
-    if (!ebpf_ksym_at(all[0].addr - 1, &got) || !ebpf_ksym_at(~0ULL, &got) || !ebpf_ksym_at(0, &got))
+    if (!ebpf_ksym_at(all[0].addr - 1, &got) || !ebpf_ksym_at(~0ULL, &got) ||
+        !ebpf_ksym_at(0, &got))
         wrong(&none, "an address outside", &got);
-    if (!ebpf_ksym_find("", &got) || !ebpf_ksym_find("~~~", &got) || !ebpf_ksym_find("no such function", &got))
+    if (!ebpf_ksym_find("", &got) || !ebpf_ksym_find("~~~", &got) ||
+        !ebpf_ksym_find("no such function", &got))
         wrong(&none, "a name that does not exist", &got);
     return errors != 0;
 }

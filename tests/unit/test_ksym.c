@@ -15,10 +15,11 @@ struct entry {
 
 /* sorted by address; "run" is there twice, two names share 0x40, a gap of 200 bytes lies before "far" */
 static const struct entry entries[] = {
-    {0x00, 0x10, "start"}, {0x10, 0x2e, "run"},  {0x40, 8, "main"},   {0x40, 8, "main_alias"}, {0x48, 0x10, "run"},
-    {0x120, 6, "far"},     {0x126, 2, "tiny"},   {0x128, 4, "a"},     {0x12c, 4, "ab"},        {0x130, 4, "abc"},
-    {0x134, 4, "b1"},      {0x138, 4, "b2"},     {0x13c, 4, "b3"},    {0x140, 4, "b4"},        {0x144, 4, "b5"},
-    {0x148, 4, "b6"},      {0x14c, 4, "c.part.0"}, {0x150, 4, "c7"}, {0x154, 0x20, "last"},
+    {0x00, 0x10, "start"},  {0x10, 0x2e, "run"}, {0x40, 8, "main"},     {0x40, 8, "main_alias"},
+    {0x48, 0x10, "run"},    {0x120, 6, "far"},   {0x126, 2, "tiny"},    {0x128, 4, "a"},
+    {0x12c, 4, "ab"},       {0x130, 4, "abc"},   {0x134, 4, "b1"},      {0x138, 4, "b2"},
+    {0x13c, 4, "b3"},       {0x140, 4, "b4"},    {0x144, 4, "b5"},      {0x148, 4, "b6"},
+    {0x14c, 4, "c.part.0"}, {0x150, 4, "c7"},    {0x154, 0x20, "last"},
 };
 #define COUNT (sizeof(entries) / sizeof(entries[0]))
 #define END 0x180u
@@ -141,7 +142,8 @@ TEST(ksym_of_two_statics_with_one_name_the_lower_address_is_found)
 
 TEST(ksym_unknown_names_are_not_found)
 {
-    static const char *const names[] = {"", "aa", "abcd", "mai", "main_", "zzz", "~", " ", "b", "runn", "\xff"};
+    static const char *const names[] = {"",  "aa", "abcd", "mai",  "main_", "zzz",
+                                        "~", " ",  "b",    "runn", "\xff"};
     size_t size;
     uint8_t *table = build(&size);
     struct ebpf_symbol got;
