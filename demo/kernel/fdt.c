@@ -59,7 +59,7 @@ static void read_prop(const struct prop *p)
         read_chosen(p);
     } else if (node_is(p, "memory") && !strcmp(p->name, "reg") && p->len >= 16) {
         machine.ram_start = cells(p->value, 8);
-        machine.ram_end = machine.ram_start + cells(p->value + 8, 8);
+        machine.ram_end = MIN(machine.ram_start + cells(p->value + 8, 8), PHYS_END);
     } else if (node_is(p, "cpus") && !strcmp(p->name, "timebase-frequency")) {
         timebase = cells(p->value, p->len);
     } else if (node_is(p, "cpu") && !strcmp(p->name, "reg") && machine.harts < MAX_HARTS) {

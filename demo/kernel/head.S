@@ -53,19 +53,20 @@ enable_mmu:
     sfence.vma
     ret
 
-/* Gigabyte pages: RAM's first at its physical address, and the low 4 GiB at KERNEL_BASE. Everything
- * is writable and executable here; vm_init() builds the real table. */
+/* Gigabyte pages: RAM's first at its physical address, and all up to PHYS_END at KERNEL_BASE.
+ * Everything is writable and executable here; vm_init() builds the real table. */
     .section .rodata
     .balign PAGE_SIZE
 early_root:
     .zero 2 * 8
     .quad (0x80000000 >> 2) | 0xcf
     .zero 253 * 8
-    .quad 0xcf
-    .quad (0x40000000 >> 2) | 0xcf
-    .quad (0x80000000 >> 2) | 0xcf
-    .quad (0xc0000000 >> 2) | 0xcf
-    .zero 252 * 8
+    .set gigabyte, 0
+    .rept 64
+    .quad gigabyte | 0xcf
+    .set gigabyte, gigabyte + (0x40000000 >> 2)
+    .endr
+    .zero 192 * 8
 
     .bss
     .balign PAGE_SIZE

@@ -127,6 +127,7 @@ void hart_main(void)
 
 void kernel_main(uint64_t hartid, uint64_t fdt)
 {
+    trap_init(); /* early, so that a fault says so; interrupts stay off for now */
     console_init();
     printk("barebpf teaching kernel\n");
     fdt_read(fdt);
@@ -135,7 +136,6 @@ void kernel_main(uint64_t hartid, uint64_t fdt)
     initramfs_init();
     start_harts(hartid);
     plic_init(hartid);
-    trap_init();
     if (!thread_create("main", main_thread, NULL))
         panic("no memory for the first thread");
     sched_run();

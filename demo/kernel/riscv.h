@@ -25,6 +25,7 @@
 #define STACK_AREA 0xffffffe000000000
 #define STACK_AREA_BIT 37
 #define STACK_SIZE PAGE_SIZE
+#define PHYS_END (FIXMAP - KERNEL_BASE)
 
 /* Physical addresses of QEMU's virt machine. */
 #define UART_PHYS 0x10000000
