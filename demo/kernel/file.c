@@ -54,7 +54,7 @@ int fd_install(struct file *f, int lowest, int flags)
             continue;
         p->fds.file[fd] = f;
         p->fds.cloexec &= ~(1ul << fd);
-        p->fds.cloexec |= (uint64_t)!!(flags & O_CLOEXEC) << fd;
+        p->fds.cloexec |= (uint64_t) !!(flags & O_CLOEXEC) << fd;
         return fd;
     }
     return -EMFILE;

@@ -302,7 +302,7 @@ struct file_ops {
 struct file {
     const struct file_ops *ops;
     uint32_t refs;
-    int flags;    /* O_* of open */
+    int flags;     /* O_* of open */
     uint32_t mode; /* S_IF* */
     uint64_t pos;
     struct node node;

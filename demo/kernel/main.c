@@ -106,8 +106,8 @@ static void start_harts(uint64_t boot_hartid)
         cpu->id = cpu_count;
         cpu->hartid = machine.hartids[i];
         sched_init(cpu);
-        long err = sbi_hart_start(cpu->hartid, phys((const void *)_start_secondary),
-                             (uint64_t)cpu->idle);
+        long err =
+            sbi_hart_start(cpu->hartid, phys((const void *)_start_secondary), (uint64_t)cpu->idle);
         if (err)
             printk("hart %lu does not start: SBI error %ld\n", cpu->hartid, err);
         else

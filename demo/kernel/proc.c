@@ -205,11 +205,11 @@ long sys_wait4(int pid, uint64_t status, int options, uint64_t rusage)
     irq = spin_lock(&proc_lock);
     for (;;) {
         child = find_child(me, pid);
-        result = !child                ? -ECHILD
-                 : child->zombie       ? child->pid
-                 : options & WNOHANG   ? 0
-                 : current->killed     ? -EINTR
-                                       : 1;
+        result = !child              ? -ECHILD
+                 : child->zombie     ? child->pid
+                 : options & WNOHANG ? 0
+                 : current->killed   ? -EINTR
+                                     : 1;
         if (result != 1)
             break;
         wait_on(&me->child_exit, &proc_lock, 0);

@@ -78,11 +78,11 @@
 
 typedef uint64_t pte_t;
 
-#define csr_read(csr)                                                                              \
-    ({                                                                                             \
-        unsigned long csr_v_;                                                                      \
-        __asm__ volatile("csrr %0, " #csr : "=r"(csr_v_)::"memory");                               \
-        csr_v_;                                                                                    \
+#define csr_read(csr)                                                \
+    ({                                                               \
+        unsigned long csr_v_;                                        \
+        __asm__ volatile("csrr %0, " #csr : "=r"(csr_v_)::"memory"); \
+        csr_v_;                                                      \
     })
 #define csr_write(csr, v) __asm__ volatile("csrw " #csr ", %0" ::"rK"(v) : "memory")
 #define csr_set(csr, v) __asm__ volatile("csrs " #csr ", %0" ::"rK"(v) : "memory")

@@ -20,10 +20,7 @@ static long sbi_call(unsigned long ext, unsigned long fid, unsigned long arg0, u
     register unsigned long a6 __asm__("a6") = fid;
     register unsigned long a7 __asm__("a7") = ext;
 
-    __asm__ volatile("ecall"
-                     : "+r"(a0), "+r"(a1)
-                     : "r"(a2), "r"(a3), "r"(a6), "r"(a7)
-                     : "memory");
+    __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a6), "r"(a7) : "memory");
     return (long)a0;
 }
 

@@ -6,12 +6,12 @@
  */
 #include "kernel.h"
 
-#define CHECK(cond)                                                                                \
-    do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            printk("%s:%d: %s\n", __FILE__, __LINE__, #cond);                                      \
-            return -1;                                                                             \
-        }                                                                                          \
+#define CHECK(cond)                                           \
+    do {                                                      \
+        if (!(cond)) {                                        \
+            printk("%s:%d: %s\n", __FILE__, __LINE__, #cond); \
+            return -1;                                        \
+        }                                                     \
     } while (0)
 
 /* ---- sched: threads that never yield share the harts, and all harts work --------------------- */
@@ -94,8 +94,9 @@ static int test_memory(void)
 
 static int test_faults(void)
 {
-    static const uint64_t bad[] = {0, 8, 0x1000, USER_END - 8, USER_END, 1ul << 63, KERNEL_BASE,
-                                   KERNEL_BASE + 0x80000000, FIXMAP, STACK_AREA, -8ul, -1ul};
+    static const uint64_t bad[] = {0,        8,          0x1000,      USER_END - 8,
+                                   USER_END, 1ul << 63,  KERNEL_BASE, KERNEL_BASE + 0x80000000,
+                                   FIXMAP,   STACK_AREA, -8ul,        -1ul};
     uint64_t word, text = (uint64_t)test_faults & -8ul, own = current->kernel_sp;
     uint32_t old, nop = 0x00000013;
 
@@ -209,11 +210,13 @@ static const struct {
     const char *name;
     int (*fn)(void);
 } tests[] = {
+    /* clang-format off */
     {"sched", test_sched},
     {"memory", test_memory},
     {"faults", test_faults},
     {"kprobe", test_kprobe},
     {"overflow", test_overflow},
+    /* clang-format on */
 };
 
 int selftest_run(const char *name)

@@ -21,8 +21,8 @@ uint32_t random32(void)
         x ^= x >> 12;
         x ^= x << 25;
         x ^= x >> 27;
-    } while (!__atomic_compare_exchange_n(&state, &old, x, false, __ATOMIC_RELAXED,
-                                          __ATOMIC_RELAXED));
+    } while (
+        !__atomic_compare_exchange_n(&state, &old, x, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     return (uint32_t)(x * 0x2545f4914f6cdd1dul >> 32);
 }
 
@@ -159,8 +159,8 @@ static long sys_getppid(void)
 
 static long sys_uname(uint64_t out)
 {
-    static const struct utsname name = {"Linux", "barebpf", "6.1.0-barebpf-demo",
-                                        "barebpf teaching kernel", "riscv64", "(none)"};
+    static const struct utsname name = {
+        "Linux", "barebpf", "6.1.0-barebpf-demo", "barebpf teaching kernel", "riscv64", "(none)"};
 
     return copy_to_user(out, &name, sizeof(name));
 }
@@ -190,6 +190,7 @@ long syscall_dispatch(long nr, const uint64_t *a)
 {
     struct process *p = current->proc;
 
+    /* clang-format off */
     switch (nr) {
     case SYS_openat: return sys_openat((int)a[0], a[1], (int)a[2], (int)a[3]);
     case SYS_close: return sys_close((int)a[0]);
@@ -235,5 +236,6 @@ long syscall_dispatch(long nr, const uint64_t *a)
     case SYS_getrandom: return sys_getrandom(a[0], a[1]);
     case SYS_reboot: return sys_reboot((uint32_t)a[0], (uint32_t)a[1], (uint32_t)a[2]);
     }
+    /* clang-format on */
     return -ENOSYS;
 }

@@ -22,17 +22,29 @@ struct ex_row {
 extern const struct ex_row __ex_table_start[], __ex_table_end[];
 
 static const char *const cause_names[16] = {
-    "instruction address misaligned", "instruction access fault", "illegal instruction",
-    "breakpoint", "load address misaligned", "load access fault", "store address misaligned",
-    "store access fault", "ecall from user mode", "ecall from supervisor mode", "cause 10",
-    "cause 11", "instruction page fault", "load page fault", "cause 14", "store page fault",
+    "instruction address misaligned",
+    "instruction access fault",
+    "illegal instruction",
+    "breakpoint",
+    "load address misaligned",
+    "load access fault",
+    "store address misaligned",
+    "store access fault",
+    "ecall from user mode",
+    "ecall from supervisor mode",
+    "cause 10",
+    "cause 11",
+    "instruction page fault",
+    "load page fault",
+    "cause 14",
+    "store page fault",
 };
 
 static void dump(const struct trap_frame *f)
 {
-    static const char names[31][4] = {"ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0",
-                                      "s1", "a0", "a1", "a2",  "a3",  "a4", "a5", "a6",
-                                      "a7", "s2", "s3", "s4",  "s5",  "s6", "s7", "s8",
+    static const char names[31][4] = {"ra", "sp",  "gp",  "tp", "t0", "t1", "t2", "s0",
+                                      "s1", "a0",  "a1",  "a2", "a3", "a4", "a5", "a6",
+                                      "a7", "s2",  "s3",  "s4", "s5", "s6", "s7", "s8",
                                       "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
 
     printk("%s, pc %016lx, stval %016lx, sstatus %016lx\n",
