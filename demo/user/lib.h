@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "../kernel/linux.h"
+#include "print.h"
 
 /* ---- system calls ---------------------------------------------------------------------------- */
 
@@ -65,16 +66,6 @@ int munmap(void *addr, size_t len);
 
 /* bpf(2): the attributes beyond what cmd uses must be zero, so start from memset or {0}. */
 int bpf(int cmd, union bpf_attr *attr, uint32_t size);
-
-/* ---- printing: one write(2) per call as long as the text fits 512 bytes ---------------------- */
-
-/* %d %i %u %x %X %o %c %s %p %% with -, 0, + and space, width, .precision, * and the lengths hh h l
- * ll z. */
-int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-int dprintf(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-int vsnprintf(char *buf, size_t size, const char *fmt, va_list args);
-int puts(const char *line); /* with a newline */
 
 /* ---- strings --------------------------------------------------------------------------------- */
 
