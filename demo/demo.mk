@@ -46,7 +46,7 @@ $(DEMO)/ksyms.o: $(DEMO)/ksyms.S
 	$(Q)$(DEMO_CC) $(DEMO_CFLAGS) -c -o $@ $<
 
 $(DEMO)/kernel.elf: $(KERNEL_OBJ) $(DEMO)/ksyms.o $(LIB) demo/kernel/kernel.ld
-	$(Q)$(KERNEL_LINK) && echo "  LD      $@"
+	$(Q)$(KERNEL_LINK) && $(BUILD)/tools/ksymgen --check $@ && echo "  LD      $@"
 
 # ---- user programs: every demo/user/NAME.c becomes /bin/NAME, except that what has a NAME.h is library --
 # They are linked with barebpf too: its object loader works in user mode (bpfsys.c).

@@ -8,3 +8,5 @@ tools: $(TOOLS)
 
 $(BUILD)/tools/%: tools/%.c
 	$(Q)mkdir -p $(@D) && $(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Werror -Iinclude -I. $< -lelf -o $@ && echo "  HOSTLD  $@"
+# it reads tables with the library's own reader
+$(BUILD)/tools/ksymgen: src/base/ksym.c src/base/ksym_none.c src/base/ksym_table.h
