@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -142,6 +143,8 @@ void mock_set_cpu(unsigned cpu)
 
 uint64_t ebpf_os_time_ns(void)
 {
+    /* programs reach this through the JIT's code: the psABIs of both machines want 16 */
+    contract((uintptr_t)__builtin_frame_address(0) % 16 == 0, "a hook was called on a misaligned stack");
     return __atomic_fetch_add(&mock_time_ns, mock_time_step, __ATOMIC_RELAXED);
 }
 
@@ -294,7 +297,8 @@ static int read_any(void *dst, const void *src, size_t len)
         abort();
     for (size_t done = 0; done < len && !err;) {
         size_t part = len - done < 4096 ? len - done : 4096;
-        ssize_t put = write(fds[1], (const char *)src + done, part);
+        /* not write(): the address sanitizer would check it, and any address is allowed here */
+        long put = syscall(SYS_write, fds[1], (const char *)src + done, part);
         if (put <= 0 || read(fds[0], (char *)dst + done, (size_t)put) != put)
             err = -EFAULT;
         else

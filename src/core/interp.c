@@ -103,10 +103,13 @@ static void *address(uint64_t base, int16_t off)
     } while (0)
 
 /* RFC 9669, Atomic operations. Those that fetch, XCHG and CMPXCHG are fully ordered; the others, as on Linux, not.
- * Returns what the instruction puts into its result register. */
-#define ATOMIC(name, type)                                                                         \
+ * Returns what the instruction puts into its result register. GCC before 14 compares the whole register of an expected
+ * 32-bit value with what lr.w sign-extended (its PR 114130): the detour over a sign-extended 64-bit one prevents that. */
+#define ATOMIC(name, type, sign_type)                                                              \
     static type name(type *addr, int32_t op, type src, type r0)                                    \
     {                                                                                              \
+        int64_t expected;                                                                          \
+                                                                                                   \
         switch (op) {                                                                              \
         case BPF_ADD:                                                                              \
             return __atomic_fetch_add(addr, src, __ATOMIC_RELAXED);                                \
@@ -127,13 +130,16 @@ static void *address(uint64_t base, int16_t off)
         case BPF_XCHG:                                                                             \
             return __atomic_exchange_n(addr, src, __ATOMIC_SEQ_CST);                               \
         default: /* BPF_CMPXCHG: r0 is the expected value and gets the old one */                  \
+            expected = (sign_type)r0;                                                              \
+            __asm__("" : "+r"(expected));                                                          \
+            r0 = (type)expected;                                                                   \
             __atomic_compare_exchange_n(addr, &r0, src, false, __ATOMIC_SEQ_CST,                   \
                                         __ATOMIC_SEQ_CST);                                         \
             return r0;                                                                             \
         }                                                                                          \
     }
-ATOMIC(atomic32, uint32_t)
-ATOMIC(atomic64, uint64_t)
+ATOMIC(atomic32, uint32_t, int32_t)
+ATOMIC(atomic64, uint64_t, int64_t)
 
 static void atomic(uint64_t *regs, const struct bpf_insn *insn)
 {
