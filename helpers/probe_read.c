@@ -43,9 +43,11 @@ static size_t read_chunk(char chunk[CHUNK], uint64_t src, size_t max, enum ebpf_
 
     if (!read_memory(chunk, src, len, space))
         return len;
-    while (got < len && !read_memory(chunk + got, src + got, 1, space) && chunk[got])
-        got++;
-    return got < len && !chunk[got] ? got + 1 : got;
+    while (got < len && !read_memory(chunk + got, src + got, 1, space)) {
+        if (!chunk[got++])
+            break;
+    }
+    return got;
 }
 
 int64_t ebpf_probe_read_str(char *dst, uint32_t size, uint64_t src, enum ebpf_space space)

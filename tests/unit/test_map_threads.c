@@ -222,6 +222,49 @@ TEST(threads_hash_replacing_a_key_never_hides_it)
     ebpf_obj_put(ebpf_map_obj(s.map));
 }
 
+/* Walking over the keys while they come and go yields keys that somebody put in, not halves of two. Long keys, so that
+ * copying one takes as long as reusing its element. */
+#define KEY_WORDS 256u
+
+static void make_long_key(uint64_t key[KEY_WORDS], uint64_t k)
+{
+    for (unsigned i = 0; i < KEY_WORDS; i++)
+        key[i] = k;
+}
+
+static void *change_or_walk(void *arg)
+{
+    struct hart *h = arg;
+    struct shared *s = h->shared;
+    uint64_t key[KEY_WORDS], next[KEY_WORDS];
+
+    mock_set_cpu(h->cpu);
+    for (unsigned i = 0; i < s->steps; i++) {
+        make_long_key(key, draw(h, 4));
+        if (h->cpu < 2) {
+            ebpf_map_update(s->map, key, key, BPF_ANY);
+            make_long_key(key, draw(h, 4));
+            ebpf_map_delete(s->map, key);
+        } else if (!ebpf_map_next_key(s->map, draw(h, 2) ? key : NULL, next)) {
+            make_long_key(key, next[0]);
+            if (next[0] >= 4 || memcmp(key, next, sizeof(key)))
+                complain(&s->wrong);
+        }
+    }
+    return NULL;
+}
+
+TEST(threads_hash_walk_makes_up_no_keys)
+{
+    struct shared s;
+
+    REQUIRE(create(&s, BPF_MAP_TYPE_HASH, 8 * KEY_WORDS, 8, 2));
+    s.steps = 50000;
+    run_harts(&s, change_or_walk);
+    CHECK_EQ(s.wrong, 0);
+    ebpf_obj_put(ebpf_map_obj(s.map));
+}
+
 /* Numbers in an array are never seen half written. */
 static void *write_or_read_numbers(void *arg)
 {
