@@ -159,7 +159,7 @@ static int find_symbol(uint64_t addr, struct ebpf_symbol *in)
 int ebpf_kprobe_validate(uint64_t addr, struct ebpf_rv_insn *insn)
 {
     struct ebpf_symbol in;
-    bool open_lr;
+    bool open_lr = false;
     int err = find_symbol(addr, &in);
 
     if (err)

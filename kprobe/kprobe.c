@@ -382,7 +382,7 @@ bool ebpf_kprobe_fixup(struct ebpf_regs *regs)
     unsigned long irq = ebpf_os_irq_save();
     unsigned cpu = ebpf_os_cpu_id();
     uint64_t original = 0;
-    bool at_end;
+    bool at_end = false;
 
     if (cpu < EBPF_CONFIG_MAX_CPUS) {
         ebpf_epoch_enter(cpu);

@@ -71,6 +71,8 @@ int ebpf_kprobe_exclude(uint64_t start, uint64_t end);
  * The breakpoint exception's entry, context A with interrupts off. Returns true when the trap was the library's:
  * *regs now says where and how to go on, return to it. False: someone else's ebreak. Uses less than 512 bytes of
  * the interrupted stack, program stacks not counted.
+ * Only for breakpoints that the kernel's own code ran into: user mode's addresses mean something else. Any register may
+ * have changed, sp too (`addi sp, sp, -64` is done here): load all of them, sp last.
  */
 bool ebpf_breakpoint(struct ebpf_regs *regs);
 
