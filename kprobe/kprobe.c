@@ -81,7 +81,7 @@ static void point_unlink(struct ebpf_kprobe_point *point)
     __atomic_store_n(&point_count, point_count - 1, __ATOMIC_RELAXED);
 }
 
-/* The point whose list holds probe. By search, because the fields of a probe that was never registered may be anything. */
+/* The point whose list holds probe. By search: the fields of a probe that was never registered may be anything. */
 static struct ebpf_kprobe_point *owner_of(const struct ebpf_kprobe *probe)
 {
     for (unsigned i = 0; i < EBPF_CONFIG_KPROBE_BUCKETS; i++) {

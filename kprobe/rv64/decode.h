@@ -66,7 +66,7 @@ struct ebpf_rv_insn {
 /* Bytes of the instruction that starts with this half-word: 2, 4, 6, 8, or 0 where the manual defines no length. */
 unsigned ebpf_rv_length(uint16_t first);
 
-/* Always fills *out; what is not RV64GC gets kind ILLEGAL. For a 16-bit instruction the upper half of raw is ignored. */
+/* Always fills *out; what is not RV64GC gets kind ILLEGAL. Of a 16-bit instruction the upper half of raw is ignored. */
 void ebpf_rv_decode(uint32_t raw, struct ebpf_rv_insn *out);
 
 #endif /* EBPF_KPROBE_RV64_DECODE_H */
