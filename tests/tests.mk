@@ -56,3 +56,5 @@ unit-host: $(HOST)/unit progs
 	$(Q)$(HOST)/unit $(T)
 unit-user: $(USER)/unit progs
 	$(Q)qemu-riscv64 $(USER)/unit $(T)
+
+-include tests/fuzz.mk

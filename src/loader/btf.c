@@ -19,9 +19,9 @@ struct header {
 static const struct {
     uint8_t fixed, each;
 } tails[EBPF_BTF_KINDS] = {
-    [EBPF_BTF_INT] = {4, 0},      [EBPF_BTF_ARRAY] = {12, 0},     [EBPF_BTF_STRUCT] = {0, 12},
-    [EBPF_BTF_UNION] = {0, 12},   [EBPF_BTF_ENUM] = {0, 8},       [EBPF_BTF_FUNC_PROTO] = {0, 8},
-    [EBPF_BTF_VAR] = {4, 0},      [EBPF_BTF_DATASEC] = {0, 12},   [EBPF_BTF_DECL_TAG] = {4, 0},
+    [EBPF_BTF_INT] = {4, 0},     [EBPF_BTF_ARRAY] = {12, 0},   [EBPF_BTF_STRUCT] = {0, 12},
+    [EBPF_BTF_UNION] = {0, 12},  [EBPF_BTF_ENUM] = {0, 8},     [EBPF_BTF_FUNC_PROTO] = {0, 8},
+    [EBPF_BTF_VAR] = {4, 0},     [EBPF_BTF_DATASEC] = {0, 12}, [EBPF_BTF_DECL_TAG] = {4, 0},
     [EBPF_BTF_ENUM64] = {0, 12},
 };
 

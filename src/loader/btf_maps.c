@@ -69,7 +69,8 @@ static int read_size(const struct def *def, const struct ebpf_btf_member *member
     if (err)
         return err;
     if (*size && *size != bytes)
-        return refuse(def, -EINVAL, member->name, "not of the size that key_size or value_size say");
+        return refuse(def, -EINVAL, member->name,
+                      "not of the size that key_size or value_size say");
     *size = bytes;
     return 0;
 }
@@ -160,10 +161,17 @@ static const struct {
     const char *name;
     int (*read)(struct def *def, const struct ebpf_btf_member *member);
 } members[] = {
-    {"type", read_type},           {"max_entries", read_max_entries}, {"map_flags", read_map_flags},
-    {"key_size", read_key_size},   {"value_size", read_value_size},   {"key", read_key},
-    {"value", read_value},         {"pinning", read_zero},            {"numa_node", read_zero},
-    {"map_extra", read_zero},      {"values", read_values},
+    {"type", read_type},
+    {"max_entries", read_max_entries},
+    {"map_flags", read_map_flags},
+    {"key_size", read_key_size},
+    {"value_size", read_value_size},
+    {"key", read_key},
+    {"value", read_value},
+    {"pinning", read_zero},
+    {"numa_node", read_zero},
+    {"map_extra", read_zero},
+    {"values", read_values},
 };
 
 static int read_member(struct def *def, const struct ebpf_btf_member *member)
@@ -222,8 +230,7 @@ static int find_datasec(const struct ebpf_loader *ld, uint32_t section, struct e
         *out = type;
     }
     if (!found)
-        return ebpf_elf_refuse(&ld->elf, section, 0, -EINVAL,
-                               "maps without BTF: compile with -g");
+        return ebpf_elf_refuse(&ld->elf, section, 0, -EINVAL, "maps without BTF: compile with -g");
     return 0;
 }
 

@@ -169,8 +169,8 @@ static int read_group(const struct ext *ext, const struct named *list, uint32_t 
     length = (uint64_t)number * record;
     if (!number || length > end - begin)
         return ebpf_elf_refuse(&ext->ld->elf, ext->section, *at, -ENOEXEC,
-                               "%u CO-RE relocations of %u bytes exceed 0x%x bytes", number,
-                               record, end - begin);
+                               "%u CO-RE relocations of %u bytes exceed 0x%x bytes", number, record,
+                               end - begin);
     err = find_section(ext, list, count, *at, &section);
     for (uint32_t i = 0; !err && i < number; i++)
         mark(ext, section, begin + i * record);

@@ -58,8 +58,9 @@ int ebpf_elf_refuse(const struct ebpf_elf *elf, uint32_t section, uint64_t offse
 {
     char line[EBPF_CONFIG_LOG_LINE];
     const char *name = section < elf->section_cnt ? elf->sections[section].name : NULL;
-    int used = ebpf_format(line, sizeof(line), "ebpf: elf: section %.40s (%u) offset 0x%llx: ",
-                           name ? name : "?", section, (unsigned long long)offset);
+    int used = ebpf_format(line, sizeof(line),
+                           "ebpf: elf: section %.40s (%u) offset 0x%llx: ", name ? name : "?",
+                           section, (unsigned long long)offset);
     va_list args;
 
     va_start(args, format);
@@ -74,8 +75,8 @@ __attribute__((format(printf, 2, 3))) static int refuse_header(uint64_t offset, 
                                                                ...)
 {
     char line[EBPF_CONFIG_LOG_LINE];
-    int used = ebpf_format(line, sizeof(line), "ebpf: elf: header offset 0x%llx: ",
-                           (unsigned long long)offset);
+    int used = ebpf_format(line, sizeof(line),
+                           "ebpf: elf: header offset 0x%llx: ", (unsigned long long)offset);
     va_list args;
 
     va_start(args, format);
@@ -154,9 +155,8 @@ static int find_sections(struct ebpf_elf *elf, struct ehdr *eh, uint32_t *string
                              (unsigned long long)elf->image_size);
     *strings = eh->shstrndx == EBPF_SHN_XINDEX ? first.link : eh->shstrndx;
     if (*strings == 0 || *strings >= count)
-        return refuse_header(offsetof(struct ehdr, shstrndx),
-                             "section names in section %u of %llu", *strings,
-                             (unsigned long long)count);
+        return refuse_header(offsetof(struct ehdr, shstrndx), "section names in section %u of %llu",
+                             *strings, (unsigned long long)count);
     elf->section_cnt = (uint32_t)count;
     return 0;
 }
@@ -299,9 +299,12 @@ void ebpf_elf_symbol(const struct ebpf_elf *elf, uint32_t index, struct ebpf_elf
     struct sym sym;
 
     read_sym(elf, index, &sym);
-    *out = (struct ebpf_elf_symbol){.name = elf->strtab + sym.name, .value = sym.value,
-                                    .size = sym.size, .section = sym.shndx,
-                                    .type = sym.info & 0xf, .bind = sym.info >> 4};
+    *out = (struct ebpf_elf_symbol){.name = elf->strtab + sym.name,
+                                    .value = sym.value,
+                                    .size = sym.size,
+                                    .section = sym.shndx,
+                                    .type = sym.info & 0xf,
+                                    .bind = sym.info >> 4};
     /* a section symbol is called like its section */
     if (out->type == EBPF_STT_SECTION && sym.shndx < elf->section_cnt)
         out->name = elf->sections[sym.shndx].name;
@@ -325,8 +328,9 @@ static int check_symbol(const struct ebpf_elf *elf, uint32_t index)
     if (sym.shndx == EBPF_SHN_UNDEF || sym.shndx == EBPF_SHN_ABS)
         return 0;
     if (sym.shndx >= elf->section_cnt)
-        return ebpf_elf_refuse(elf, elf->symtab, at, -ENOEXEC, "symbol %u (%.64s): section %u of %u",
-                               index, elf->strtab + sym.name, sym.shndx, elf->section_cnt);
+        return ebpf_elf_refuse(elf, elf->symtab, at, -ENOEXEC,
+                               "symbol %u (%.64s): section %u of %u", index, elf->strtab + sym.name,
+                               sym.shndx, elf->section_cnt);
     sec = &elf->sections[sym.shndx];
     if (sym.value > sec->size || sec->size - sym.value < sym.size)
         return ebpf_elf_refuse(elf, elf->symtab, at, -ENOEXEC,
@@ -386,8 +390,7 @@ int ebpf_elf_rel_check(const struct ebpf_elf *elf, uint32_t section, size_t *cou
     const struct ebpf_elf_section *sec = &elf->sections[section];
 
     if (sec->type == EBPF_SHT_RELA)
-        return ebpf_elf_refuse(elf, section, 0, -EOPNOTSUPP,
-                               "relocations with addends (SHT_RELA)");
+        return ebpf_elf_refuse(elf, section, 0, -EOPNOTSUPP, "relocations with addends (SHT_RELA)");
     if (sec->entsize != sizeof(struct rel) || sec->size % sizeof(struct rel))
         return ebpf_elf_refuse(elf, section, 0, -ENOEXEC,
                                "0x%llx bytes of relocations in entries of 0x%llx",

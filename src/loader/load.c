@@ -38,8 +38,8 @@ static int load_map(struct ebpf_object_map *map)
     if (err)
         ebpf_log("ebpf: object: map %.48s (type %u, key %u, value %u, entries %u, flags 0x%x): "
                  "error %d",
-                 map->name, spec.type, spec.key_size, spec.value_size, spec.max_entries,
-                 spec.flags, -err);
+                 map->name, spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags,
+                 -err);
     return err;
 }
 

@@ -26,11 +26,12 @@ struct ebpf_object_map {
     struct ebpf_object *obj;
     char *name; /* ebpf_loader_strdup() */
     struct ebpf_map_spec spec;
-    uint32_t section; /* references to (section, offset) mean this map, or for data byte 0 of its value */
+    uint32_t
+        section; /* references to (section, offset) mean this map, or for data byte 0 of its value */
     uint32_t offset;
     bool is_data;
     bool reused;
-    uint8_t *initial; /* data: spec.value_size bytes; NULL: all zero */
+    uint8_t *initial;     /* data: spec.value_size bytes; NULL: all zero */
     struct ebpf_map *map; /* one reference; before load only if reused */
 };
 
@@ -38,10 +39,11 @@ struct ebpf_loader_func {
     uint32_t section;
     uint32_t start, insn_cnt; /* in the section, in instructions */
     uint32_t insns;           /* index of the first one in obj->insns */
-    uint32_t core_offset;     /* in .BTF.ext, of a CO-RE relocation inside; EBPF_LOADER_NONE: there is none */
-    uint32_t linked;          /* the last link that this function was put into, */
-    uint32_t position;        /* where there, */
-    uint32_t next;            /* and the function behind it */
+    uint32_t
+        core_offset; /* in .BTF.ext, of a CO-RE relocation inside; EBPF_LOADER_NONE: there is none */
+    uint32_t linked;   /* the last link that this function was put into, */
+    uint32_t position; /* where there, */
+    uint32_t next;     /* and the function behind it */
 };
 
 /* A row of the table of section names. */
@@ -53,7 +55,7 @@ struct ebpf_loader_sec_def {
 
 struct ebpf_object_prog {
     struct ebpf_object *obj;
-    char *name, *section; /* ebpf_loader_strdup() */
+    char *name, *section;                  /* ebpf_loader_strdup() */
     const struct ebpf_loader_sec_def *def; /* NULL: section not known */
     uint32_t func;
     uint32_t type;
@@ -99,8 +101,8 @@ int ebpf_loader_maps(struct ebpf_loader *ld);
 int ebpf_loader_btf_datasec(const struct ebpf_loader *ld, struct ebpf_btf_type *out);
 int ebpf_loader_btf_maps(struct ebpf_loader *ld, const struct ebpf_btf_type *datasec);
 /* Appends a map to obj->maps, which has room for it. 0, -EINVAL (no name, or an absurd one), -ENOMEM */
-int ebpf_loader_map_add(struct ebpf_loader *ld, const char *name, uint32_t section,
-                        uint32_t offset, struct ebpf_object_map **out);
+int ebpf_loader_map_add(struct ebpf_loader *ld, const char *name, uint32_t section, uint32_t offset,
+                        struct ebpf_object_map **out);
 /* Index of the map that starts at (section, offset), EBPF_LOADER_NONE: none does. For data: the section's map. */
 uint32_t ebpf_loader_map_at(const struct ebpf_object *obj, uint32_t section, uint64_t offset);
 /* What libbpf makes of a ring buffer's size: a power of two of pages. */

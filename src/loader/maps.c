@@ -9,8 +9,8 @@
 
 #define PAGE 4096u
 
-int ebpf_loader_map_add(struct ebpf_loader *ld, const char *name, uint32_t section,
-                        uint32_t offset, struct ebpf_object_map **out)
+int ebpf_loader_map_add(struct ebpf_loader *ld, const char *name, uint32_t section, uint32_t offset,
+                        struct ebpf_object_map **out)
 {
     struct ebpf_object *obj = ld->obj;
     struct ebpf_object_map *map = &obj->maps[obj->map_cnt];

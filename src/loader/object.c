@@ -20,8 +20,8 @@ void ebpf_loader_strfree(char *s)
 
 static bool allowed_in_name(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.';
 }
 
 void ebpf_loader_obj_name(char *dst, const char *name)

@@ -173,8 +173,8 @@ static int relocate_call(const struct site *site, struct bpf_insn *insn)
         return refuse(site, -ENOEXEC, "not at a call of a function");
     if (site->sym.value % INSN || site->elf->sections[site->sym.section].kind != EBPF_SEC_CODE)
         return refuse(site, -ENOENT, "not a function");
-    err = find_func(site, site->sym.section,
-                    (int64_t)(site->sym.value / INSN) + insn->imm + 1, &insn->imm);
+    err = find_func(site, site->sym.section, (int64_t)(site->sym.value / INSN) + insn->imm + 1,
+                    &insn->imm);
     if (!err)
         insn->src_reg = CALL_RESOLVED;
     return err;
@@ -198,8 +198,7 @@ static int refer_to_data(const struct site *site, struct bpf_insn *insn, int64_t
 {
     uint32_t map = ebpf_loader_map_at(site->ld->obj, site->sym.section, 0);
 
-    if (map == EBPF_LOADER_NONE || offset < 0 ||
-        offset >= site->ld->obj->maps[map].spec.value_size)
+    if (map == EBPF_LOADER_NONE || offset < 0 || offset >= site->ld->obj->maps[map].spec.value_size)
         return refuse(site, -EINVAL, "byte %lld is not in section %.32s", (long long)offset,
                       site->elf->sections[site->sym.section].name);
     insn[0].src_reg = BPF_PSEUDO_MAP_IDX_VALUE;

@@ -12,14 +12,10 @@ static const struct {
     enum ebpf_elf_kind kind;
     bool family;
 } kinds[] = {
-    {".data", EBPF_SEC_DATA, true},
-    {".bss", EBPF_SEC_DATA, true},
-    {".rodata", EBPF_SEC_RODATA, true},
-    {".maps", EBPF_SEC_MAPS, false},
-    {"maps", EBPF_SEC_LEGACY_MAPS, false},
-    {"license", EBPF_SEC_LICENSE, false},
-    {".BTF", EBPF_SEC_BTF, false},
-    {".BTF.ext", EBPF_SEC_BTF_EXT, false},
+    {".data", EBPF_SEC_DATA, true},        {".bss", EBPF_SEC_DATA, true},
+    {".rodata", EBPF_SEC_RODATA, true},    {".maps", EBPF_SEC_MAPS, false},
+    {"maps", EBPF_SEC_LEGACY_MAPS, false}, {"license", EBPF_SEC_LICENSE, false},
+    {".BTF", EBPF_SEC_BTF, false},         {".BTF.ext", EBPF_SEC_BTF_EXT, false},
 };
 
 static bool kind_matches(size_t row, const char *name)

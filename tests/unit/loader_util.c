@@ -45,11 +45,12 @@ void object_expect(const void *elf, size_t size, int err, const char *line)
     got = ebpf_object_open_mem(copy + 1, size, &obj);
     free(copy);
     if (got != err)
-        test_fail(__FILE__, __LINE__, "open gives %d, expected %d (%s)\n%s", got, err, line ? line : "",
-                  mock_console());
+        test_fail(__FILE__, __LINE__, "open gives %d, expected %d (%s)\n%s", got, err,
+                  line ? line : "", mock_console());
     if (line && !strstr(mock_console(), line))
         test_fail(__FILE__, __LINE__, "the log lacks \"%s\":\n%s", line, mock_console());
-    if (got && got != -ENOMEM && strchr(mock_console(), '\n') != mock_console() + strlen(mock_console()) - 1)
+    if (got && got != -ENOMEM &&
+        strchr(mock_console(), '\n') != mock_console() + strlen(mock_console()) - 1)
         test_fail(__FILE__, __LINE__, "not exactly one line:\n%s", mock_console());
     if (!got)
         ebpf_object_close(obj);
@@ -111,9 +112,10 @@ Elf64_Rel *elf_rel(unsigned char *elf, const char *section, unsigned index)
 
 /* ---- by hand -------------------------------------------------------------------------------------------------- */
 
-static const char strings[] = "\0.strtab\0.text\0socket\0.relsocket\0maps\0.data\0.bss\0.rodata\0license\0.rel.data\0"
-                              ".symtab\0helper\0callee\0main\0other\0map\0map2\0word\0constant\0absolute\0LICENSE\0"
-                              ".BTF\0.maps";
+static const char strings[] =
+    "\0.strtab\0.text\0socket\0.relsocket\0maps\0.data\0.bss\0.rodata\0license\0.rel.data\0"
+    ".symtab\0helper\0callee\0main\0other\0map\0map2\0word\0constant\0absolute\0LICENSE\0"
+    ".BTF\0.maps";
 
 static uint32_t name_of(const char *s)
 {
@@ -124,13 +126,17 @@ static uint32_t name_of(const char *s)
     abort();
 }
 
-static void append(struct built *b, unsigned section, const char *name, Elf64_Word type, Elf64_Xword flags,
-                   const void *data, size_t size)
+static void append(struct built *b, unsigned section, const char *name, Elf64_Word type,
+                   Elf64_Xword flags, const void *data, size_t size)
 {
     Elf64_Shdr *sh = built_section(b, section);
 
-    *sh = (Elf64_Shdr){.sh_name = name_of(name), .sh_type = type, .sh_flags = flags, .sh_offset = b->size,
-                       .sh_size = size, .sh_addralign = 8};
+    *sh = (Elf64_Shdr){.sh_name = name_of(name),
+                       .sh_type = type,
+                       .sh_flags = flags,
+                       .sh_offset = b->size,
+                       .sh_size = size,
+                       .sh_addralign = 8};
     if (!data)
         return;
     memcpy(b->elf + b->size, data, size);
@@ -139,8 +145,10 @@ static void append(struct built *b, unsigned section, const char *name, Elf64_Wo
 
 static void append_symbols(struct built *b)
 {
-#define SYM(NAME, BIND, TYPE, SECTION, VALUE, SIZE)                                                                    \
-    {name_of(NAME), ELF64_ST_INFO(BIND, TYPE), 0, SECTION, VALUE, SIZE}
+#define SYM(NAME, BIND, TYPE, SECTION, VALUE, SIZE)                       \
+    {                                                                     \
+        name_of(NAME), ELF64_ST_INFO(BIND, TYPE), 0, SECTION, VALUE, SIZE \
+    }
     const Elf64_Sym syms[BUILT_SYMS] = {
         [BUILT_SYM_HELPER] = SYM("helper", STB_LOCAL, STT_FUNC, BUILT_SOCKET, 112, 16),
         [BUILT_SYM_TEXT] = SYM("", STB_LOCAL, STT_SECTION, BUILT_TEXT, 0, 0),
@@ -173,8 +181,8 @@ static void append_relocations(struct built *b, unsigned section, const char *na
 
 static void append_code(struct built *b)
 {
-    static const struct bpf_insn text[] = {
-        BPF_MOV64_IMM(BPF_REG_0, 1), BPF_EXIT_INSN(), BPF_MOV64_IMM(BPF_REG_0, 2), BPF_EXIT_INSN()};
+    static const struct bpf_insn text[] = {BPF_MOV64_IMM(BPF_REG_0, 1), BPF_EXIT_INSN(),
+                                           BPF_MOV64_IMM(BPF_REG_0, 2), BPF_EXIT_INSN()};
     static const struct bpf_insn socket[] = {
         /*  0 main */
         BPF_LD_IMM64(BPF_REG_1, 0), /* map2 */
@@ -193,22 +201,25 @@ static void append_code(struct built *b)
         BPF_EXIT_INSN(),
     };
     const Elf64_Rel rels[] = {
-        {0, ELF64_R_INFO(BUILT_SYM_MAP2, 1)},  {16, ELF64_R_INFO(BUILT_SYM_BSS, 1)},
-        {32, ELF64_R_INFO(BUILT_SYM_ABS, 1)},  {48, ELF64_R_INFO(BUILT_SYM_WORD, 1)},
+        {0, ELF64_R_INFO(BUILT_SYM_MAP2, 1)},   {16, ELF64_R_INFO(BUILT_SYM_BSS, 1)},
+        {32, ELF64_R_INFO(BUILT_SYM_ABS, 1)},   {48, ELF64_R_INFO(BUILT_SYM_WORD, 1)},
         {64, ELF64_R_INFO(BUILT_SYM_TEXT, 10)}, {96, ELF64_R_INFO(BUILT_SYM_CALLEE, 10)},
     };
 
     append(b, BUILT_TEXT, ".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, text, sizeof(text));
-    append(b, BUILT_SOCKET, "socket", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, socket, sizeof(socket));
+    append(b, BUILT_SOCKET, "socket", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, socket,
+           sizeof(socket));
     append_relocations(b, BUILT_REL, ".relsocket", BUILT_SOCKET, rels, sizeof(rels));
 }
 
 static void append_data(struct built *b)
 {
-    static const uint32_t maps[10] = {BPF_MAP_TYPE_ARRAY, 4, 8, 3, 0, BPF_MAP_TYPE_HASH, 4, 4, 5, 1};
+    static const uint32_t maps[10] = {BPF_MAP_TYPE_ARRAY, 4, 8, 3, 0,
+                                      BPF_MAP_TYPE_HASH,  4, 4, 5, 1};
     static const uint64_t data[3] = {1, 2, 3};
     static const uint32_t rodata[2] = {11, 12};
-    const Elf64_Rel rels[] = {{16, ELF64_R_INFO(BUILT_SYM_ABS, 2)}, {4, ELF64_R_INFO(BUILT_SYM_ABS, 3)}};
+    const Elf64_Rel rels[] = {{16, ELF64_R_INFO(BUILT_SYM_ABS, 2)},
+                              {4, ELF64_R_INFO(BUILT_SYM_ABS, 3)}};
 
     append(b, BUILT_MAPS, "maps", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, maps, sizeof(maps));
     append(b, BUILT_DATA, ".data", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, data, sizeof(data));
@@ -240,7 +251,8 @@ struct built build_with_btf(const void *btf, size_t btf_size, size_t maps_size)
     append_symbols(&b);
     if (btf) {
         append(&b, BUILT_SECTIONS, ".BTF", SHT_PROGBITS, 0, btf, btf_size);
-        append(&b, BUILT_SECTIONS + 1, ".maps", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, zeros, maps_size);
+        append(&b, BUILT_SECTIONS + 1, ".maps", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, zeros,
+               maps_size);
     }
     return b;
 }
@@ -299,7 +311,8 @@ void btf_word(struct btf_build *b, uint32_t word)
     b->words[b->word_cnt++] = word;
 }
 
-unsigned btf_type(struct btf_build *b, const char *name, unsigned kind, unsigned vlen, uint32_t size_or_type)
+unsigned btf_type(struct btf_build *b, const char *name, unsigned kind, unsigned vlen,
+                  uint32_t size_or_type)
 {
     btf_word(b, btf_string(b, name));
     btf_word(b, kind << 24 | vlen);
@@ -316,7 +329,8 @@ void btf_member(struct btf_build *b, const char *name, unsigned type)
 
 void btf_finish(struct btf_build *b)
 {
-    const uint32_t header[6] = {0x0001eb9f, 24, 0, b->word_cnt * 4, b->word_cnt * 4, b->string_size};
+    const uint32_t header[6] = {0x0001eb9f,    24, 0, b->word_cnt * 4, b->word_cnt * 4,
+                                b->string_size};
 
     memcpy(b->out, header, sizeof(header));
     memcpy(b->out + 24, b->words, b->word_cnt * 4ul);

@@ -32,34 +32,34 @@ struct built {
     size_t size;
 };
 enum { /* section numbers */
-    BUILT_STRTAB = 1,
-    BUILT_TEXT,
-    BUILT_SOCKET,
-    BUILT_REL,
-    BUILT_MAPS,
-    BUILT_DATA,
-    BUILT_BSS,
-    BUILT_RODATA,
-    BUILT_LICENSE,
-    BUILT_REL_DATA,
-    BUILT_SYMTAB,
-    BUILT_SECTIONS,
+       BUILT_STRTAB = 1,
+       BUILT_TEXT,
+       BUILT_SOCKET,
+       BUILT_REL,
+       BUILT_MAPS,
+       BUILT_DATA,
+       BUILT_BSS,
+       BUILT_RODATA,
+       BUILT_LICENSE,
+       BUILT_REL_DATA,
+       BUILT_SYMTAB,
+       BUILT_SECTIONS,
 };
 enum { /* symbol numbers */
-    BUILT_SYM_NULL,
-    BUILT_SYM_HELPER, /* static, in socket */
-    BUILT_SYM_TEXT,   /* section symbol of .text */
-    BUILT_SYM_BSS,    /* section symbol of .bss */
-    BUILT_SYM_CALLEE, /* in .text, at 16 */
-    BUILT_SYM_MAIN,
-    BUILT_SYM_OTHER,
-    BUILT_SYM_MAP,
-    BUILT_SYM_MAP2,
-    BUILT_SYM_WORD, /* in .data, at 8 */
-    BUILT_SYM_CONST,
-    BUILT_SYM_ABS, /* 0x1122334455667788 */
-    BUILT_SYM_LICENSE,
-    BUILT_SYMS,
+       BUILT_SYM_NULL,
+       BUILT_SYM_HELPER, /* static, in socket */
+       BUILT_SYM_TEXT,   /* section symbol of .text */
+       BUILT_SYM_BSS,    /* section symbol of .bss */
+       BUILT_SYM_CALLEE, /* in .text, at 16 */
+       BUILT_SYM_MAIN,
+       BUILT_SYM_OTHER,
+       BUILT_SYM_MAP,
+       BUILT_SYM_MAP2,
+       BUILT_SYM_WORD, /* in .data, at 8 */
+       BUILT_SYM_CONST,
+       BUILT_SYM_ABS, /* 0x1122334455667788 */
+       BUILT_SYM_LICENSE,
+       BUILT_SYMS,
 };
 struct built build_object(void);
 Elf64_Ehdr *built_header(struct built *b);
@@ -83,7 +83,8 @@ struct btf_build {
 void btf_begin(struct btf_build *b);
 uint32_t btf_string(struct btf_build *b, const char *s);
 /* returns the type's number */
-unsigned btf_type(struct btf_build *b, const char *name, unsigned kind, unsigned vlen, uint32_t size_or_type);
+unsigned btf_type(struct btf_build *b, const char *name, unsigned kind, unsigned vlen,
+                  uint32_t size_or_type);
 void btf_word(struct btf_build *b, uint32_t word);
 /* a member of the struct begun last: name, type */
 void btf_member(struct btf_build *b, const char *name, unsigned type);

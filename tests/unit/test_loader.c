@@ -18,14 +18,14 @@ static struct ebpf_map_spec spec_of(struct ebpf_object *obj, const char *map)
     return spec;
 }
 
-#define CHECK_SPEC(obj, name_, type_, key_, value_, entries_, flags_)                              \
-    do {                                                                                           \
-        struct ebpf_map_spec spec_ = spec_of(obj, name_);                                          \
-        CHECK_EQ(spec_.type, type_);                                                               \
-        CHECK_EQ(spec_.key_size, key_);                                                            \
-        CHECK_EQ(spec_.value_size, value_);                                                        \
-        CHECK_EQ(spec_.max_entries, entries_);                                                     \
-        CHECK_EQ(spec_.flags, flags_);                                                             \
+#define CHECK_SPEC(obj, name_, type_, key_, value_, entries_, flags_) \
+    do {                                                              \
+        struct ebpf_map_spec spec_ = spec_of(obj, name_);             \
+        CHECK_EQ(spec_.type, type_);                                  \
+        CHECK_EQ(spec_.key_size, key_);                               \
+        CHECK_EQ(spec_.value_size, value_);                           \
+        CHECK_EQ(spec_.max_entries, entries_);                        \
+        CHECK_EQ(spec_.flags, flags_);                                \
     } while (0)
 
 static uint64_t lookup(struct ebpf_object *obj, const char *map, uint32_t key, uint32_t off)
@@ -217,7 +217,8 @@ TEST(loader_changes_a_maps_size_before_load)
 
 TEST(loader_reuses_an_equal_map_only)
 {
-    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 5};
+    struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 5};
     struct ebpf_object *obj = object_open("loader_multi");
     struct ebpf_object_map *map;
     struct ebpf_map *existing, *other;
@@ -493,14 +494,17 @@ TEST(loader_refuses_to_attach_where_nothing_is)
     struct ebpf_object *obj = object_open("loader_multi");
 
     REQUIRE(obj);
-    CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "on_entry")), -EINVAL); /* not loaded */
+    CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "on_entry")),
+             -EINVAL); /* not loaded */
     CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
     mock_console_clear();
-    CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "on_entry")), -ENOENT); /* no such function */
+    CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "on_entry")),
+             -ENOENT); /* no such function */
     CHECK(strstr(mock_console(), "kprobe/do_something"));
     CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "on_return")), -EOPNOTSUPP);
     CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "first")), -EOPNOTSUPP);
-    CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "not_wanted")), -EINVAL); /* not loaded */
+    CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "not_wanted")),
+             -EINVAL); /* not loaded */
     ebpf_object_close(obj);
 }
 
@@ -527,9 +531,40 @@ static int open_and_load(const unsigned char *elf, size_t size)
     return err;
 }
 
+TEST(loader_reports_every_allocation_that_fails_while_it_opens)
+{
+    static const char *const names[] = {"loader_btf_maps", "loader_data", "loader_core",
+                                        "loader_legacy"};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t size, bytes = mock_live_bytes();
+        unsigned char *elf = object_read(names[i], &size);
+        struct ebpf_object *obj = NULL;
+        unsigned n = 0;
+
+        REQUIRE(elf);
+        for (;;) {
+            mock_fail_alloc(++n);
+            int err = ebpf_object_open_mem(elf, size, &obj);
+
+            if (!mock_alloc_failed()) {
+                CHECK_EQ(err, 0);
+                break;
+            }
+            CHECK_EQ(err, -ENOMEM);
+            CHECK_EQ(mock_live_bytes(), bytes);
+        }
+        mock_fail_alloc(0);
+        CHECK(n > 8);
+        ebpf_object_close(obj);
+        free(elf);
+    }
+}
+
 TEST(loader_leaks_nothing_whichever_allocation_fails)
 {
-    static const char *const names[] = {"loader_multi", "loader_data", "loader_subprogs", "loader_legacy"};
+    static const char *const names[] = {"loader_multi", "loader_data", "loader_subprogs",
+                                        "loader_legacy"};
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         size_t size, bytes = mock_live_bytes();
@@ -545,7 +580,8 @@ TEST(loader_leaks_nothing_whichever_allocation_fails)
                 CHECK_EQ(err, 0);
                 break;
             }
-            CHECK_EQ(err, -ENOMEM);
+            /* 0: it was the JIT that got no memory, and the interpreter runs the program */
+            CHECK(err == -ENOMEM || err == 0);
             CHECK_EQ(mock_live_bytes(), bytes);
         }
         mock_fail_alloc(0);
