@@ -23,6 +23,12 @@ make --no-print-directory BUILD="$BUILD" demo-kernel initramfs >"$tmp/out" 2>&1
 verdict "kernel and initramfs build" $?
 "$BUILD/tools/ksymgen" --check "$BUILD/demo/kernel.elf" >"$tmp/out" 2>&1
 verdict "the kernel's symbol table is its own" $?
+# the loader needs nothing of the library but base: in user mode it runs on system calls alone
+for program in lathist context; do
+    riscv64-unknown-elf-nm "$BUILD/demo/user/$program" | sed -n 's/.* ebpf_text_start_//p' | sort >"$tmp/out"
+    grep -qx src_loader_object "$tmp/out" && ! grep -vE '^src_(loader|base)_' "$tmp/out"
+    verdict "$program holds the loader, and no other part of the library" $?
+done
 AUTO=1 bash demo/run.sh </dev/null >"$tmp/out" 2>"$tmp/err"
 verdict "demo runs and passes" $?
 grep '^lathist: .*ok$' "$tmp/out" | sed 's/^/NOTE /'

@@ -7,7 +7,7 @@ import re
 import sys
 
 MAX_FUNCTION, MAX_FILE = 80, 600
-EXEMPT = {("src/core/interp.c", None)}  # its loop is one switch over all instructions
+EXEMPT = {("src/core/interp.c", "ebpf_interp")}  # its loop is one switch over all instructions
 FOLDERS = ("include", "src", "maps", "helpers", "jit", "kprobe", "tools", "demo", "tests")
 
 
@@ -51,7 +51,7 @@ def main():
                     print(f"{path}: {len(lines)} lines")
                 for function, length in functions(lines) if name.endswith(".c") else ():
                     lengths.append(length)
-                    if length > MAX_FUNCTION and top != "tests" and (path, None) not in EXEMPT:
+                    if length > MAX_FUNCTION and top != "tests" and (path, function) not in EXEMPT:
                         bad += 1
                         print(f"{path}: {function}() has {length} lines")
         if files:
