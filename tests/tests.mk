@@ -58,3 +58,4 @@ unit-user: $(USER)/unit progs
 	$(Q)qemu-riscv64 $(USER)/unit $(T)
 
 -include tests/fuzz.mk
+include tests/bench.mk

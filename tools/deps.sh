@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh build|test|demo: makes sure that what the goal needs is installed. On Debian, as root or with sudo, it
+# deps.sh build|test|demo|bench: makes sure that what the goal needs is installed. On Debian, as root or with sudo, it
 # installs what is missing by apt-get; elsewhere it says what to install and stops. Quick when nothing is missing.
 set -eu
 goal=${1:-build}
@@ -17,6 +17,18 @@ need_command gcc gcc
 need_command make make
 need_command riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
 need_file /usr/include/uthash.h uthash-dev
+need_pair() { # clang-N with ld.lld-N, N at least 19
+    for n in 22 21 20 19; do
+        if command -v clang-$n >/dev/null 2>&1 && command -v ld.lld-$n >/dev/null 2>&1; then
+            return
+        fi
+    done
+    n=22
+    if command -v apt-cache >/dev/null 2>&1 && ! apt-cache show clang-22 >/dev/null 2>&1; then
+        n=19
+    fi
+    missing="$missing clang-$n lld-$n"
+}
 if [ "$goal" != build ]; then
     need_file /usr/include/string.h libc6-dev
     need_command clang clang
@@ -27,7 +39,13 @@ if [ "$goal" != build ]; then
     need_file /usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin opensbi
     need_command cpio cpio
 fi
-if [ "$goal" = test ]; then
+if [ "$goal" = bench ]; then
+    # Linux programs for riscv64 are linked statically: by a clang and an lld of the same, late version
+    need_pair
+    need_command dpkg-deb dpkg
+    need_file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+fi
+if [ "$goal" = test ] || [ "$goal" = bench ]; then
     need_command riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
     need_file /usr/riscv64-linux-gnu/lib/libc.a libc6-dev-riscv64-cross
     need_command qemu-riscv64 qemu-user

@@ -119,6 +119,11 @@ struct ebpf_obj *ebpf_link_obj(struct ebpf_link *link)
     return &link->obj;
 }
 
+int object_fd(const struct ebpf_obj *obj)
+{
+    return obj->fd;
+}
+
 /* ---- maps ----------------------------------------------------------------------------------------- */
 
 int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
