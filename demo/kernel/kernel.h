@@ -168,6 +168,12 @@ struct trap_frame {
 #define REG_A0 9
 #define REG_A7 16
 
+/* Where a faulting instruction of the kernel goes on: filled by `fallible` in trap.S. */
+struct ex_row {
+    uint64_t insn, fixup;
+};
+extern const struct ex_row __ex_table_start[], __ex_table_end[];
+
 void trap_init(void); /* on each hart */
 void trap_entry(void);
 void trap_return(struct trap_frame *frame) __attribute__((noreturn));
@@ -378,6 +384,7 @@ void proc_exit(int status) __attribute__((noreturn));
 long sys_clone(uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t tls, uint64_t ctid);
 long sys_execve(uint64_t path, uint64_t argv, uint64_t envp);
 long sys_wait4(int pid, uint64_t status, int options, uint64_t rusage);
+long sys_getppid(void);
 long sys_kill(int pid, int sig);
 
 long syscall_dispatch(long nr, const uint64_t *a);

@@ -107,7 +107,8 @@ int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user)
 {
     if (user)
         return copy_from_user(dst, src, len);
-    if (src < KERNEL_BASE || len > -src)
+    /* Below the kernel are devices, whose registers change when they are read, and the firmware. */
+    if (src < (uint64_t)__kernel_start || len > -src)
         return -EFAULT;
     return (int)copy_kernel_raw(dst, (const void *)src, len);
 }

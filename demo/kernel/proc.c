@@ -227,6 +227,16 @@ long sys_wait4(int pid, uint64_t status, int options, uint64_t rusage)
     return result;
 }
 
+long sys_getppid(void)
+{
+    struct process *me = current->proc;
+    unsigned long irq = spin_lock(&proc_lock); /* a parent that ends now is replaced, then freed */
+    int pid = me->parent == me ? 0 : me->parent->pid;
+
+    spin_unlock(&proc_lock, irq);
+    return pid;
+}
+
 /* ---- kill ------------------------------------------------------------------------------------ */
 
 /* There are no handlers, so a signal either ends the process or does nothing. Only those that mean

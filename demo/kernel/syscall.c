@@ -150,13 +150,6 @@ static long sys_setid(uint32_t *id, uint32_t value)
     return 0;
 }
 
-static long sys_getppid(void)
-{
-    struct process *me = current->proc, *parent = __atomic_load_n(&me->parent, __ATOMIC_RELAXED);
-
-    return parent == me ? 0 : parent->pid;
-}
-
 static long sys_uname(uint64_t out)
 {
     static const struct utsname name = {

@@ -16,11 +16,6 @@ _Static_assert(offsetof(struct trap_frame, cause) == FRAME_CAUSE, "trap.S");
 _Static_assert(offsetof(struct trap_frame, tval) == FRAME_TVAL, "trap.S");
 _Static_assert(sizeof(struct trap_frame) == FRAME_SIZE, "trap.S");
 
-struct ex_row {
-    uint64_t insn, fixup;
-};
-extern const struct ex_row __ex_table_start[], __ex_table_end[];
-
 static const char *const cause_names[16] = {
     "instruction address misaligned",
     "instruction access fault",
