@@ -240,14 +240,14 @@ static void *change_or_walk(void *arg)
 
     mock_set_cpu(h->cpu);
     for (unsigned i = 0; i < s->steps; i++) {
-        make_long_key(key, draw(h, 4));
+        make_long_key(key, draw(h, 8));
         if (h->cpu < 2) {
             ebpf_map_update(s->map, key, key, BPF_ANY);
-            make_long_key(key, draw(h, 4));
+            make_long_key(key, draw(h, 8));
             ebpf_map_delete(s->map, key);
-        } else if (!ebpf_map_next_key(s->map, draw(h, 2) ? key : NULL, next)) {
+        } else if (!ebpf_map_next_key(s->map, draw(h, 8) ? key : NULL, next)) {
             make_long_key(key, next[0]);
-            if (next[0] >= 4 || memcmp(key, next, sizeof(key)))
+            if (next[0] >= 8 || memcmp(key, next, sizeof(key)))
                 complain(&s->wrong);
         }
     }
@@ -258,8 +258,8 @@ TEST(threads_hash_walk_makes_up_no_keys)
 {
     struct shared s;
 
-    REQUIRE(create(&s, BPF_MAP_TYPE_HASH, 8 * KEY_WORDS, 8, 2));
-    s.steps = 50000;
+    REQUIRE(create(&s, BPF_MAP_TYPE_HASH, 8 * KEY_WORDS, 8, 3));
+    s.steps = 100000;
     run_harts(&s, change_or_walk);
     CHECK_EQ(s.wrong, 0);
     ebpf_obj_put(ebpf_map_obj(s.map));
