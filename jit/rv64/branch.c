@@ -170,10 +170,6 @@ static void lower_branch(struct rv_jit *j, const struct bpf_insn *insn, uint32_t
     bool wide = BPF_CLASS(insn->code) == BPF_JMP;
     struct test test = {RV_BNE, ZERO, ZERO};
 
-    if (!conditions[BPF_OP(insn->code) >> 4].known) {
-        ebpf_rv_unknown(j);
-        return;
-    }
     if (BPF_OP(insn->code) == BPF_JSET)
         test_bits(j, insn, wide, &test);
     else
@@ -184,18 +180,18 @@ static void lower_branch(struct rv_jit *j, const struct bpf_insn *insn, uint32_t
 void ebpf_rv_lower_jump(struct rv_jit *j, const struct bpf_insn *insn)
 {
     const struct ebpf_subprog *sub = &j->code->subprogs[j->subprog];
-    bool gotol = insn->code == (BPF_JMP32 | BPF_JA);
+    bool gotol = insn->code == (BPF_JMP32 | BPF_JA), always = gotol || insn->code == (BPF_JMP | BPF_JA);
     int64_t target = (int64_t)j->index + 1 + (gotol ? insn->imm : insn->off);
 
     if (insn->code == (BPF_JMP | BPF_EXIT)) {
         ebpf_rv_epilogue(j);
     } else if (insn->code == (BPF_JMP | BPF_CALL)) {
         ebpf_rv_lower_call(j, insn);
-    } else if (target < sub->start || target >= sub->end) {
+    } else if ((!always && !conditions[BPF_OP(insn->code) >> 4].known) || target < sub->start || target >= sub->end) {
         ebpf_rv_unknown(j);
     } else if (target == (int64_t)j->index + 1) {
         return; /* wherever it goes, it goes there */
-    } else if (gotol || insn->code == (BPF_JMP | BPF_JA)) {
+    } else if (always) {
         jump(j, (uint32_t)target);
     } else {
         lower_branch(j, insn, (uint32_t)target);
