@@ -148,7 +148,7 @@ void proc_exit(int status)
 
     if (p == init_process) {
         stack_report();
-        printk("init ended with status %d\n", status);
+        printk("init ended: exit status %d, signal %d\n", status >> 8, status & 0x7f);
         sbi_shutdown(status != 0);
     }
     fds_close(&p->fds, ~0ul);
