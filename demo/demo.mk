@@ -57,7 +57,7 @@ USER_BIN := $(addprefix $(DEMO)/user/,$(filter-out $(USER_MODULES),$(USER_ALL)))
 
 $(DEMO)/user/%.o: demo/user/%.c demo/demo.mk
 	@mkdir -p $(@D)
-	$(Q)$(DEMO_CC) $(DEMO_CFLAGS) -Idemo/user -c -o $@ $<
+	$(Q)$(DEMO_CC) $(DEMO_CFLAGS) $(CONFIG) -Idemo/user -c -o $@ $<
 
 $(DEMO)/user/%.S.o: demo/user/%.S demo/demo.mk
 	@mkdir -p $(@D)

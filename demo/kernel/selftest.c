@@ -115,7 +115,7 @@ static int test_faults(void)
     return 0;
 }
 
-/* ---- kprobe: a function that all harts run is probed and set free again and again ---------------- */
+/* ---- kprobe: a function that all harts run is probed and set free again and again ----------- */
 
 static uint64_t hot_sum;
 
