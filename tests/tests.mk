@@ -59,3 +59,4 @@ unit-user: $(USER)/unit progs
 
 -include tests/fuzz.mk
 include tests/bench.mk
+include tests/conformance.mk

@@ -77,10 +77,15 @@ struct bpf_insn {
 #define BPF_JLE 0xb0
 #define BPF_JSLT 0xc0
 #define BPF_JSLE 0xd0
+#define BPF_JCOND 0xe0
+/* src_reg of JCOND */
+#define BPF_MAY_GOTO 0
 /* atomics: imm */
 #define BPF_FETCH 0x01
 #define BPF_XCHG (0xe0 | BPF_FETCH)
 #define BPF_CMPXCHG (0xf0 | BPF_FETCH)
+#define BPF_LOAD_ACQ 0x100
+#define BPF_STORE_REL 0x110
 /* src_reg of LD_IMM64 */
 #define BPF_PSEUDO_MAP_FD 1
 #define BPF_PSEUDO_MAP_VALUE 2

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* The hooks for tools: the library inside an ordinary program, one thread, no checks (tests/os_host.c has those). */
+#define _GNU_SOURCE
+#include <ebpf/errno.h>
+#include <ebpf/os.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+void *ebpf_os_alloc(size_t size)
+{
+    return malloc(size);
+}
+
+void ebpf_os_free(void *ptr, size_t size)
+{
+    (void)size;
+    free(ptr);
+}
+
+unsigned long ebpf_os_irq_save(void)
+{
+    return 0;
+}
+
+void ebpf_os_irq_restore(unsigned long state)
+{
+    (void)state;
+}
+
+uint64_t ebpf_os_time_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void ebpf_os_console(const char *line)
+{
+    fprintf(stderr, "%s\n", line);
+}
+
+void *ebpf_os_code_alloc(size_t size)
+{
+    void *mem = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return mem == MAP_FAILED ? NULL : mem;
+}
+
+void ebpf_os_code_free(void *ptr, size_t size)
+{
+    munmap(ptr, size);
+}
+
+/* The tool has one thread, and nothing runs in the page while it is written. */
+int ebpf_os_text_write(void *dst, const void *src, size_t len)
+{
+    uintptr_t start = (uintptr_t)dst & ~4095ul;
+    size_t size = (uintptr_t)dst + len - start;
+
+    if (mprotect((void *)start, size, PROT_READ | PROT_WRITE))
+        return -EFAULT;
+    memcpy(dst, src, len);
+    if (mprotect((void *)start, size, PROT_READ | PROT_EXEC))
+        return -EFAULT;
+    __builtin___clear_cache((char *)dst, (char *)dst + len);
+    return 0;
+}
