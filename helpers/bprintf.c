@@ -3,11 +3,14 @@
  * Formatting for programs; see bprintf.h. The rules are those of Linux's bpf_bprintf_prepare():
  *
  *     %[0 + - space]*[width]( d i u x X, each also with l and ll | c | s | p )
- *     p alone: space, punctuation or the end follows    px pK: an address      pks pus: a kernel's, a user's string
- *     pS ps pB: an address as symbol                     pI4 pi4 pI6 pi6: an IP address at the argument
+ *     p (space, punctuation or the end follows)  px  pK      an address
+ *     pS  ps  pB                                             an address as symbol
+ *     pI4  pi4  pI6  pi6                                     an IP address, at the argument
+ *     pks  pus                                               a kernel's, a user's string
  *
- * An s must be followed by space, punctuation or the end, too. Linux prints p and pK as a hash of the address, because
- * its log is open to many; here the address itself is printed: whoever may load such a program may read all memory.
+ * An s must be followed by space, punctuation or the end, too. Linux prints p and pK as a hash of
+ * the address, because its log is open to many; here the address itself is printed: whoever may
+ * load such a program may read all memory.
  */
 #include "helpers/bprintf.h"
 
@@ -27,11 +30,11 @@ struct format {
 };
 
 struct spec {
-    char type;      /* d u x X c s p */
-    char sub[2];    /* of p: what follows it */
+    char type;   /* d u x X c s p */
+    char sub[2]; /* of p: what follows it */
     bool left, zero, plus, space;
-    bool is_long;   /* 64 bits */
-    size_t width;   /* 0: none */
+    bool is_long; /* 64 bits */
+    size_t width; /* 0: none */
 };
 
 struct state {
@@ -70,7 +73,7 @@ static bool ends_name(char c)
     return !c || is_space(c) || is_punct(c);
 }
 
-/* ---- the text -------------------------------------------------------------------------------------------- */
+/* ---- the text ------------------------------------------------------------------------------ */
 
 static void put_char(struct state *s, char c)
 {
@@ -137,9 +140,10 @@ static void put_number(struct state *s, const struct spec *spec, uint64_t value)
         put_fill(s, ' ', spec->width - used);
 }
 
-/* ---- arguments --------------------------------------------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------------------------- */
 
-/* Linux packs the arguments into 512 bytes first; the same book-keeping here makes the same calls fail. */
+/* Linux packs the arguments into 512 bytes first; the same book-keeping here makes the same calls
+ * fail. */
 static int take_number(struct state *s, size_t size)
 {
     s->args_len = EBPF_ROUND_UP(s->args_len, (size_t)4);
@@ -179,23 +183,26 @@ static int put_ip(struct state *s, const struct spec *spec, uint64_t addr)
 
     if (EBPF_BPRINTF_ARGS - s->args_len < size)
         return -ENOSPC;
-    ebpf_probe_read(ip, (uint32_t)size, addr, EBPF_SPACE_KERNEL); /* a bad address prints zeros, as on Linux */
+    /* a bad address prints zeros, as on Linux */
+    ebpf_probe_read(ip, (uint32_t)size, addr, EBPF_SPACE_KERNEL);
     for (size_t i = 0; i < size; i++) {
         if (size == 4 && i > 0)
             text[len++] = '.';
         if (size == 16 && i > 0 && i % 2 == 0 && spec->sub[0] == 'I')
             text[len++] = ':';
-        len += (size_t)ebpf_format(text + len, sizeof(text) - len, size == 4 ? byte_format : "%02x", ip[i]);
+        len += (size_t)ebpf_format(text + len, sizeof(text) - len, size == 4 ? byte_format : "%02x",
+                                   ip[i]);
     }
     s->args_len = ebpf_min(s->args_len + len + 1, EBPF_BPRINTF_ARGS);
     put_padded(s, spec, text, len);
     return 0;
 }
 
-/* The linked-in symbol table is the only one that can be asked here (the symbol hooks are T). */
+/* The linked-in symbol table is the only one that can be asked here (the symbol hooks are T). B: a
+ * return address, which may already be the first byte of the next function. */
 static int put_symbol(struct state *s, const struct spec *spec, uint64_t addr)
 {
-    bool backtrace = spec->sub[0] == 'B'; /* a return address may be the first byte of the next function */
+    bool backtrace = spec->sub[0] == 'B';
     char text[sizeof(((struct ebpf_symbol *)0)->name) + 40];
     struct ebpf_symbol symbol;
     int len, err = backtrace ? 0 : take_number(s, sizeof(addr));
@@ -207,8 +214,8 @@ static int put_symbol(struct state *s, const struct spec *spec, uint64_t addr)
     else if (spec->sub[0] == 's')
         len = ebpf_format(text, sizeof(text), "%s", symbol.name);
     else
-        len = ebpf_format(text, sizeof(text), "%s+0x%llx/0x%llx", symbol.name,
-                          (unsigned long long)(addr - symbol.addr), (unsigned long long)symbol.size);
+        len = ebpf_format(text, sizeof(text), "%s+0x%lx/0x%lx", symbol.name,
+                          (unsigned long)(addr - symbol.addr), (unsigned long)symbol.size);
     if (backtrace)
         s->args_len = ebpf_min(s->args_len + (size_t)len + 1, EBPF_BPRINTF_ARGS);
     put_padded(s, spec, text, (size_t)len);
@@ -270,7 +277,7 @@ static int put_arg(struct state *s, const struct spec *spec, uint64_t arg)
     return err;
 }
 
-/* ---- the format -------------------------------------------------------------------------------------------- */
+/* ---- the format ---------------------------------------------------------------------------- */
 
 /* Flags and width. Returns the place behind them. */
 static size_t parse_width(const struct format *f, size_t i, struct spec *spec)
@@ -330,7 +337,8 @@ static size_t parse_spec(const struct format *f, size_t i, struct spec *spec)
     return spec->type == 'd' || spec->type == 'u' || spec->type == 'x' || spec->type == 'X' ? i : 0;
 }
 
-static int format_all(struct state *s, const struct format *f, const uint64_t *args, unsigned arg_count)
+static int format_all(struct state *s, const struct format *f, const uint64_t *args,
+                      unsigned arg_count)
 {
     unsigned used = 0;
     struct spec spec;

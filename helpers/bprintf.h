@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Formatting for programs by Linux's rules (bpf_bprintf_prepare() and bstr_printf()): the format is not trusted, each
- * argument is a 64-bit number, and strings are read from addresses that nobody has checked. Context A.
+ * Formatting for programs by Linux's rules (bpf_bprintf_prepare() and bstr_printf()): the format
+ * is not trusted, each argument is a 64-bit number, and strings are read from addresses that
+ * nobody has checked. Context A.
  */
 #ifndef EBPF_HELPERS_BPRINTF_H
 #define EBPF_HELPERS_BPRINTF_H
@@ -14,12 +15,14 @@
 
 struct ebpf_bprintf {
     char text[EBPF_BPRINTF_TEXT + 1]; /* one more, for the caller's newline */
-    char args[EBPF_BPRINTF_ARGS]; /* strings on their way into text */
+    char args[EBPF_BPRINTF_ARGS];     /* strings on their way into text */
 };
 
 /*
- * Formats fmt[0..fmt_size) into out->text, cut to fit and ended by NUL. Returns the length of the whole text or
- *   -EINVAL  no NUL in fmt, a control or non-ASCII character, an unknown conversion, more conversions than args
+ * Formats fmt[0..fmt_size) into out->text, cut to fit and ended by NUL. Returns the length of the
+ * whole text or
+ *   -EINVAL  no NUL in fmt, a control or non-ASCII character, an unknown conversion, more
+ *            conversions than args
  *   -ENOSPC  the arguments' strings are too long together.
  */
 int ebpf_bprintf(struct ebpf_bprintf *out, const char *fmt, uint32_t fmt_size, const uint64_t *args,

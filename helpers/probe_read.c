@@ -2,9 +2,9 @@
 /*
  * Helpers 4 and 112 to 115: bpf_probe_read_*(). r1: destination, r2: its size, r3: the address.
  *
- * Number 4 does not say whose address it is given. Linux for RISC-V decides by the address, since the two ranges do not
- * overlap there; the library does not know the ranges, but the hook refuses a user address when asked for a kernel
- * one, so trying both comes to the same.
+ * Number 4 does not say whose address it is given. Linux for RISC-V decides by the address, since
+ * the two ranges do not overlap there; the library does not know the ranges, but the hook refuses
+ * a user address when asked for a kernel one, so trying both comes to the same.
  */
 #include "helpers/probe_read.h"
 
@@ -34,8 +34,9 @@ int ebpf_probe_read(void *dst, uint32_t size, uint64_t src, enum ebpf_space spac
 }
 
 /*
- * One piece of a string: reads up to the next multiple of CHUNK, by single bytes where that fails (memory may be protected
- * in smaller units than pages). Returns how many bytes of chunk are good, 0 if not even the first can be read.
+ * One piece of a string: reads up to the next multiple of CHUNK, by single bytes where that fails
+ * (memory may be protected in smaller units than pages). Returns how many bytes of chunk are
+ * good, 0 if not even the first can be read.
  */
 static size_t read_chunk(char chunk[CHUNK], uint64_t src, size_t max, enum ebpf_space space)
 {
@@ -75,7 +76,7 @@ int64_t ebpf_probe_read_str(char *dst, uint32_t size, uint64_t src, enum ebpf_sp
     return size;
 }
 
-/* ---- the helpers ---------------------------------------------------------------------------------------- */
+/* ---- the helpers --------------------------------------------------------------------------- */
 
 EBPF_HELPER_FN(probe_read)
 {
@@ -102,13 +103,13 @@ EBPF_HELPER_FN(probe_read_kernel_str)
     return ebpf_reg_int(ebpf_probe_read_str(ebpf_reg_ptr(r1), (uint32_t)r2, r3, EBPF_SPACE_KERNEL));
 }
 
-#define PROBE_READ(fn_name)                                                                        \
-    const struct ebpf_helper ebpf_helper_##fn_name = {                                             \
-        .name = #fn_name,                                                                          \
-        .fn = fn_name,                                                                             \
-        .arg = {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING},                                       \
-        .gpl_only = true,                                                                          \
-        .caps = EBPF_CAP_PERFMON,                                                                  \
+#define PROBE_READ(fn_name)                                  \
+    const struct ebpf_helper ebpf_helper_##fn_name = {       \
+        .name = #fn_name,                                    \
+        .fn = fn_name,                                       \
+        .arg = {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING}, \
+        .gpl_only = true,                                    \
+        .caps = EBPF_CAP_PERFMON,                            \
     }
 
 PROBE_READ(probe_read);

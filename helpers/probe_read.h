@@ -14,8 +14,8 @@ enum ebpf_space {
 /* Copies size bytes: 0, or -EFAULT and dst is all zero. */
 int ebpf_probe_read(void *dst, uint32_t size, uint64_t src, enum ebpf_space space);
 
-/* Copies a string, at most size - 1 bytes, and ends it with NUL; nothing behind the NUL is written. Returns the bytes
- * written with NUL, 0 if size is 0, or -EFAULT and dst is all zero. */
+/* Copies a string, at most size - 1 bytes, and ends it with NUL; nothing behind the NUL is
+ * written. Returns the bytes written with NUL, 0 if size is 0, or -EFAULT and dst is all zero. */
 int64_t ebpf_probe_read_str(char *dst, uint32_t size, uint64_t src, enum ebpf_space space);
 
 #endif /* EBPF_HELPERS_PROBE_READ_H */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Helper 7: pseudo-random numbers, quick and not for secrets. Like Linux's, each hart has a generator of its own, seeded
- * once from the kernel's random numbers: xorshift64* (S. Vigna, "An experimental exploration of Marsaglia's xorshift
- * generators, scrambled", 2016), whose state is never 0.
+ * Helper 7: pseudo-random numbers, quick and not for secrets. Like Linux's, each hart has a
+ * generator of its own, seeded once from the kernel's random numbers: xorshift64* (S. Vigna, "An
+ * experimental exploration of Marsaglia's xorshift generators, scrambled", 2016), whose state is
+ * never 0.
  */
 #include "helpers/helper.h"
 

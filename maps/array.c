@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* BPF_MAP_TYPE_ARRAY: all elements exist from creation on, zero-filled, and can neither be added nor deleted. */
+/* BPF_MAP_TYPE_ARRAY: all elements exist from creation on, zero-filled, and can neither be added
+ * nor deleted. */
 #include "maps/array.h"
 
 #include "maps/value.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
-/* ---- shared with the per-CPU array ---------------------------------------------------------------------- */
+/* ---- shared with the per-CPU array --------------------------------------------------------- */
 
 uint32_t ebpf_array_index(const void *key)
 {
@@ -51,7 +52,7 @@ int ebpf_array_next_key(struct ebpf_map *map, const void *key, void *next)
     return 0;
 }
 
-/* ---- the type ----------------------------------------------------------------------------------------- */
+/* ---- the type ------------------------------------------------------------------------------ */
 
 static inline struct ebpf_array *array_of(const struct ebpf_map *map)
 {
@@ -63,7 +64,8 @@ static int array_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
     size_t stride = EBPF_ROUND_UP((size_t)spec->value_size, 8), bytes;
     struct ebpf_array *array;
 
-    if (!ebpf_mul_ok(stride, spec->max_entries, &bytes) || !ebpf_add_ok(bytes, sizeof(*array), &bytes))
+    if (!ebpf_mul_ok(stride, spec->max_entries, &bytes) ||
+        !ebpf_add_ok(bytes, sizeof(*array), &bytes))
         return -E2BIG;
     array = ebpf_zalloc(bytes);
     if (!array)

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Array maps: what their two types share, and the layout that the JIT's inlined lookup relies on. */
+/* Array maps: what their two types share, and the layout that the JIT's inlined lookup needs. */
 #ifndef EBPF_MAPS_ARRAY_H
 #define EBPF_MAPS_ARRAY_H
 
 #include "maps/map.h"
 
 /*
- * BPF_MAP_TYPE_ARRAY. Lookup is: index < map.max_entries ? values + index * map.value_stride : NULL, with the index
- * the 32 bits at the key. None of the three changes during the map's life.
+ * BPF_MAP_TYPE_ARRAY. Lookup is: index < map.max_entries ? values + index * map.value_stride :
+ * NULL, with the index the 32 bits at the key. None of the three changes during the map's life.
  */
 struct ebpf_array {
     struct ebpf_map map; /* first */
-    uint8_t *values;     /* max_entries values, value_stride apart, in this struct's own allocation */
-    size_t bytes;        /* of the allocation */
+    uint8_t *values; /* max_entries values, value_stride apart, in this struct's own allocation */
+    size_t bytes;    /* of the allocation */
 };
 
 /*

@@ -2,28 +2,32 @@
 /*
  * BPF_MAP_TYPE_HASH: everything preallocated, lookups without a lock.
  *
- * One block of memory holds it all and lives until the map's grace period is over, so a stale pointer into it is never
- * wild: struct ebpf_hash | harts[] | stripes[] | buckets[] | elements[]
- * (maps/hash.h). Links are 32-bit: distance from the block's
- * start in units of 8 bytes; 0 ends a chain.
+ * One block of memory holds it all and lives until the map's grace period is over, so a stale
+ * pointer into it is never wild: struct ebpf_hash | harts[] | stripes[] | buckets[] | elements[]
+ * (maps/hash.h). Links are 32-bit: distance from the block's start in units of 8 bytes; 0 ends a
+ * chain.
  *
- * Elements. max_entries can be in the map. Each hart owns a spare one besides, which an update fills before it takes any
- * lock and then links in place of the old element: the old value stays as it is for programs that hold a pointer to
- * it. Elements that left the map go to the end of a queue and are taken from its front, so memory is reused as late as
- * possible; RESERVE more per hart keep the queue from running dry in a full map. (Linux reuses a replaced element with
- * the hart's next update.)
+ * Elements. max_entries can be in the map. Each hart owns a spare one besides, which an update
+ * fills before it takes any lock and then links in place of the old element: the old value stays
+ * as it is for programs that hold a pointer to it. Elements that left the map go to the end of a
+ * queue and are taken from its front, so memory is reused as late as possible; RESERVE more per
+ * hart keep the queue from running dry in a full map. (Linux reuses a replaced element with the
+ * hart's next update.)
  *
- * Writers hold the lock of the bucket's stripe (stripe s guards the buckets s, s + stripes, ...), inside it possibly the
- * queue's lock; both with interrupts off. While one is held nothing outside this file is called, so no probe can
- * run a program there; harts[].busy makes sure all the same: a nested writer on the same hart gets -EBUSY.
+ * Writers hold the lock of the bucket's stripe (stripe s guards the buckets s, s + stripes, ...),
+ * inside it possibly the queue's lock; both with interrupts off. While one is held nothing
+ * outside this file is called, so no probe can run a program there; harts[].busy makes sure all
+ * the same: a nested writer on the same hart gets -EBUSY.
  *
- * Readers take no lock. A stripe's state is a sequence number that each change of one of its chains advances when the lock
- * is released. One change is one store to one link: a reader in the middle of it sees the chain from before or the
- * one from after. Only after the release may the element that was unlinked go to the queue and be filled again or
- * linked elsewhere. So if the sequence is the same before and after a walk, no element of the walk was reused, and the
- * answer (found, or not there) was right at some moment between the two; if not, the walk starts again. What makes
- * this hold on a weakly ordered machine: links are stored with release, and a release fence stands between taking
- * an element from the queue and filling it, so whoever sees new contents sees the advanced sequence too.
+ * Readers take no lock. A stripe's state is a sequence number that each change of one of its
+ * chains advances when the lock is released. One change is one store to one link: a reader in the
+ * middle of it sees the chain from before or the one from after. Only after the release may the
+ * element that was unlinked go to the queue and be filled again or linked elsewhere. So if the
+ * sequence is the same before and after a walk, no element of the walk was reused, and the answer
+ * (found, or not there) was right at some moment between the two; if not, the walk starts again.
+ * What makes this hold on a weakly ordered machine: links are stored with release, and a release
+ * fence stands between taking an element from the queue and filling it, so whoever sees new
+ * contents sees the advanced sequence too.
  */
 #include "maps/hash.h"
 
@@ -34,9 +38,9 @@
 
 #define CACHE_LINE 64u
 #define MAX_STRIPES 128u
-#define RESERVE 1u               /* elements per hart besides its spare */
-#define MAX_BYTES (8ull << 32)   /* what links can address */
-#define MAX_ENTRIES (1u << 27)   /* Linux: 2^32 - 1 bytes of 16-byte buckets, a power of two */
+#define RESERVE 1u                   /* elements per hart besides its spare */
+#define MAX_BYTES (8ull << 32)       /* what links can address */
+#define MAX_ENTRIES (1u << 27)       /* Linux: 16-byte buckets in less than 2^32 bytes */
 #define MAX_ELEMENT (4194304u - 48u) /* Linux: KMALLOC_MAX_SIZE - sizeof(struct htab_elem) */
 #define COPY_TRIES 4u
 
@@ -59,7 +63,7 @@ static inline void link_store(uint32_t *link, uint32_t to)
     __atomic_store_n(link, to, __ATOMIC_RELEASE);
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------------- */
+/* ---- keys ---------------------------------------------------------------------------------- */
 
 /* Both halves of a 128-bit product, folded: on RV64 one mul and one mulhu. */
 static inline uint64_t fold_multiply(uint64_t a, uint64_t b)
@@ -105,7 +109,7 @@ static inline bool key_matches(const struct ebpf_hash_element *e, const struct p
     return ebpf_word_load(own, 8) == ebpf_word_load(key, left); /* own: zero-padded */
 }
 
-/* ---- readers ------------------------------------------------------------------------------------------- */
+/* ---- readers ------------------------------------------------------------------------------- */
 
 static inline uint64_t read_begin(const struct ebpf_hash_stripe *stripe)
 {
@@ -119,9 +123,10 @@ static inline bool read_changed(const struct ebpf_hash_stripe *stripe, uint64_t 
     return (__atomic_load_n(&stripe->state, __ATOMIC_RELAXED) ^ since) >> 1 != 0;
 }
 
-/* One walk. It may have followed an element into another chain, or round in circles: then the sequence has changed, and
- * looking at it now and then ends the walk. */
-static struct ebpf_hash_element *walk(const struct ebpf_hash *hash, const struct probe *p, uint64_t since)
+/* One walk. It may have followed an element into another chain, or round in circles: then the
+ * sequence has changed, and looking at it now and then ends the walk. */
+static struct ebpf_hash_element *walk(const struct ebpf_hash *hash, const struct probe *p,
+                                      uint64_t since)
 {
     unsigned steps = 0;
 
@@ -137,9 +142,10 @@ static struct ebpf_hash_element *walk(const struct ebpf_hash *hash, const struct
     return NULL;
 }
 
-/* The element with that key or NULL; what is read from it is right if read_changed(p->stripe, *since) is false
- * afterwards. */
-static inline struct ebpf_hash_element *find(const struct ebpf_hash *hash, const struct probe *p, uint64_t *since)
+/* The element with that key or NULL; what is read from it is right if read_changed(p->stripe,
+ * *since) is false afterwards. */
+static inline struct ebpf_hash_element *find(const struct ebpf_hash *hash, const struct probe *p,
+                                             uint64_t *since)
 {
     struct ebpf_hash_element *e;
 
@@ -160,7 +166,7 @@ static void *hash_lookup(struct ebpf_map *map, const void *key)
     return e ? ebpf_hash_value(hash, e) : NULL;
 }
 
-/* ---- locks and the queue --------------------------------------------------------------------------------- */
+/* ---- locks and the queue ------------------------------------------------------------------- */
 
 /* Interrupts are off in all of this. Returns false when this hart is inside already. */
 static inline bool hart_enter(struct ebpf_hash_hart *hart)
@@ -183,8 +189,8 @@ static uint64_t stripe_lock(struct ebpf_hash_stripe *stripe)
     for (;;) {
         uint64_t state = __atomic_load_n(&stripe->state, __ATOMIC_RELAXED);
 
-        if (!(state & 1) && __atomic_compare_exchange_n(&stripe->state, &state, state | 1, true, __ATOMIC_ACQUIRE,
-                                                        __ATOMIC_RELAXED))
+        if (!(state & 1) && __atomic_compare_exchange_n(&stripe->state, &state, state | 1, true,
+                                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             return state;
         ebpf_cpu_relax();
     }
@@ -229,9 +235,10 @@ static uint32_t queue_pop(struct ebpf_hash *hash)
     return link;
 }
 
-/* ---- writers ------------------------------------------------------------------------------------------- */
+/* ---- writers ------------------------------------------------------------------------------- */
 
-/* Under the stripe's lock: the link that leads to the key's element, or the one that ends the chain. */
+/* Under the stripe's lock: the link that leads to the key's element, or the one that ends the
+ * chain. */
 static uint32_t *find_link(struct ebpf_hash *hash, const struct probe *p)
 {
     uint32_t *link = p->bucket;
@@ -241,8 +248,10 @@ static uint32_t *find_link(struct ebpf_hash *hash, const struct probe *p)
     return link;
 }
 
-/* Returns the probe for the element's own copy of the key: the given one may lie where another hart changes it. */
-static struct probe fill(const struct ebpf_hash *hash, struct ebpf_hash_element *e, const uint8_t *key, const void *value)
+/* Returns the probe for the element's own copy of the key: the given one may lie where another
+ * hart changes it. */
+static struct probe fill(const struct ebpf_hash *hash, struct ebpf_hash_element *e,
+                         const uint8_t *key, const void *value)
 {
     uint8_t *own = e->key;
     uint32_t left = hash->map.key_size;
@@ -258,7 +267,8 @@ static struct probe fill(const struct ebpf_hash *hash, struct ebpf_hash_element 
     return p;
 }
 
-/* Puts the hart's spare element, which is filled, into the chain at *link, where there is none yet. */
+/* Puts the hart's spare element, which is filled, into the chain at *link, where there is none
+ * yet. */
 static int insert(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, uint32_t *bucket)
 {
     struct ebpf_hash_queue *queue = &hash->queue;
@@ -287,8 +297,10 @@ static uint32_t replace(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, uin
     return old;
 }
 
-/* With the spare filled: 0 or -E*, *old is the link of the element that left the map, 0 if none did. */
-static int publish(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, const struct probe *p, uint64_t flags, uint32_t *old)
+/* With the spare filled: 0 or -E*, *old is the link of the element that left the map, 0 if none
+ * did. */
+static int publish(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, const struct probe *p,
+                   uint64_t flags, uint32_t *old)
 {
     uint64_t state = stripe_lock(p->stripe);
     uint32_t *link = find_link(hash, p);
@@ -357,7 +369,7 @@ static int hash_remove(struct ebpf_map *map, const void *key)
     return old ? 0 : -ENOENT;
 }
 
-/* ---- user mode ------------------------------------------------------------------------------------------- */
+/* ---- user mode ----------------------------------------------------------------------------- */
 
 /* When others change the chain faster than the value can be copied. */
 static int copy_locked(struct ebpf_hash *hash, const struct probe *p, void *value)
@@ -371,7 +383,8 @@ static int copy_locked(struct ebpf_hash *hash, const struct probe *p, void *valu
     state = stripe_lock(p->stripe);
     link = *find_link(hash, p);
     if (link)
-        ebpf_value_copy(value, ebpf_hash_value(hash, ebpf_hash_element(hash, link)), hash->map.value_size);
+        ebpf_value_copy(value, ebpf_hash_value(hash, ebpf_hash_element(hash, link)),
+                        hash->map.value_size);
     stripe_unlock(p->stripe, state, false);
     hart_leave(hart);
     return link ? 0 : -ENOENT;
@@ -437,18 +450,20 @@ static int hash_next_key(struct ebpf_map *map, const void *key, void *next)
     return link ? 0 : first_from(hash, (size_t)(p.hash & hash->bucket_mask) + 1, next);
 }
 
-/* ---- creation ---------------------------------------------------------------------------------------------- */
+/* ---- creation ------------------------------------------------------------------------------ */
 
 static int hash_check(const struct ebpf_map_spec *spec)
 {
     if (spec->max_entries == 0 || spec->key_size == 0 || spec->value_size == 0)
         return -EINVAL;
-    if ((uint64_t)spec->key_size + spec->value_size >= MAX_ELEMENT || spec->max_entries > MAX_ENTRIES)
+    if ((uint64_t)spec->key_size + spec->value_size >= MAX_ELEMENT ||
+        spec->max_entries > MAX_ENTRIES)
         return -E2BIG;
     return 0;
 }
 
-/* A power of two, at least 3/4 of max_entries: chains of 1.33 elements at most when the map is full. */
+/* A power of two, at least 3/4 of max_entries: chains of 1.33 elements at most when the map is
+ * full. */
 static uint32_t bucket_count(uint32_t max_entries)
 {
     uint32_t count = 1;
@@ -475,12 +490,13 @@ static int make_layout(const struct ebpf_map_spec *spec, struct layout *l)
     l->harts_at = sizeof(struct ebpf_hash);
     l->stripes_at = l->harts_at + cpus * sizeof(struct ebpf_hash_hart);
     l->buckets_at = l->stripes_at + l->stripes * sizeof(struct ebpf_hash_stripe);
-    l->elements_at = l->buckets_at + EBPF_ROUND_UP(l->buckets * sizeof(uint32_t), (size_t)CACHE_LINE);
+    l->elements_at =
+        l->buckets_at + EBPF_ROUND_UP(l->buckets * sizeof(uint32_t), (size_t)CACHE_LINE);
     l->element_size = sizeof(struct ebpf_hash_element) + EBPF_ROUND_UP((size_t)spec->key_size, 8) +
                       EBPF_ROUND_UP((size_t)spec->value_size, 8);
     l->elements = spec->max_entries + (size_t)cpus * (1 + RESERVE);
-    if (!ebpf_mul_ok(l->element_size, l->elements, &bytes) || !ebpf_add_ok(bytes, l->elements_at, &l->end) ||
-        l->end > MAX_BYTES)
+    if (!ebpf_mul_ok(l->element_size, l->elements, &bytes) ||
+        !ebpf_add_ok(bytes, l->elements_at, &l->end) || l->end > MAX_BYTES)
         return -ENOMEM;
     return 0;
 }
@@ -518,7 +534,8 @@ static int hash_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
     hash->bytes = l.end + CACHE_LINE;
     hash->bucket_mask = l.buckets - 1;
     hash->stripe_mask = l.stripes - 1;
-    hash->value_at = (uint32_t)(sizeof(struct ebpf_hash_element) + EBPF_ROUND_UP(spec->key_size, 8u));
+    hash->value_at =
+        (uint32_t)(sizeof(struct ebpf_hash_element) + EBPF_ROUND_UP(spec->key_size, 8u));
     hash->harts = (struct ebpf_hash_hart *)((uintptr_t)hash + l.harts_at);
     hash->stripes = (struct ebpf_hash_stripe *)((uintptr_t)hash + l.stripes_at);
     hash->buckets = (uint32_t *)((uintptr_t)hash + l.buckets_at);
@@ -534,7 +551,8 @@ static void hash_free(struct ebpf_map *map)
     ebpf_free(ebpf_hash_of(map)->block, ebpf_hash_of(map)->bytes);
 }
 
-/* BPF_F_NO_PREALLOC is accepted, but programs never allocate: the elements are there from the start. */
+/* BPF_F_NO_PREALLOC is accepted, but programs never allocate: the elements are there from the
+ * start. */
 const struct ebpf_map_ops ebpf_map_hash_ops = {
     .name = "hash",
     .flags = BPF_F_NO_PREALLOC | BPF_F_ZERO_SEED | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG |

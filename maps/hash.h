@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a hash map lies in memory: for hash.c, which says how it works, and for those who look inside (JIT, tests). */
+/* How a hash map lies in memory: for hash.c, which says how it works, and for those who look
+ * inside (JIT, tests). */
 #ifndef EBPF_MAPS_HASH_H
 #define EBPF_MAPS_HASH_H
 
@@ -21,8 +22,8 @@ struct ebpf_hash_hart {
     uint32_t busy;  /* this hart is changing the map */
 } __attribute__((aligned(64)));
 
-/* The queue of elements that are in no chain and no hart's spare. Under lock: its length is max_entries - count + RESERVE
- * per hart, so an element is there whenever count allows one. */
+/* The queue of elements that are in no chain and no hart's spare. Under lock: its length is
+ * max_entries - count + RESERVE per hart, so an element is there whenever count allows one. */
 struct ebpf_hash_queue {
     uint32_t lock;
     uint32_t head, tail;
@@ -47,7 +48,8 @@ static inline struct ebpf_hash *ebpf_hash_of(const struct ebpf_map *map)
     return (struct ebpf_hash *)map;
 }
 
-static inline struct ebpf_hash_element *ebpf_hash_element(const struct ebpf_hash *hash, uint32_t link)
+static inline struct ebpf_hash_element *ebpf_hash_element(const struct ebpf_hash *hash,
+                                                          uint32_t link)
 {
     return (struct ebpf_hash_element *)((uintptr_t)hash + 8 * (uintptr_t)link);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What all map types share: the table of types, creation, and the operations of user mode and kernel code. */
+/* What all map types share: the table of types, creation, and the operations of user mode and
+ * kernel code. */
 #include "maps/map.h"
 
 #include "src/base/bits.h"
@@ -30,7 +31,7 @@ int ebpf_map_from_fd(int fd, struct ebpf_map **out)
     return err;
 }
 
-/* ---- creation ---------------------------------------------------------------------------------------- */
+/* ---- creation ------------------------------------------------------------------------------ */
 
 /* Linux's isalnum() is Latin-1 (lib/ctype.c), so that is what names may hold, and '_' and '.'. */
 static bool name_char_ok(uint8_t c)
@@ -74,14 +75,15 @@ static void map_destroy(struct ebpf_obj *obj)
     map->ops->free(map);
 }
 
-static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops, const struct ebpf_map_spec *spec,
-                       const char name[BPF_OBJ_NAME_LEN])
+static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
+                       const struct ebpf_map_spec *spec, const char name[BPF_OBJ_NAME_LEN])
 {
     map->ops = ops;
     map->type = spec->type;
     map->key_size = spec->key_size;
     map->value_size = spec->value_size;
-    map->value_stride = EBPF_ROUND_UP(spec->value_size, 8u); /* types refuse sizes that would wrap */
+    /* types refuse sizes that would wrap */
+    map->value_stride = EBPF_ROUND_UP(spec->value_size, 8u);
     map->max_entries = spec->max_entries;
     map->flags = spec->flags;
     memcpy(map->name, name, BPF_OBJ_NAME_LEN);
@@ -130,7 +132,7 @@ void ebpf_map_spec(const struct ebpf_map *map, struct ebpf_map_spec *out)
     memcpy(out->name, map->name, BPF_OBJ_NAME_LEN);
 }
 
-/* ---- operations -------------------------------------------------------------------------------------- */
+/* ---- operations ---------------------------------------------------------------------------- */
 
 uint32_t ebpf_map_value_size(const struct ebpf_map *map)
 {
@@ -138,7 +140,8 @@ uint32_t ebpf_map_value_size(const struct ebpf_map *map)
     return map->ops->per_cpu ? map->value_stride * ebpf_os_cpu_count() : map->value_size;
 }
 
-/* Interrupts off and an epoch section open: what programs have around them when they touch elements. */
+/* Interrupts off and an epoch section open: what programs have around them when they touch
+ * elements. */
 struct section {
     unsigned long irq;
     unsigned cpu;
@@ -174,7 +177,8 @@ int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, ui
     struct section s;
     int err;
 
-    /* Linux refuses this before it looks at anything else: no value here has a struct bpf_spin_lock */
+    /* Linux refuses this before it looks at anything else: no value here has a struct
+     * bpf_spin_lock */
     if (flags & BPF_F_LOCK)
         return -EINVAL;
     s = section_begin();

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The map interface between types (one file each, one row in maps/types.def) and those who use maps: bpf(2), programs
- * (helpers, interpreter, JIT) and the loader.
+ * The map interface between types (one file each, one row in maps/types.def) and those who use
+ * maps: bpf(2), programs (helpers, interpreter, JIT) and the loader.
  *
- * The operations marked A run inside programs: no allocation, no waiting, spin locks with interrupts off only, and what
- * lookup returns stays valid until the epoch section ends. Elements are freed or reused for another key only in a way
- * that this allows (docs/ARCHITECTURE.md, section 2).
+ * The operations marked A run inside programs: no allocation, no waiting, spin locks with
+ * interrupts off only. What lookup returns is memory of the map until the epoch section ends, and
+ * its value stays that key's until the element is deleted or replaced and then taken for another:
+ * like Linux with preallocated elements, a map that is full to the brim may do that at once, any
+ * other one takes the element that has been unused for longest.
  */
 #ifndef EBPF_MAPS_MAP_H
 #define EBPF_MAPS_MAP_H
@@ -25,14 +27,15 @@ struct ebpf_map {
 };
 
 struct ebpf_map_ops {
-    const char *name;      /* as in the type's number, lower case: "hash" */
-    uint32_t flags;        /* BPF_F_* accepted at creation */
-    bool per_cpu;          /* user mode sees value_stride * CPUs bytes */
+    const char *name; /* as in the type's number, lower case: "hash" */
+    uint32_t flags;   /* BPF_F_* accepted at creation */
+    bool per_cpu;     /* user mode sees value_stride * CPUs bytes */
 
     /* The type's own rules for sizes and flags beyond the table: 0 or -E*. NULL: none. T */
     int (*check)(const struct ebpf_map_spec *spec);
-    /* Allocates the type's struct (which starts with struct ebpf_map) and all elements, sets nothing in map itself but
-     * what is its own: ebpf_map_create() fills the common fields after success. T */
+    /* Allocates the type's struct (which starts with struct ebpf_map) and all elements, sets
+     * nothing in map itself but what is its own: ebpf_map_create() fills the common fields after
+     * success. T */
     int (*alloc)(const struct ebpf_map_spec *spec, struct ebpf_map **out);
     void (*free)(struct ebpf_map *map); /* T, after the grace period */
 
@@ -41,13 +44,16 @@ struct ebpf_map_ops {
     int (*update)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
     int (*remove)(struct ebpf_map *map, const void *key);
 
-    /* For user mode; value has ebpf_map_value_size() bytes. T. The wrappers in map.c turn interrupts off and hold an epoch
-     * section open around the copies; next_key runs with neither. */
+    /* For user mode; value has ebpf_map_value_size() bytes. T. The wrappers in map.c turn
+     * interrupts off and hold an epoch section open around the copies; next_key runs with
+     * neither. */
     int (*lookup_copy)(struct ebpf_map *map, const void *key, void *value);
     int (*update_copy)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
-    int (*next_key)(struct ebpf_map *map, const void *key, void *next); /* key NULL: first. -ENOENT: no more */
+    /* key NULL: the first. -ENOENT: no more */
+    int (*next_key)(struct ebpf_map *map, const void *key, void *next);
 
-    /* Address of byte off of the only value, for LD_IMM64 BPF_PSEUDO_MAP_VALUE. NULL: type has none. */
+    /* Address of byte off of the only value, for LD_IMM64 BPF_PSEUDO_MAP_VALUE. NULL: type has
+     * none. */
     int (*value_addr)(const struct ebpf_map *map, uint32_t off, uint64_t *addr);
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* BPF_MAP_TYPE_PERCPU_ARRAY: programs see their hart's value, user mode sees and sets those of all harts. */
+/* BPF_MAP_TYPE_PERCPU_ARRAY: programs see their hart's value, user mode sees and sets those of
+ * all harts. */
 #include "maps/array.h"
 
 #include "maps/value.h"
@@ -72,7 +73,8 @@ static int percpu_update(struct ebpf_map *map, const void *key, const void *valu
     return err;
 }
 
-/* User mode's values are whole strides: the padding comes from user mode (before, it is zero), as on Linux. */
+/* User mode's values are whole strides: the padding comes from user mode (before, it is zero), as
+ * on Linux. */
 static int percpu_lookup_copy(struct ebpf_map *map, const void *key, void *value)
 {
     uint32_t index = ebpf_array_index(key);
@@ -80,18 +82,20 @@ static int percpu_lookup_copy(struct ebpf_map *map, const void *key, void *value
     if (index >= map->max_entries)
         return -ENOENT;
     for (unsigned cpu = 0; cpu < array_of(map)->cpus; cpu++)
-        ebpf_value_copy((uint8_t *)value + (size_t)cpu * map->value_stride, value_at(map, cpu, index),
-                        map->value_stride);
+        ebpf_value_copy((uint8_t *)value + (size_t)cpu * map->value_stride,
+                        value_at(map, cpu, index), map->value_stride);
     return 0;
 }
 
-static int percpu_update_copy(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
+static int percpu_update_copy(struct ebpf_map *map, const void *key, const void *value,
+                              uint64_t flags)
 {
     uint32_t index = ebpf_array_index(key);
     int err = ebpf_array_check_update(map, index, flags);
 
     for (unsigned cpu = 0; !err && cpu < array_of(map)->cpus; cpu++)
-        ebpf_value_copy(value_at(map, cpu, index), (const uint8_t *)value + (size_t)cpu * map->value_stride,
+        ebpf_value_copy(value_at(map, cpu, index),
+                        (const uint8_t *)value + (size_t)cpu * map->value_stride,
                         map->value_stride);
     return err;
 }

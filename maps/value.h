@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copying values that other harts read and write at the same time. Linux promises programs that an aligned 64-bit (or
- * 32-bit) number inside a value is never seen half written; memcpy() promises nothing, may be the kernel's own, and may
- * carry a probe. So: word by word, with single loads and stores. Context A, no call leaves the library.
+ * Copying values that other harts read and write at the same time. Linux promises programs that
+ * an aligned 64-bit (or 32-bit) number inside a value is never seen half written; memcpy()
+ * promises nothing, may be the kernel's own, and may carry a probe. So: word by word, with single
+ * loads and stores. Context A, no call leaves the library.
  */
 #ifndef EBPF_MAPS_VALUE_H
 #define EBPF_MAPS_VALUE_H
@@ -18,7 +19,8 @@ struct ebpf_half_word {
     uint32_t v;
 } __attribute__((may_alias));
 
-/* The 1 to 8 bytes at p as a little-endian number, zero-extended; p may be unaligned (a key on a program's stack). */
+/* The 1 to 8 bytes at p as a little-endian number, zero-extended; p may be unaligned (a key on a
+ * program's stack). */
 static inline uint64_t ebpf_word_load(const void *p, size_t len)
 {
     const uint8_t *byte = p;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The helpers that programs call, called as the interpreter and the JIT do: five registers in, one out. */
+/* The helpers that programs call, called as the interpreter and the JIT do: five registers in,
+ * one out. */
 #include "tests/unit/test.h"
 
 #include <stdbool.h>
@@ -27,7 +28,8 @@ static uint64_t reg(const void *ptr)
     return (uintptr_t)ptr;
 }
 
-/* Number, name, GPL and capability as in Linux's enum bpf_func_id, kernel/bpf/helpers.c and kernel/trace/bpf_trace.c. */
+/* Number, name, GPL and capability as in Linux's enum bpf_func_id, kernel/bpf/helpers.c and
+ * kernel/trace/bpf_trace.c. */
 TEST(helpers_have_linux_s_numbers_and_rules)
 {
     static const struct {
@@ -39,23 +41,54 @@ TEST(helpers_have_linux_s_numbers_and_rules)
         enum ebpf_arg arg[5];
     } rows[] = {
         {1, "map_lookup_elem", false, 0, RET_MAP_VALUE_OR_NULL, {ARG_MAP, ARG_MAP_KEY}},
-        {2, "map_update_elem", false, 0, RET_SCALAR, {ARG_MAP, ARG_MAP_KEY, ARG_MAP_VALUE, ARG_ANYTHING}},
+        {2,
+         "map_update_elem",
+         false,
+         0,
+         RET_SCALAR,
+         {ARG_MAP, ARG_MAP_KEY, ARG_MAP_VALUE, ARG_ANYTHING}},
         {3, "map_delete_elem", false, 0, RET_SCALAR, {ARG_MAP, ARG_MAP_KEY}},
-        {4, "probe_read", true, EBPF_CAP_PERFMON, RET_SCALAR, {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING}},
+        {4,
+         "probe_read",
+         true,
+         EBPF_CAP_PERFMON,
+         RET_SCALAR,
+         {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING}},
         {5, "ktime_get_ns", false, 0, RET_SCALAR, {ARG_NONE}},
-        {6, "trace_printk", true, EBPF_CAP_PERFMON, RET_SCALAR,
+        {6,
+         "trace_printk",
+         true,
+         EBPF_CAP_PERFMON,
+         RET_SCALAR,
          {ARG_MEM_RD, ARG_SIZE, ARG_ANYTHING, ARG_ANYTHING, ARG_ANYTHING}},
         {7, "get_prandom_u32", false, 0, RET_SCALAR, {ARG_NONE}},
         {8, "get_smp_processor_id", false, 0, RET_SCALAR, {ARG_NONE}},
         {14, "get_current_pid_tgid", false, 0, RET_SCALAR, {ARG_NONE}},
         {15, "get_current_uid_gid", false, 0, RET_SCALAR, {ARG_NONE}},
         {16, "get_current_comm", false, 0, RET_SCALAR, {ARG_MEM_WR, ARG_SIZE}},
-        {112, "probe_read_user", true, EBPF_CAP_PERFMON, RET_SCALAR, {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING}},
-        {113, "probe_read_kernel", true, EBPF_CAP_PERFMON, RET_SCALAR,
+        {112,
+         "probe_read_user",
+         true,
+         EBPF_CAP_PERFMON,
+         RET_SCALAR,
          {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING}},
-        {114, "probe_read_user_str", true, EBPF_CAP_PERFMON, RET_SCALAR,
+        {113,
+         "probe_read_kernel",
+         true,
+         EBPF_CAP_PERFMON,
+         RET_SCALAR,
          {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING}},
-        {115, "probe_read_kernel_str", true, EBPF_CAP_PERFMON, RET_SCALAR,
+        {114,
+         "probe_read_user_str",
+         true,
+         EBPF_CAP_PERFMON,
+         RET_SCALAR,
+         {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING}},
+        {115,
+         "probe_read_kernel_str",
+         true,
+         EBPF_CAP_PERFMON,
+         RET_SCALAR,
          {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING}},
     };
 
@@ -80,7 +113,8 @@ TEST(helpers_have_linux_s_numbers_and_rules)
 
 TEST(helpers_map_operations_return_linux_s_values)
 {
-    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 8, .max_entries = 1};
+    struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 8, .max_entries = 1};
     uint32_t key = 1, other = 2;
     uint64_t value = 42;
     struct ebpf_map *map;
@@ -149,7 +183,7 @@ TEST(helpers_random_numbers_are_32_bits_and_differ_by_hart)
     CHECK(ones > 158000 && ones < 162000); /* 16 of 32 bits; 7 sigma is 2000 */
 }
 
-/* ---- probe_read ----------------------------------------------------------------------------------------- */
+/* ---- probe_read ---------------------------------------------------------------------------- */
 
 TEST(probe_read_takes_each_address_from_its_space)
 {
@@ -242,12 +276,14 @@ TEST(probe_read_str_works_up_to_a_page_s_end)
         for (unsigned i = 0; i < 250; i++)
             CHECK_EQ(buf[i], 0);
         CHECK_EQ(buf[250], 'x');
-        CHECK_EQ(call(115, reg(buf), len + 1, reg(text), 0, 0), len + 1); /* but size ends it in time */
+        CHECK_EQ(call(115, reg(buf), len + 1, reg(text), 0, 0),
+                 len + 1); /* size ends it in time */
     }
     munmap(two, page);
 }
 
-/* The last bytes of user memory: smaller pieces than the helper reads at a time, not aligned to them. */
+/* The last bytes of user memory: smaller pieces than the helper reads at a time, not aligned to
+ * them. */
 TEST(probe_read_user_str_works_up_to_the_last_byte)
 {
     uint64_t start = mock_user_alloc(1), last = start + (1u << 20) - 1 - (start & 0xfffff);

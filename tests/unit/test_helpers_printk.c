@@ -15,7 +15,8 @@ static int64_t printk(const char *fmt, uint64_t a, uint64_t b, uint64_t c)
 }
 
 /* The text and its length; a newline was added. */
-static void check_text(int line, const char *fmt, uint64_t a, uint64_t b, uint64_t c, const char *want)
+static void check_text(int line, const char *fmt, uint64_t a, uint64_t b, uint64_t c,
+                       const char *want)
 {
     char with_newline[2000];
     int64_t got;
@@ -24,10 +25,10 @@ static void check_text(int line, const char *fmt, uint64_t a, uint64_t b, uint64
     got = printk(fmt, a, b, c);
     snprintf(with_newline, sizeof(with_newline), "%s\n", want);
     if (got != (int64_t)strlen(want) || strcmp(mock_trace(), with_newline))
-        test_fail(__FILE__, line, "\"%s\": %lld \"%s\", expected %zu \"%s\"", fmt, (long long)got, mock_trace(),
-                  strlen(want), with_newline);
+        test_fail(__FILE__, line, "\"%s\": %lld \"%s\", expected %zu \"%s\"", fmt, (long long)got,
+                  mock_trace(), strlen(want), with_newline);
 }
-#define CHECK_TEXT(fmt, a, b, c, want)                                                             \
+#define CHECK_TEXT(fmt, a, b, c, want) \
     check_text(__LINE__, fmt, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), want)
 
 static uint64_t reg(const void *ptr)
@@ -41,7 +42,8 @@ TEST(printk_numbers)
     CHECK_TEXT("%d %i %u", -1, 2, -1, "-1 2 4294967295");
     CHECK_TEXT("%d", 0x100000005, 0, 0, "5"); /* 32 bits of the register */
     CHECK_TEXT("%d", 0x80000000, 0, 0, "-2147483648");
-    CHECK_TEXT("%ld %lld %li", -1, INT64_MIN, INT64_MAX, "-1 -9223372036854775808 9223372036854775807");
+    CHECK_TEXT("%ld %lld %li", -1, INT64_MIN, INT64_MAX,
+               "-1 -9223372036854775808 9223372036854775807");
     CHECK_TEXT("%lu %llu", UINT64_MAX, 7, 0, "18446744073709551615 7");
     CHECK_TEXT("%x %X %lx", 0xabcdef, 0xabcdef, 0x123456789abcdef, "abcdef ABCDEF 123456789abcdef");
     CHECK_TEXT("%llX", 0xfedcba9876543210, 0, 0, "FEDCBA9876543210");
@@ -56,7 +58,8 @@ TEST(printk_flags_and_widths)
     CHECK_TEXT("[%5d] [%-5d] [%05d]", -42, -42, -42, "[  -42] [-42  ] [-0042]");
     CHECK_TEXT("[%+d] [% d] [%+5d]", 42, 42, 42, "[+42] [ 42] [  +42]");
     CHECK_TEXT("[%+05d] [%-05d] [% 05d]", 42, 42, 42, "[+0042] [42   ] [ 0042]");
-    CHECK_TEXT("[%+u] [%+x] [% d]", 42, 42, -42, "[42] [2a] [-42]"); /* signs are for signed numbers */
+    CHECK_TEXT("[%+u] [%+x] [% d]", 42, 42, -42,
+               "[42] [2a] [-42]"); /* signs are for signed numbers */
     CHECK_TEXT("[%016lx] [%16lx] [%-16lx]", 0xbeef, 0xbeef, 0xbeef,
                "[000000000000beef] [            beef] [beef            ]");
     CHECK_TEXT("[%2d]", 12345, 0, 0, "[12345]");
@@ -70,7 +73,8 @@ TEST(printk_characters_and_strings)
     CHECK_TEXT("%c%c%c", 'a', 'b', 0x100 + 'c', "abc");
     CHECK_TEXT("[%3c] [%-3c]", 'a', 'b', 0, "[  a] [b  ]");
     CHECK_TEXT("%s, %s!", reg("hello"), reg("world"), 0, "hello, world!");
-    CHECK_TEXT("[%8s] [%-8s] [%2s]", reg("hello"), reg("hello"), reg("hello"), "[   hello] [hello   ] [hello]");
+    CHECK_TEXT("[%8s] [%-8s] [%2s]", reg("hello"), reg("hello"), reg("hello"),
+               "[   hello] [hello   ] [hello]");
     CHECK_TEXT("%pks %pus", reg("kernel"), user, 0, "kernel from user");
     CHECK_TEXT("%s", user, 0, 0, "from user"); /* %s takes both */
     CHECK_TEXT("[%s] [%pks] [%pus]", MOCK_BAD_ADDR, user, reg("kernel"), "[] [] []");
@@ -82,10 +86,12 @@ TEST(printk_pointers)
     static const uint8_t ip4[] = {192, 168, 0, 1};
     static const uint8_t ip6[] = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xab, 0xcd};
 
-    CHECK_TEXT("%p %px %pK", 0xffffffff80001234, 0, 0x10, "ffffffff80001234 0000000000000000 0000000000000010");
+    CHECK_TEXT("%p %px %pK", 0xffffffff80001234, 0, 0x10,
+               "ffffffff80001234 0000000000000000 0000000000000010");
     CHECK_TEXT("[%20p] [%-20px]", 0x12, 0x34, 0, "[                  12] [34                  ]");
     CHECK_TEXT("%p,%p;%p", 1, 2, 3, "0000000000000001,0000000000000002;0000000000000003");
-    CHECK_TEXT("%pS %ps %pB", 0x10, 0x20, 0x30, "0x10 0x20 0x30"); /* as Linux where no symbol is known */
+    CHECK_TEXT("%pS %ps %pB", 0x10, 0x20, 0x30,
+               "0x10 0x20 0x30"); /* as Linux where no symbol is known */
     CHECK_TEXT("%pI4 %pi4", reg(ip4), reg(ip4), 0, "192.168.0.1 192.168.000.001");
     CHECK_TEXT("%pI6 %pi6", reg(ip6), reg(ip6), 0,
                "2001:0db8:0000:0000:0000:0000:0000:abcd 20010db800000000000000000000abcd");
@@ -95,11 +101,52 @@ TEST(printk_pointers)
 TEST(printk_refuses_what_linux_refuses)
 {
     static const char *const formats[] = {
-        "%",     "%d %d %d %d", "%n",   "%o",    "%h",     "%hd",  "%lld%",  "%llld", "%ls",  "%lc", "%lp",
-        "%f",    "%z",          "%zu",  "%#x",   "%.3s",   "%.3d", "%*d",    "%5%",   "%sX",  "%s1", "%pksX",
-        "%pusa", "%pk",         "%pkx", "%pA",   "%p1",    "%pI5", "%pi",    "%pI",   "%pM",  "%pE", "%pd",
-        "%j",    "%td",         "%5",   "%-",    "%+0 -",  "%b",   "\x01",   "a\x7f", "\xe9", "\x80", "ok %d \x1b[0m",
-        "%99999999999999999999", "%d\xc3\xa9",
+        "%",
+        "%d %d %d %d",
+        "%n",
+        "%o",
+        "%h",
+        "%hd",
+        "%lld%",
+        "%llld",
+        "%ls",
+        "%lc",
+        "%lp",
+        "%f",
+        "%z",
+        "%zu",
+        "%#x",
+        "%.3s",
+        "%.3d",
+        "%*d",
+        "%5%",
+        "%sX",
+        "%s1",
+        "%pksX",
+        "%pusa",
+        "%pk",
+        "%pkx",
+        "%pA",
+        "%p1",
+        "%pI5",
+        "%pi",
+        "%pI",
+        "%pM",
+        "%pE",
+        "%pd",
+        "%j",
+        "%td",
+        "%5",
+        "%-",
+        "%+0 -",
+        "%b",
+        "\x01",
+        "a\x7f",
+        "\xe9",
+        "\x80",
+        "ok %d \x1b[0m",
+        "%99999999999999999999",
+        "%d\xc3\xa9",
     };
 
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
@@ -147,7 +194,8 @@ TEST(printk_cuts_long_texts_and_says_how_long_they_were)
     CHECK_EQ(printk("%2000d", 5, 0, 0), 2000);
     CHECK_EQ(strlen(mock_trace()), 1024);
     mock_console_clear();
-    CHECK_EQ(printk("%99999999999d", 5, 0, 0), 8388607); /* Linux's FIELD_WIDTH_MAX, without 8 million steps */
+    CHECK_EQ(printk("%99999999999d", 5, 0, 0),
+             8388607); /* Linux's FIELD_WIDTH_MAX, without 8 million steps */
     CHECK_EQ(strlen(mock_trace()), 1024);
 }
 
@@ -178,7 +226,8 @@ TEST(printk_harts_have_buffers_of_their_own)
     CHECK_STR(mock_trace(), "cpu 0\ncpu 1\ncpu 2\ncpu 3\n");
 }
 
-/* Random formats: never more than the buffer, always ended, and what is accepted has only known conversions. */
+/* Random formats: never more than the buffer, always ended, and what is accepted has only known
+ * conversions. */
 TEST(printk_survives_random_formats)
 {
     static const char alphabet[] = "%%%%%dduxXlspcikKSBI46 0+-5. a\n\x01\xff";

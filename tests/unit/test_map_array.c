@@ -7,10 +7,15 @@
 #include "maps/array.h"
 #include "maps/value.h"
 
-static int create(uint32_t type, uint32_t key, uint32_t value, uint32_t entries, uint32_t flags, struct ebpf_map **map)
+static int create(uint32_t type, uint32_t key, uint32_t value, uint32_t entries, uint32_t flags,
+                  struct ebpf_map **map)
 {
-    struct ebpf_map_spec spec = {
-        .type = type, .key_size = key, .value_size = value, .max_entries = entries, .flags = flags, .name = "m"};
+    struct ebpf_map_spec spec = {.type = type,
+                                 .key_size = key,
+                                 .value_size = value,
+                                 .max_entries = entries,
+                                 .flags = flags,
+                                 .name = "m"};
 
     *map = NULL;
     return ebpf_map_create(&spec, map);
@@ -34,7 +39,8 @@ static int try_create(uint32_t type, uint32_t key, uint32_t value, uint32_t entr
 
 static int try_name(const char *name, size_t len)
 {
-    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
+    struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
     struct ebpf_map *map;
     int err;
 
@@ -73,7 +79,8 @@ TEST(map_names_follow_linux)
 
 TEST(map_name_is_kept_without_what_stands_behind_it)
 {
-    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
+    struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
     struct ebpf_map_spec back;
     struct ebpf_map *map;
 
@@ -303,7 +310,8 @@ TEST(value_copy_copies_exactly)
     for (size_t len = 0; len <= 40; len++) {
         for (size_t a = 0; a < 8; a++) {
             for (size_t b = 0; b < 8; b++) {
-                uint8_t src[64] __attribute__((aligned(8))), dst[64] __attribute__((aligned(8))), want[64];
+                uint8_t src[64] __attribute__((aligned(8))), dst[64] __attribute__((aligned(8))),
+                    want[64];
 
                 for (size_t i = 0; i < 64; i++)
                     src[i] = (uint8_t)(i * 7 + 1);

@@ -6,10 +6,14 @@
 
 #include "maps/hash.h"
 
-static int create(uint32_t key, uint32_t value, uint32_t entries, uint32_t flags, struct ebpf_map **map)
+static int create(uint32_t key, uint32_t value, uint32_t entries, uint32_t flags,
+                  struct ebpf_map **map)
 {
-    struct ebpf_map_spec spec = {
-        .type = BPF_MAP_TYPE_HASH, .key_size = key, .value_size = value, .max_entries = entries, .flags = flags};
+    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_HASH,
+                                 .key_size = key,
+                                 .value_size = value,
+                                 .max_entries = entries,
+                                 .flags = flags};
 
     *map = NULL;
     return ebpf_map_create(&spec, map);
@@ -142,7 +146,8 @@ TEST(hash_program_writes_reach_user_mode)
     put(map);
 }
 
-/* Key sizes around the words that keys are compared in: every byte counts, and nothing behind the key does. */
+/* Key sizes around the words that keys are compared in: every byte counts, and nothing behind the
+ * key does. */
 TEST(hash_keys_differ_in_every_byte)
 {
     for (uint32_t size = 1; size <= 40; size++) {
@@ -186,7 +191,8 @@ TEST(hash_next_key_visits_each_key_once)
     CHECK_EQ(ebpf_map_next_key(map, &key, &next), -ENOENT);
     for (key = 0; key < 500; key++)
         CHECK_EQ(ebpf_map_update(map, &key, &value, BPF_ANY), 0);
-    for (int err = ebpf_map_next_key(map, NULL, &key); !err; err = ebpf_map_next_key(map, &key, &key)) {
+    for (int err = ebpf_map_next_key(map, NULL, &key); !err;
+         err = ebpf_map_next_key(map, &key, &key)) {
         REQUIRE(key < 500 && count < 500);
         CHECK_EQ(seen[key]++, 0);
         CHECK_EQ(ebpf_map_update(map, &key, &value, BPF_EXIST), 0); /* does not disturb the walk */
@@ -225,7 +231,8 @@ TEST(hash_next_key_starts_again_behind_a_deleted_key)
 /* A later requirement: at most key + value + 24 bytes an element, rounded up to 8. */
 TEST(hash_memory_per_element_is_bounded)
 {
-    const uint32_t sizes[][2] = {{1, 1}, {4, 4}, {4, 8}, {5, 1}, {8, 8}, {8, 64}, {13, 7}, {16, 16}, {64, 256}};
+    const uint32_t sizes[][2] = {{1, 1},  {4, 4},  {4, 8},   {5, 1},   {8, 8},
+                                 {8, 64}, {13, 7}, {16, 16}, {64, 256}};
     const uint32_t entries[] = {1024, 1025, 1365, 1366, 10000, 65536, 65537};
 
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -237,14 +244,14 @@ TEST(hash_memory_per_element_is_bounded)
             REQUIRE(!create(sizes[i][0], sizes[i][1], entries[j], 0, &map));
             used = mock_live_bytes() - before;
             if (used > limit)
-                test_fail(__FILE__, __LINE__, "key %u value %u entries %u: %zu bytes, limit %zu", sizes[i][0],
-                          sizes[i][1], entries[j], used, limit);
+                test_fail(__FILE__, __LINE__, "key %u value %u entries %u: %zu bytes, limit %zu",
+                          sizes[i][0], sizes[i][1], entries[j], used, limit);
             put(map);
         }
     }
 }
 
-/* Sum of the squares of the chains' lengths: how many steps it takes to find every key and a bit. */
+/* Sum of the squares of the chains' lengths: grows with the steps that finding every key takes. */
 static uint64_t chain_cost(const struct ebpf_hash *hash)
 {
     uint64_t sum = 0;
@@ -275,8 +282,8 @@ static void check_spread(uint32_t key_size, uint32_t flags, unsigned shift)
     expected = n + n * (n - 1) / (ebpf_hash_of(map)->bucket_mask + 1);
     cost = chain_cost(ebpf_hash_of(map));
     if (cost > expected * 5 / 4)
-        test_fail(__FILE__, __LINE__, "%u-byte keys i << %u: cost %llu, random keys %llu", key_size, shift,
-                  (unsigned long long)cost, (unsigned long long)expected);
+        test_fail(__FILE__, __LINE__, "%u-byte keys i << %u: cost %llu, random keys %llu", key_size,
+                  shift, (unsigned long long)cost, (unsigned long long)expected);
     put(map);
 }
 
@@ -302,7 +309,8 @@ TEST(hash_seed_is_zero_only_if_asked_for)
         REQUIRE(!create(4, 4, 64, round < 2 ? BPF_F_ZERO_SEED : 0, &map));
         for (key = 0; key < 64; key++)
             CHECK_EQ(ebpf_map_update(map, &key, &key, BPF_ANY), 0);
-        for (int err = ebpf_map_next_key(map, NULL, &key); !err && n < 64; err = ebpf_map_next_key(map, &key, &key))
+        for (int err = ebpf_map_next_key(map, NULL, &key); !err && n < 64;
+             err = ebpf_map_next_key(map, &key, &key))
             order[round][n++] = key;
         CHECK_EQ(n, 64);
         put(map);

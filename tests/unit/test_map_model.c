@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Random operations on maps, each compared with a plain model of what Linux documents: result, errno, contents. */
+/* Random operations on maps, each compared with a plain model of what Linux documents: result,
+ * errno, contents. */
 #include "tests/unit/test.h"
 
 #include <stdbool.h>
@@ -8,7 +9,7 @@
 
 #include "maps/map.h"
 
-#define KEYS 96    /* how many different keys are used */
+#define KEYS 96 /* how many different keys are used */
 #define CPUS 4
 #define MAX_SIZE 64
 
@@ -111,7 +112,8 @@ static void step_lookup(struct model *m, uint32_t k, const uint8_t *key)
     in_place = m->map->ops->lookup(m->map, key);
     CHECK(!in_place == !m->present[k]);
     if (in_place)
-        CHECK(!memcmp(in_place, m->value[k] + (is_percpu(m) ? cpu * stride : 0), m->spec.value_size));
+        CHECK(
+            !memcmp(in_place, m->value[k] + (is_percpu(m) ? cpu * stride : 0), m->spec.value_size));
 }
 
 /* The whole map by next_key: each present key once, no other. */
@@ -121,7 +123,8 @@ static void check_keys(struct model *m)
     bool seen[KEYS] = {false};
     uint32_t count = 0;
 
-    for (int err = ebpf_map_next_key(m->map, NULL, key); !err; err = ebpf_map_next_key(m->map, key, key)) {
+    for (int err = ebpf_map_next_key(m->map, NULL, key); !err;
+         err = ebpf_map_next_key(m->map, key, key)) {
         uint32_t k = key[0];
 
         REQUIRE(k < KEYS && !seen[k] && m->present[k]);
@@ -133,7 +136,8 @@ static void check_keys(struct model *m)
     CHECK_EQ(count, m->count);
 }
 
-static void run_model(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries, unsigned steps)
+static void run_model(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries,
+                      unsigned steps)
 {
     static struct model m;
     uint8_t key[MAX_SIZE];
@@ -168,10 +172,31 @@ static void run_model(uint32_t type, uint32_t key_size, uint32_t value_size, uin
     ebpf_obj_put(ebpf_map_obj(m.map));
 }
 
-TEST(model_hash_with_room) { run_model(BPF_MAP_TYPE_HASH, 4, 8, KEYS, 300000); }
-TEST(model_hash_mostly_full) { run_model(BPF_MAP_TYPE_HASH, 8, 12, 40, 300000); }
-TEST(model_hash_of_one) { run_model(BPF_MAP_TYPE_HASH, 4, 1, 1, 150000); }
-TEST(model_hash_with_odd_sizes) { run_model(BPF_MAP_TYPE_HASH, 13, 37, 50, 300000); }
-TEST(model_hash_byte_keys) { run_model(BPF_MAP_TYPE_HASH, 1, 5, 64, 150000); }
-TEST(model_array) { run_model(BPF_MAP_TYPE_ARRAY, 4, 12, 64, 200000); }
-TEST(model_percpu_array) { run_model(BPF_MAP_TYPE_PERCPU_ARRAY, 4, 24, 64, 200000); }
+TEST(model_hash_with_room)
+{
+    run_model(BPF_MAP_TYPE_HASH, 4, 8, KEYS, 300000);
+}
+TEST(model_hash_mostly_full)
+{
+    run_model(BPF_MAP_TYPE_HASH, 8, 12, 40, 300000);
+}
+TEST(model_hash_of_one)
+{
+    run_model(BPF_MAP_TYPE_HASH, 4, 1, 1, 150000);
+}
+TEST(model_hash_with_odd_sizes)
+{
+    run_model(BPF_MAP_TYPE_HASH, 13, 37, 50, 300000);
+}
+TEST(model_hash_byte_keys)
+{
+    run_model(BPF_MAP_TYPE_HASH, 1, 5, 64, 150000);
+}
+TEST(model_array)
+{
+    run_model(BPF_MAP_TYPE_ARRAY, 4, 12, 64, 200000);
+}
+TEST(model_percpu_array)
+{
+    run_model(BPF_MAP_TYPE_PERCPU_ARRAY, 4, 24, 64, 200000);
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Maps used by several harts at once: four threads, each a hart of its own, as programs and as user mode. */
+/* Maps used by several harts at once: four threads, each a hart of its own, as programs and as
+ * user mode. */
 #include "tests/unit/test.h"
 
 #include <pthread.h>
@@ -66,7 +67,8 @@ static bool value_is_whole(const struct value *v, uint64_t key)
 }
 
 /* An operation as a program does it: interrupts off, in an epoch section. */
-static int as_program(struct hart *h, int what, const uint64_t *key, const struct value *v, uint64_t flags)
+static int as_program(struct hart *h, int what, const uint64_t *key, const struct value *v,
+                      uint64_t flags)
 {
     struct ebpf_map *map = h->shared->map;
     unsigned long irq = ebpf_os_irq_save();
@@ -128,14 +130,16 @@ static void run_harts(struct shared *s, void *(*fn)(void *))
     struct hart harts[HARTS];
 
     for (unsigned cpu = 0; cpu < HARTS; cpu++) {
-        harts[cpu] = (struct hart){.shared = s, .cpu = cpu, .random = 0x9e3779b97f4a7c15u * (cpu + 1)};
+        harts[cpu] =
+            (struct hart){.shared = s, .cpu = cpu, .random = 0x9e3779b97f4a7c15u * (cpu + 1)};
         REQUIRE(!pthread_create(&harts[cpu].thread, NULL, fn, &harts[cpu]));
     }
     for (unsigned cpu = 0; cpu < HARTS; cpu++)
         pthread_join(harts[cpu].thread, NULL);
 }
 
-static bool create(struct shared *s, uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries)
+static bool create(struct shared *s, uint32_t type, uint32_t key_size, uint32_t value_size,
+                   uint32_t entries)
 {
     struct ebpf_map_spec spec = {
         .type = type, .key_size = key_size, .value_size = value_size, .max_entries = entries};
@@ -157,7 +161,8 @@ static void check_hash_under_harts(uint32_t entries, unsigned steps)
     CHECK_EQ(s.failures, 0);
     for (unsigned cpu = 0; cpu < HARTS; cpu++)
         want += s.inserted[cpu];
-    for (int err = ebpf_map_next_key(s.map, NULL, &key); !err; err = ebpf_map_next_key(s.map, &key, &key))
+    for (int err = ebpf_map_next_key(s.map, NULL, &key); !err;
+         err = ebpf_map_next_key(s.map, &key, &key))
         REQUIRE(++count <= (int64_t)KEYS);
     CHECK_EQ(count, want);
     CHECK_EQ(ebpf_hash_of(s.map)->queue.count, want);
@@ -222,8 +227,8 @@ TEST(threads_hash_replacing_a_key_never_hides_it)
     ebpf_obj_put(ebpf_map_obj(s.map));
 }
 
-/* Walking over the keys while they come and go yields keys that somebody put in, not halves of two. Long keys, so that
- * copying one takes as long as reusing its element. */
+/* Walking over the keys while they come and go yields keys that somebody put in, not halves of
+ * two. Long keys, so that copying one takes as long as reusing its element. */
 #define KEY_WORDS 256u
 
 static void make_long_key(uint64_t key[KEY_WORDS], uint64_t k)
@@ -323,7 +328,8 @@ TEST(threads_percpu_array_counts_per_hart)
     ebpf_obj_put(ebpf_map_obj(s.map));
 }
 
-/* A program that interrupts its own hart in the middle of a change is turned away, not deadlocked; it may look. */
+/* A program that interrupts its own hart in the middle of a change is turned away, not
+ * deadlocked; it may look. */
 TEST(hash_nested_change_on_one_hart_is_busy)
 {
     struct shared s;

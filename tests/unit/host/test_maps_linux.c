@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same operations on our maps and on those of the Linux kernel that this machine runs, through its bpf(2): results,
- * errno and contents must agree. Skipped where bpf(2) is not ours to use.
+ * The same operations on our maps and on those of the Linux kernel that this machine runs,
+ * through its bpf(2): results, errno and contents must agree. Skipped where bpf(2) is not ours to
+ * use.
  */
 #include "tests/unit/test.h"
 
@@ -32,8 +33,11 @@ static int linux_bpf(int cmd, union bpf_attr *attr)
 
 static int linux_create(const struct ebpf_map_spec *spec)
 {
-    union bpf_attr attr = {.map_type = spec->type, .key_size = spec->key_size, .value_size = spec->value_size,
-                           .max_entries = spec->max_entries, .map_flags = spec->flags};
+    union bpf_attr attr = {.map_type = spec->type,
+                           .key_size = spec->key_size,
+                           .value_size = spec->value_size,
+                           .max_entries = spec->max_entries,
+                           .map_flags = spec->flags};
 
     memcpy(attr.map_name, spec->name, sizeof(attr.map_name));
     return linux_bpf(BPF_MAP_CREATE, &attr);
@@ -63,7 +67,8 @@ static unsigned linux_cpus(void)
 
 static bool usable(void)
 {
-    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 4, .max_entries = 1};
+    struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 4, .max_entries = 1};
     int fd = linux_create(&spec);
     unsigned cpus = linux_cpus();
 
@@ -78,7 +83,7 @@ static bool usable(void)
     return true;
 }
 
-/* ---- creation -------------------------------------------------------------------------------------------- */
+/* ---- creation ------------------------------------------------------------------------------ */
 
 static void compare_creation(const struct ebpf_map_spec *spec)
 {
@@ -86,8 +91,10 @@ static void compare_creation(const struct ebpf_map_spec *spec)
     int fd = linux_create(spec), err = ebpf_map_create(spec, &map);
 
     if (err != (fd < 0 ? fd : 0))
-        test_fail(__FILE__, __LINE__, "type %u key %u value %u entries %u flags 0x%x name \"%.16s\": %d, Linux %d",
-                  spec->type, spec->key_size, spec->value_size, spec->max_entries, spec->flags, spec->name, err, fd);
+        test_fail(__FILE__, __LINE__,
+                  "type %u key %u value %u entries %u flags 0x%x name \"%.16s\": %d, Linux %d",
+                  spec->type, spec->key_size, spec->value_size, spec->max_entries, spec->flags,
+                  spec->name, err, fd);
     if (fd >= 0)
         close(fd);
     if (!err)
@@ -96,10 +103,21 @@ static void compare_creation(const struct ebpf_map_spec *spec)
 
 TEST(linux_agrees_on_creation_errors)
 {
-    static const uint32_t types[] = {0, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY, 200, UINT32_MAX};
+    static const uint32_t types[] = {
+        0, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY, 200, UINT32_MAX};
     static const uint32_t keys[] = {0, 1, 3, 4, 5, 8, 512, 513, 4096, 4u << 20, UINT32_MAX};
-    static const uint32_t values[] = {0, 1, 8, 32761, 32768, 32769, (4u << 20) - 56, (4u << 20) - 52, (4u << 20) - 48,
-                                      4u << 20, 0x80000000u, UINT32_MAX};
+    static const uint32_t values[] = {0,
+                                      1,
+                                      8,
+                                      32761,
+                                      32768,
+                                      32769,
+                                      (4u << 20) - 56,
+                                      (4u << 20) - 52,
+                                      (4u << 20) - 48,
+                                      4u << 20,
+                                      0x80000000u,
+                                      UINT32_MAX};
     struct ebpf_map_spec spec = {0};
 
     if (!usable())
@@ -144,7 +162,8 @@ TEST(linux_agrees_on_absurd_sizes)
 
 TEST(linux_agrees_on_flags)
 {
-    static const uint32_t types[] = {BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY};
+    static const uint32_t types[] = {BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_ARRAY,
+                                     BPF_MAP_TYPE_PERCPU_ARRAY};
     /* ours has no NUMA nodes and no mmap() of maps yet; 1 << 12 is BPF_F_INNER_MAP */
     const uint32_t not_ours = BPF_F_NUMA_NODE | BPF_F_MMAPABLE | 1u << 12;
 
@@ -153,7 +172,8 @@ TEST(linux_agrees_on_flags)
     for (size_t t = 0; t < 3; t++) {
         for (unsigned a = 0; a < 32; a++) {
             for (unsigned b = 0; b <= a; b++) {
-                struct ebpf_map_spec spec = {.type = types[t], .key_size = 4, .value_size = 8, .max_entries = 1};
+                struct ebpf_map_spec spec = {
+                    .type = types[t], .key_size = 4, .value_size = 8, .max_entries = 1};
 
                 spec.flags = 1u << a | 1u << b;
                 if (!(spec.flags & not_ours))
@@ -165,7 +185,8 @@ TEST(linux_agrees_on_flags)
 
 TEST(linux_agrees_on_names)
 {
-    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
+    struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
 
     if (!usable())
         return;
@@ -184,7 +205,7 @@ TEST(linux_agrees_on_names)
     compare_creation(&spec);
 }
 
-/* ---- elements ---------------------------------------------------------------------------------------------- */
+/* ---- elements ------------------------------------------------------------------------------ */
 
 static uint32_t draw(struct pair *p, uint32_t below)
 {
@@ -210,7 +231,8 @@ static void compare_update(struct pair *p, const uint8_t *key)
 
     for (uint32_t i = 0; i < p->user_size; i++)
         value[i] = (uint8_t)draw(p, 256);
-    /* kernels after 6.18 give per-CPU maps the flags 8 and 16 and use the upper half for a CPU number */
+    /* kernels after 6.18 give per-CPU maps the flags 8 and 16 and use the upper half for a CPU
+     * number */
     if (p->spec.type == BPF_MAP_TYPE_PERCPU_ARRAY && flag >= 8)
         flag = 3;
     CHECK_EQ(ebpf_map_update(p->ours, key, value, flag),
@@ -221,7 +243,8 @@ static void compare_lookup(struct pair *p, const uint8_t *key)
 {
     uint8_t ours[MAX_CPUS * MAX_VALUE] = {0}, theirs[MAX_CPUS * MAX_VALUE] = {0};
 
-    CHECK_EQ(ebpf_map_lookup(p->ours, key, ours), linux_element(p->linux_fd, BPF_MAP_LOOKUP_ELEM, key, theirs, 0));
+    CHECK_EQ(ebpf_map_lookup(p->ours, key, ours),
+             linux_element(p->linux_fd, BPF_MAP_LOOKUP_ELEM, key, theirs, 0));
     CHECK(!memcmp(ours, theirs, sizeof(ours)));
 }
 
@@ -245,7 +268,8 @@ static void compare_contents(struct pair *p)
     uint8_t key[MAX_VALUE];
     uint32_t ours = 0, theirs = 0;
 
-    for (int err = ebpf_map_next_key(p->ours, NULL, key); !err; err = ebpf_map_next_key(p->ours, key, key)) {
+    for (int err = ebpf_map_next_key(p->ours, NULL, key); !err;
+         err = ebpf_map_next_key(p->ours, key, key)) {
         compare_lookup(p, key);
         REQUIRE(++ours <= p->spec.max_entries);
     }
@@ -264,16 +288,21 @@ static void compare_step(struct pair *p)
     if (what < 45)
         compare_update(p, key);
     else if (what < 65)
-        CHECK_EQ(ebpf_map_delete(p->ours, key), linux_element(p->linux_fd, BPF_MAP_DELETE_ELEM, key, NULL, 0));
+        CHECK_EQ(ebpf_map_delete(p->ours, key),
+                 linux_element(p->linux_fd, BPF_MAP_DELETE_ELEM, key, NULL, 0));
     else if (what < 85)
         compare_lookup(p, key);
     else
         compare_next(p, what < 98 ? key : NULL);
 }
 
-static void compare_maps(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries, uint32_t flags)
+static void compare_maps(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries,
+                         uint32_t flags)
 {
-    struct pair p = {.spec = {.type = type, .key_size = key_size, .value_size = value_size, .max_entries = entries,
+    struct pair p = {.spec = {.type = type,
+                              .key_size = key_size,
+                              .value_size = value_size,
+                              .max_entries = entries,
                               .flags = flags},
                      .random = 0x243f6a8885a308d3u};
 
