@@ -8,6 +8,7 @@ limit=${LIMIT:-300}
 # Both sides: one hart, the same machine, one virtual nanosecond for each instruction.
 boot_ours() { # CONSOLE INITRAMFS COMMAND_LINE
     timeout -k 5 "$limit" qemu-system-riscv64 -machine virt -smp 1 -m 1G -nographic -icount shift=0 \
+        -seed 1 -rtc base=2026-01-01,clock=vm \
         -kernel "$build/demo/kernel.elf" -initrd "$2" -append "$3" -no-reboot </dev/null 2>&1 | tr -d '\r' >"$1"
     check_run ours "$1" "${PIPESTATUS[0]}"
 }

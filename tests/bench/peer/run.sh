@@ -10,5 +10,6 @@ img=$(mktemp)
 trap 'rm -f "$img"' EXIT
 (cd "$tree" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) >"$img"
 timeout -k 5 "${TIMEOUT:-300}" qemu-system-riscv64 -machine virt -smp 1 -m 1G -nographic -icount shift=0 \
+    -seed 1 -rtc base=2026-01-01,clock=vm \
     -kernel "$peer"/root/boot/vmlinux-* -initrd "$img" \
     -append "console=ttyS0 quiet panic=-1" -no-reboot "$@" </dev/null
