@@ -33,7 +33,7 @@ $(BENCH_OUT)/kprobe/%.bpf.o: tests/bench/kprobe/%.bpf.c
 	$(Q)mkdir -p $(@D) && $(BENCH_CLANG) $(BENCH_BPF_CFLAGS) -c $< -o $@
 
 # ---- our side: programs for the teaching kernel, linked as those of demo/user ------------------------------
-$(BENCH_OUT)/guest_%: tests/bench/guest_%.c tests/bench/packet.h demo/user/bpfsys.h demo/user/lib.h $(BUILD)/demo/user/crt0.S.o $(BUILD)/demo/user/libuser.a $(LIB) demo/user/user.ld
+$(BENCH_OUT)/guest_%: tests/bench/guest_%.c tests/bench/packet.h tests/bench/batch.h demo/user/bpfsys.h demo/user/lib.h $(BUILD)/demo/user/crt0.S.o $(BUILD)/demo/user/libuser.a $(LIB) demo/user/user.ld
 	$(Q)mkdir -p $(@D) && $(DEMO_CC) $(filter-out -MMD -MP,$(DEMO_CFLAGS)) -Idemo/user -c $< -o $@.o && \
 	$(DEMO_CC) $(DEMO_LDFLAGS) -T demo/user/user.ld -o $@ $@.o $(BUILD)/demo/user/crt0.S.o $(BUILD)/demo/user/libuser.a $(LIB)
 
@@ -54,7 +54,7 @@ $(BENCH_OUT)/kprobe.cpio: $(BENCH_OUT)/guest_kprobe $(BENCH_OUT)/kprobe/kprobe_h
 	$(bench_cpio)
 
 # ---- Linux's side --------------------------------------------------------------------------------------------
-$(BENCH_OUT)/linux_%: tests/bench/linux_%.c tests/bench/packet.h
+$(BENCH_OUT)/linux_%: tests/bench/linux_%.c tests/bench/packet.h tests/bench/batch.h
 	$(Q)mkdir -p $(@D) && $(PEER)/cc-static -Wall -Wextra -Werror $< -o $@ -lbpf -lelf -lz -lzstd
 $(BENCH_OUT)/linux-run.done: $(BENCH_OUT)/linux_run $(BENCH_BPF)
 	$(call bench_tree,$(@:.done=.root),$<,init,$(filter %.bpf.o,$^))
