@@ -49,6 +49,7 @@ struct probe {
     const uint8_t *key;
     uint32_t size;
     uint32_t hash;
+    uint64_t last; /* the key's last 1 to 8 bytes; for most keys that is all there is to compare */
     uint32_t *bucket;
     struct ebpf_hash_stripe *stripe;
 };
@@ -73,26 +74,29 @@ static inline uint64_t fold_multiply(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint32_t hash_key(uint64_t seed, const uint8_t *key, uint32_t size)
+static inline struct probe probe_key(const struct ebpf_hash *hash, const void *key)
 {
     /* numbers without a pattern: the fractions of the golden ratio and of sqrt(3) */
     const uint64_t m1 = 0x9e3779b97f4a7c15u, m2 = 0xbb67ae8584caa73bu;
-    uint64_t h = seed;
-
-    for (; size > 8; size -= 8, key += 8)
-        h = fold_multiply(h ^ ebpf_word_load(key, 8), m1) + m2;
-    h = fold_multiply(h ^ ebpf_word_load(key, size), m2);
-    return (uint32_t)((h ^ h >> 32) * m1 >> 32);
-}
-
-static inline struct probe probe_key(const struct ebpf_hash *hash, const void *key)
-{
     struct probe p = {.key = key, .size = hash->map.key_size};
+    const uint8_t *word = key;
+    uint32_t left = p.size;
+    uint64_t h = hash->seed;
 
-    p.hash = hash_key(hash->seed, key, p.size);
+    for (; __builtin_expect(left > 8, 0); left -= 8, word += 8)
+        h = fold_multiply(h ^ ebpf_word_load(word, 8), m1) + m2;
+    p.last = ebpf_word_load(word, left);
+    h = fold_multiply(h ^ p.last, m2);
+    p.hash = (uint32_t)((h ^ h >> 32) * m1 >> 32);
     p.bucket = &hash->buckets[p.hash & hash->bucket_mask];
     p.stripe = &hash->stripes[p.hash & hash->stripe_mask];
     return p;
+}
+
+/* A word of an element's key, which is aligned and padded with zeros. */
+static inline uint64_t own_word(const uint8_t *own)
+{
+    return __atomic_load_n(&((const struct ebpf_word *)(const void *)own)->v, __ATOMIC_RELAXED);
 }
 
 static inline bool key_matches(const struct ebpf_hash_element *e, const struct probe *p)
@@ -102,11 +106,11 @@ static inline bool key_matches(const struct ebpf_hash_element *e, const struct p
 
     if (__atomic_load_n(&e->hash, __ATOMIC_RELAXED) != p->hash)
         return false;
-    for (; left > 8; left -= 8, key += 8, own += 8) {
-        if (ebpf_word_load(own, 8) != ebpf_word_load(key, 8))
+    for (; __builtin_expect(left > 8, 0); left -= 8, key += 8, own += 8) {
+        if (own_word(own) != ebpf_word_load(key, 8))
             return false;
     }
-    return ebpf_word_load(own, 8) == ebpf_word_load(key, left); /* own: zero-padded */
+    return own_word(own) == p->last;
 }
 
 /* ---- readers ------------------------------------------------------------------------------- */
