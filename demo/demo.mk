@@ -31,6 +31,10 @@ ifndef TOOLS
 include tools/tools.mk
 endif
 
+# The object that the kernel's own tests load is part of the image.
+$(DEMO)/kernel/embed.S.o: DEMO_CFLAGS += -DINKERNEL_BPF='"$(DEMO)/bpf/inkernel.bpf.o"'
+$(DEMO)/kernel/embed.S.o: $(DEMO)/bpf/inkernel.bpf.o
+
 # 4 KiB stacks: no function may take much of one.
 $(DEMO)/kernel/%.o: demo/kernel/% demo/demo.mk
 	@mkdir -p $(@D)

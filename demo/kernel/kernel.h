@@ -88,6 +88,7 @@ struct cpu {
     uint64_t hartid;
     struct thread *idle;
     bool idling; /* sched_lock: runs its idle thread, wants an interrupt when there is work */
+    uint64_t breakpoints; /* traps in the kernel's own code so far */
 };
 extern struct cpu cpus[MAX_HARTS];
 extern unsigned cpu_count;

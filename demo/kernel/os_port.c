@@ -174,12 +174,15 @@ int ebpf_os_fd_install(struct ebpf_obj *obj)
     return fd;
 }
 
-struct ebpf_obj *ebpf_os_fd_get(int fd)
+int ebpf_os_fd_get(int fd, struct ebpf_obj **obj)
 {
     struct file *f = fd_file(fd);
 
-    if (!f || f->ops != &obj_ops)
-        return NULL;
+    if (!f)
+        return -EBADF;
+    if (f->ops != &obj_ops)
+        return -EINVAL;
+    *obj = f->obj;
     ebpf_obj_get(f->obj);
-    return f->obj;
+    return 0;
 }

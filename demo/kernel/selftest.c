@@ -4,15 +4,7 @@
  * main.c prints `SELFTEST NAME ok` or FAILED and powers off. A new test is a function and a row of
  * the table.
  */
-#include "kernel.h"
-
-#define CHECK(cond)                                           \
-    do {                                                      \
-        if (!(cond)) {                                        \
-            printk("%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-            return -1;                                        \
-        }                                                     \
-    } while (0)
+#include "selftest.h"
 
 /* ---- sched: threads that never yield share the harts, and all harts work --------------------- */
 
@@ -241,6 +233,9 @@ static const struct {
     {"memory", test_memory},
     {"faults", test_faults},
     {"kprobe", test_kprobe},
+    {"embedded", test_embedded},
+    {"link", test_link},
+    {"stack", test_stack},
     {"overflow", test_overflow},
     /* clang-format on */
 };

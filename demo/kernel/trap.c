@@ -119,13 +119,19 @@ static void user_trap(struct trap_frame *f)
     irq_disable();
 }
 
+static trap_text bool breakpoint(struct trap_frame *f)
+{
+    current->cpu->breakpoints++;
+    return ebpf_breakpoint(&f->regs);
+}
+
 trap_text void trap_handler(struct trap_frame *f)
 {
     if (!(f->status & SSTATUS_SPP))
         user_trap(f);
     else if (f->cause & CAUSE_INTERRUPT)
         interrupt(f);
-    else if (f->cause != CAUSE_BREAKPOINT || !ebpf_breakpoint(&f->regs))
+    else if (f->cause != CAUSE_BREAKPOINT || !breakpoint(f))
         kernel_fault(f);
 }
 

@@ -253,8 +253,8 @@ static void test_bpf(void)
     EXPECT(value, 7);
     attr.value = (uint64_t)test_bpf; /* text is not writable */
     EXPECT(bpf(BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)), -EFAULT);
-    attr.map_fd = 1; /* Linux says -EINVAL; the fd hook does not tell the library which of the two */
-    EXPECT(bpf(BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)), -EBADF);
+    attr.map_fd = 1; /* open, but not a map */
+    EXPECT(bpf(BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)), -EINVAL);
     attr.map_fd = 3;
     EXPECT(bpf(BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)), -EBADF);
     EXPECT(close(copy), 0);

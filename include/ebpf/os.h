@@ -156,13 +156,13 @@ const char *ebpf_obj_kind(const struct ebpf_obj *obj); /* "bpf-map", "bpf-prog" 
 /*
  * A kernel with files makes an fd of the current process that stands for obj: install returns its number or
  * -EMFILE/-ENOMEM, and owns the caller's reference of obj from then on only if it succeeds; the file's last close
- * calls ebpf_obj_put(obj) in T. get returns the object behind fd with a reference of its own added, NULL when fd is
- * not open or is not one of these. T. Define both hooks or none.
+ * calls ebpf_obj_put(obj) in T. get returns 0 and the object behind fd with a reference of its own added in *obj;
+ * -EBADF when fd is not open, -EINVAL when it is something else. T. Define both hooks or none.
  * Defaults: a small table in the library, numbered from EBPF_CONFIG_FD_BASE, where an fd belongs to the process
  * (tgid) that made it and is not inherited; such a kernel calls the two functions below.
  */
 int ebpf_os_fd_install(struct ebpf_obj *obj);
-struct ebpf_obj *ebpf_os_fd_get(int fd);
+int ebpf_os_fd_get(int fd, struct ebpf_obj **obj);
 
 /* For kernels that use the library's table: close(2) calls the first (0, or -EBADF: not one of the library's, or
  * another process's), the end of a process the second. T. */

@@ -11,6 +11,12 @@
 #include <ebpf/config.h>
 #include <ebpf/os.h>
 
+#include "src/base/relax.h"
+
+/* A section is short and runs with interrupts off, so it ends soon: look often before giving the processor away, which
+ * may take a turn of the whole run queue to come back. */
+#define SPINS 4096
+
 struct hart {
     uint64_t seq;
     uint32_t depth; /* only this hart looks at it */
@@ -45,7 +51,11 @@ void ebpf_epoch_synchronize(void)
     for (unsigned cpu = 0; cpu < count; cpu++) {
         uint64_t seq = __atomic_load_n(&harts[cpu].seq, __ATOMIC_ACQUIRE);
 
-        while ((seq & 1) && __atomic_load_n(&harts[cpu].seq, __ATOMIC_ACQUIRE) == seq)
-            ebpf_os_yield();
+        for (unsigned spins = 1; (seq & 1) && __atomic_load_n(&harts[cpu].seq, __ATOMIC_ACQUIRE) == seq; spins++) {
+            if (spins % SPINS)
+                ebpf_cpu_relax();
+            else
+                ebpf_os_yield();
+        }
     }
 }

@@ -71,19 +71,20 @@ int ebpf_fd_install(struct ebpf_obj *obj)
     return fd;
 }
 
-struct ebpf_obj *ebpf_fd_get(int fd)
+int ebpf_fd_get(int fd, struct ebpf_obj **obj)
 {
-    struct ebpf_obj *obj = NULL;
     struct entry *entry;
+    int err = -EBADF;
 
     ebpf_mutex_lock(&mutex);
     entry = find(fd);
     if (entry && entry->tgid == current_tgid()) {
-        obj = entry->obj;
-        ebpf_obj_get(obj);
+        *obj = entry->obj;
+        ebpf_obj_get(*obj);
+        err = 0;
     }
     ebpf_mutex_unlock(&mutex);
-    return obj;
+    return err;
 }
 
 static void destroy(struct entry *entry)

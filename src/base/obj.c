@@ -69,10 +69,11 @@ const char *ebpf_obj_kind(const struct ebpf_obj *obj)
 
 int ebpf_obj_from_fd(int fd, enum ebpf_obj_type type, struct ebpf_obj **out)
 {
-    struct ebpf_obj *obj = fd < 0 ? NULL : ebpf_os_fd_get(fd);
+    struct ebpf_obj *obj;
+    int err = fd < 0 ? -EBADF : ebpf_os_fd_get(fd, &obj);
 
-    if (!obj)
-        return -EBADF;
+    if (err)
+        return err;
     if (obj->type != type) {
         ebpf_obj_put(obj);
         return -EINVAL;

@@ -125,7 +125,7 @@ WEAK int ebpf_os_fd_install(struct ebpf_obj *obj)
     return ebpf_fd_install(obj);
 }
 
-WEAK struct ebpf_obj *ebpf_os_fd_get(int fd)
+WEAK int ebpf_os_fd_get(int fd, struct ebpf_obj **obj)
 {
-    return ebpf_fd_get(fd);
+    return ebpf_fd_get(fd, obj);
 }

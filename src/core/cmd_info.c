@@ -183,11 +183,11 @@ static int link_info(const struct ebpf_cmd *cmd, const struct ebpf_link *link)
 long ebpf_cmd_obj_get_info_by_fd(const struct ebpf_cmd *cmd)
 {
     int fd = (int)cmd->attr->info.bpf_fd;
-    struct ebpf_obj *obj = fd < 0 ? NULL : ebpf_os_fd_get(fd);
-    int err;
+    struct ebpf_obj *obj;
+    int err = fd < 0 ? -EBADF : ebpf_os_fd_get(fd, &obj);
 
-    if (!obj)
-        return -EBADF;
+    if (err)
+        return err;
     switch (obj->type) {
     case EBPF_OBJ_MAP:
         err = map_info(cmd, ebpf_map_of(obj));

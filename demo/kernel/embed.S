@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* BPF objects as they come from clang, inside the kernel's image. */
+    .section .rodata
+    .balign 8
+    .globl inkernel_bpf_start, inkernel_bpf_end
+inkernel_bpf_start:
+    .incbin INKERNEL_BPF
+inkernel_bpf_end:
