@@ -6,13 +6,11 @@
 #include "src/base/alloc.h"
 #include "src/base/log.h"
 
-#define WIDE (BPF_LD | BPF_IMM | BPF_DW)
-
-/* The function that an instruction refers to, EBPF_LOADER_NONE: none. */
+/* The function that an instruction refers to, EBPF_LOADER_NONE: none. (The second slot of a constant has code 0.) */
 static uint32_t callee_of(const struct bpf_insn *insn)
 {
     if ((insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL) ||
-        (insn->code == WIDE && insn->src_reg == BPF_PSEUDO_FUNC))
+        (insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_FUNC))
         return (uint32_t)insn->imm;
     return EBPF_LOADER_NONE;
 }
@@ -66,8 +64,6 @@ static int append_callees(struct chain *chain, const struct ebpf_loader_func *fu
 
         if (callee != EBPF_LOADER_NONE)
             err = append(chain, callee);
-        if (insns[i].code == WIDE)
-            i++;
     }
     return err;
 }
@@ -83,8 +79,6 @@ static void copy_func(const struct ebpf_object *obj, const struct ebpf_loader_fu
 
         if (callee != EBPF_LOADER_NONE)
             out[i].imm = (int32_t)(obj->funcs[callee].position - (i + 1));
-        if (out[i].code == WIDE)
-            i++;
     }
 }
 

@@ -74,7 +74,8 @@ static int load_prog(struct ebpf_object_prog *prog, struct ebpf_map *const *maps
         ebpf_free(insns, spec.insn_cnt * sizeof(*insns));
     }
     if (err)
-        ebpf_log("ebpf: object: program %.48s (%.48s): error %d", prog->name, prog->section, -err);
+        ebpf_log("ebpf: object: program %.48s (%.48s, type %u): error %d", prog->name,
+                 prog->section, prog->type, -err);
     return err;
 }
 

@@ -296,18 +296,16 @@ static int resolve_call(struct site *site, const struct ebpf_loader_func *func, 
 
 static int resolve_calls(struct site *site, const struct ebpf_loader_func *func)
 {
-    struct bpf_insn *insns = site->ld->obj->insns + func->insns;
+    const struct bpf_insn *insns = site->ld->obj->insns + func->insns;
     int err = 0;
 
     for (uint32_t i = 0; !err && i < func->insn_cnt; i++) {
         if (insns[i].code == (BPF_JMP | BPF_CALL))
             err = resolve_call(site, func, i);
-        if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW))
-            continue;
-        if (insns[i].src_reg == BPF_PSEUDO_MAP_FD)
-            return ebpf_elf_refuse(site->elf, func->section, (uint64_t)(func->start + i) * INSN,
-                                   -EINVAL, "map reference without relocation");
-        i++;
+        else if (insns[i].code == (BPF_LD | BPF_IMM | BPF_DW) &&
+                 insns[i].src_reg == BPF_PSEUDO_MAP_FD)
+            err = ebpf_elf_refuse(site->elf, func->section, (uint64_t)(func->start + i) * INSN,
+                                  -EINVAL, "map reference without relocation");
     }
     return err;
 }

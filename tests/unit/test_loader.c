@@ -4,6 +4,7 @@
 
 #include <ebpf/kprobe.h>
 
+#include "src/loader/loader.h"
 #include "tests/unit/test.h"
 
 static struct ebpf_map_spec spec_of(struct ebpf_object *obj, const char *map)
@@ -157,6 +158,42 @@ TEST(loader_needs_the_callers_capabilities)
     CHECK(!ebpf_object_map_map(ebpf_object_find_map(obj, "counts")));
     CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
     ebpf_object_close(obj);
+}
+
+TEST(loader_knows_section_names_exactly)
+{
+    static const struct {
+        const char *name;
+        uint32_t type, attach_type;
+    } names[] = {
+        {"kprobe", BPF_PROG_TYPE_KPROBE, 0},
+        {"kprobe.multi/x*", BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI},
+        {"kretprobe.multi", BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI},
+        {"ksyscall/open", BPF_PROG_TYPE_KPROBE, 0},
+        {"uprobe//bin/sh:main", BPF_PROG_TYPE_KPROBE, 0},
+        {"tp/sched/sched_switch", BPF_PROG_TYPE_TRACEPOINT, 0},
+        {"tracepoint/a/b", BPF_PROG_TYPE_TRACEPOINT, 0},
+        {"raw_tp/sys_enter", BPF_PROG_TYPE_RAW_TRACEPOINT, 0},
+        {"raw_tracepoint", BPF_PROG_TYPE_RAW_TRACEPOINT, 0},
+        {"xdp/by_name", BPF_PROG_TYPE_XDP, 0},
+        {"xdp/devmap", BPF_PROG_TYPE_UNSPEC, 0},
+        {"tc", BPF_PROG_TYPE_SCHED_CLS, 0},
+        {"classifier/ingress", BPF_PROG_TYPE_SCHED_CLS, 0},
+        {"perf_event", BPF_PROG_TYPE_PERF_EVENT, 0},
+    };
+    static const char *const unknown[] = {"kprob", "kprobes",   "kprobe.multiple",
+                                          "xdpx",  "xdp.frags", "tp_btf/x",
+                                          "",      "/kprobe",   "socket1"};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct ebpf_loader_sec_def *def = ebpf_loader_sec_def(names[i].name);
+
+        REQUIRE(def);
+        CHECK_EQ(def->type, names[i].type);
+        CHECK_EQ(def->attach_type, names[i].attach_type);
+    }
+    for (unsigned i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+        CHECK(!ebpf_loader_sec_def(unknown[i]));
 }
 
 /* ---- maps ------------------------------------------------------------------------------------------------------- */
@@ -505,6 +542,59 @@ TEST(loader_refuses_to_attach_where_nothing_is)
     CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "first")), -EOPNOTSUPP);
     CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "not_wanted")),
              -EINVAL); /* not loaded */
+    ebpf_object_close(obj);
+}
+
+/* loader_multi with another offset of the same length in the section's name. */
+static int attach_at(const char *offset)
+{
+    size_t size;
+    unsigned char *elf = object_read("loader_multi", &size), *at;
+    struct ebpf_object *obj = NULL;
+    int err;
+
+    if (!elf)
+        return 1;
+    for (at = elf; at + 17 <= elf + size; at++) { /* in BTF, too */
+        if (!memcmp(at, "do_something+0x8", 17))
+            memcpy(at + 12, offset, 4);
+    }
+    CHECK_EQ(ebpf_object_open_mem(elf, size, &obj), 0);
+    free(elf);
+    if (!obj)
+        return 1;
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
+    err = ebpf_object_prog_attach(ebpf_object_find_prog(obj, "inside"));
+    ebpf_object_close(obj);
+    return err;
+}
+
+TEST(loader_reads_offsets_of_probes_strictly)
+{
+    ebpf_object_close(open_loaded_with_text());
+    CHECK_EQ(attach_at("+0xa"), 0);
+    CHECK_EQ(attach_at("+0XA"), 0);
+    CHECK_EQ(attach_at("+010"), 0); /* decimal */
+    CHECK_EQ(attach_at("+62\0"), 0);
+    CHECK_EQ(attach_at("+64\0"), -EINVAL); /* behind the function */
+    CHECK_EQ(attach_at("+0xg"), -EINVAL);
+    CHECK_EQ(attach_at("+0x\0"), -EINVAL);
+    CHECK_EQ(attach_at("+1a\0"), -EINVAL);
+    CHECK_EQ(attach_at("+-2\0"), -EINVAL);
+    CHECK_EQ(attach_at("+\0\0\0"), -EINVAL);
+    CHECK_EQ(attach_at("+2 \0"), -EINVAL);
+    CHECK_EQ(attach_at("_or\0"), -ENOENT);
+}
+
+TEST(loader_attaches_no_kprobe_without_a_place)
+{
+    struct ebpf_object *obj = object_open("loader_probe");
+
+    REQUIRE(obj);
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
+    CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "nowhere")), -EINVAL);
+    CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "too_large")), -EINVAL);
+    CHECK_EQ(ebpf_object_prog_attach(ebpf_object_find_prog(obj, "long_name")), -EINVAL);
     ebpf_object_close(obj);
 }
 

@@ -104,6 +104,39 @@ TEST(loader_btf_reads_a_map_written_by_hand)
     ebpf_object_close(obj);
 }
 
+/* As libbpf: no size means one entry for each CPU. */
+TEST(loader_btf_sizes_perf_event_arrays_by_the_cpus)
+{
+    struct btf_build b;
+    struct ebpf_object *obj = NULL;
+    struct ebpf_object_map *map;
+    struct ebpf_map_spec spec = {0};
+    unsigned type, map_type;
+
+    begin(&b);
+    array_type(&b, T_INT, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+    type = btf_type(&b, "", PTR, 0, b.type_cnt);
+    map_type = btf_type(&b, "", STRUCT, 3, 24);
+    btf_member(&b, "type", type);
+    btf_member(&b, "key", T_KEY);
+    btf_member(&b, "value", T_KEY);
+    end(&b, map_type, 0, 24);
+    struct built built = build_with_btf(b.out, b.size, MAPS_SIZE);
+    CHECK_EQ(ebpf_object_open_mem(built.elf, built.size, &obj), 0);
+    free(built.elf);
+    REQUIRE(obj);
+    map = ebpf_object_find_map(obj, "by_hand");
+    for (struct ebpf_object_prog *p = NULL; (p = ebpf_object_next_prog(obj, p));)
+        ebpf_object_prog_set_autoload(p, false);
+    if (ebpf_object_load(obj, EBPF_CAP_ALL)) { /* a build without this type */
+        CHECK(strstr(mock_console(), "map by_hand (type 4, key 4, value 4, entries 4, flags 0x0)"));
+    } else {
+        ebpf_map_spec(ebpf_object_map_map(map), &spec);
+        CHECK_EQ(spec.max_entries, mock_cpu_count);
+    }
+    ebpf_object_close(obj);
+}
+
 /* ---- the blob --------------------------------------------------------------------------------------------------- */
 
 /* A good description with one 32-bit word of the file changed. */

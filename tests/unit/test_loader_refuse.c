@@ -45,6 +45,7 @@ TEST(loader_takes_the_object_built_by_hand)
     uint64_t *data;
     size_t size = 0;
 
+    ((struct bpf_insn *)built_data(&b, BUILT_SOCKET))[1].imm = 77; /* means nothing for a map */
     CHECK_EQ(ebpf_object_open_mem(b.elf, b.size, &obj), 0);
     REQUIRE(obj);
     insns = ebpf_object_prog_insns(ebpf_object_find_prog(obj, "main"), &count);
@@ -54,6 +55,7 @@ TEST(loader_takes_the_object_built_by_hand)
     CHECK_STR(ebpf_object_map_name(ebpf_object_next_map(obj, ebpf_object_next_map(obj, NULL))),
               "map2");
     CHECK_EQ(insns[0].imm, 1); /* map2 */
+    CHECK_EQ(insns[1].imm, 0);
     CHECK_EQ(insns[2].src_reg, BPF_PSEUDO_MAP_IDX_VALUE);
     CHECK_EQ(insns[2].imm, 3); /* .bss, behind .data */
     CHECK_EQ(insns[3].imm, 4);
@@ -87,6 +89,21 @@ TEST(loader_runs_the_object_built_by_hand)
     CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
     CHECK_EQ(object_run(obj, "main"), 3);
     CHECK_EQ(object_run(obj, "other"), 2);
+    ebpf_object_close(obj);
+}
+
+TEST(loader_gives_the_kernel_names_that_it_takes)
+{
+    struct built b = build_object();
+    struct ebpf_object *obj = NULL;
+    struct ebpf_map_spec spec;
+
+    built_data(&b, BUILT_STRTAB)[built_symbol(&b, BUILT_SYM_MAP2)->st_name + 1] = '$';
+    CHECK_EQ(ebpf_object_open_mem(b.elf, b.size, &obj), 0);
+    free(b.elf);
+    REQUIRE(obj && ebpf_object_find_map(obj, "m$p2"));
+    ebpf_object_map_spec(ebpf_object_find_map(obj, "m$p2"), &spec);
+    CHECK_STR(spec.name, "m_p2");
     ebpf_object_close(obj);
 }
 
@@ -208,6 +225,11 @@ REFUSED(symbol_names_that_are_data, -ENOEXEC, "not a string table",
         built_section(&b, BUILT_SYMTAB)->sh_link = BUILT_DATA)
 REFUSED(a_symbol_name_outside, -ENOEXEC, "section .symtab (11) offset 0xd8: symbol 9: name",
         built_symbol(&b, BUILT_SYM_WORD)->st_name = 0x7fffffff)
+REFUSED(
+    a_symbol_name_right_behind_the_names, -ENOEXEC, "symbol 9: name",
+    built_symbol(&b, BUILT_SYM_WORD)->st_name = (uint32_t)built_section(&b, BUILT_STRTAB)->sh_size)
+REFUSED(a_section_name_right_behind_the_names, -ENOEXEC, "(6) offset 0x0: name at",
+        built_section(&b, BUILT_DATA)->sh_name = (uint32_t)built_section(&b, BUILT_STRTAB)->sh_size)
 REFUSED(a_symbol_of_a_missing_section, -ENOEXEC, "symbol 9 (word): section 12 of 12",
         built_symbol(&b, BUILT_SYM_WORD)->st_shndx = BUILT_SECTIONS)
 REFUSED(a_symbol_with_extended_section, -ENOEXEC, "symbol 9 (word)",
