@@ -1,109 +1,210 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compiling a program: working memory, code memory, the two and how they are given back. What the bytes are is decided
- * in rv64/. Working memory is 4 bytes for each instruction slot, 12 for each function, and the encoded program.
+ * Compiling a program: its functions are decoded into operations and go through the passes of opt/, one after the other;
+ * rv64/ encodes them; code memory is got and written. Working memory is linear in the number of instructions.
  */
 #include "jit/jit.h"
 
 #include "jit/rv64/lower.h"
 #include "src/base/alloc.h"
 
+uint32_t ebpf_jit_passes = UINT32_MAX;
+
+/* ---- building ------------------------------------------------------------------------------------------------- */
+
 static void fini(struct rv_jit *j)
 {
-    ebpf_free(j->frames, j->code->subprog_cnt * sizeof(*j->frames));
-    ebpf_free(j->places, j->code->insn_cnt * sizeof(*j->places));
+    for (uint32_t f = 0; j->fns && f < j->code->subprog_cnt; f++) {
+        struct rv_fn *fn = &j->fns[f];
+
+        ebpf_ir_fini(&fn->ir);
+        ebpf_free(fn->places, fn->places_cnt * sizeof(*fn->places));
+        ebpf_free(fn->labels, fn->labels_cnt * sizeof(*fn->labels));
+    }
+    ebpf_free(j->fns, j->code->subprog_cnt * sizeof(*j->fns));
 }
 
-/* Positions start from a guess that no program undercuts by much: what a pass finds replaces it. */
-static int init(struct rv_jit *j, const struct ebpf_code *code)
+/* What the encoder wants to know of a list. Positions start from a guess that no program undercuts by much: what a pass
+ * finds replaces it. */
+static int prepare(struct rv_fn *fn, uint32_t at)
 {
+    const struct ebpf_ir_list *list = &fn->ir.list;
+
+    fn->places = ebpf_calloc(list->cnt, sizeof(*fn->places));
+    fn->places_cnt = list->cnt;
+    fn->labels = fn->ir.label_cnt ? ebpf_calloc(fn->ir.label_cnt, sizeof(*fn->labels)) : NULL;
+    fn->labels_cnt = fn->ir.label_cnt;
+    if (!fn->places || (!fn->labels && fn->ir.label_cnt))
+        return -ENOMEM;
+    for (uint32_t i = 0; i < list->cnt; i++) {
+        fn->places[i] = at + 2 * i;
+        if (list->ops[i].code == IR_LABEL)
+            fn->labels[list->ops[i].target] = i;
+    }
+    ebpf_rv_assign(fn);
+    ebpf_rv_frame_plan(fn);
+    fn->frame.entry = at;
+    return 0;
+}
+
+/* Functions that nobody calls (any more) get no code. They only call forwards or backwards to a depth of 8. */
+static void find_used(struct rv_jit *j)
+{
+    bool more = true;
+
+    j->fns[0].used = true;
+    for (unsigned round = 0; more && round < EBPF_MAX_FRAMES; round++) {
+        more = false;
+        for (uint32_t f = 0; f < j->code->subprog_cnt; f++) {
+            const struct ebpf_ir_list *list = &j->fns[f].ir.list;
+
+            for (uint32_t i = 0; j->fns[f].used && i < list->cnt; i++) {
+                if (list->ops[i].code == IR_CALL_FUNC && !j->fns[list->ops[i].target].used)
+                    more = j->fns[list->ops[i].target].used = true;
+            }
+        }
+    }
+}
+
+static int build_fn(struct rv_jit *j, uint32_t f, const struct ebpf_ir_trace *trace)
+{
+    const struct ebpf_ir_env env = {.code = j->code, .isa = j->isa};
+    struct ebpf_ir_fn *ir = &j->fns[f].ir;
+    int err;
+
+    ebpf_ir_init(ir, f);
+    err = ebpf_ir_decode(j->code, ir);
+    return err ? err : ebpf_ir_optimize(&env, ir, ebpf_jit_passes, trace);
+}
+
+static int build(struct rv_jit *j, const struct ebpf_code *code, const struct ebpf_ir_trace *trace)
+{
+    uint32_t at = 0;
+    int err = 0;
+
     memset(j, 0, sizeof(*j));
     j->code = code;
+    j->isa = ebpf_os_isa();
     if (!code->insn_cnt || code->insn_cnt > EBPF_CONFIG_MAX_INSNS || code->subprog_cnt > code->insn_cnt)
         return -E2BIG;
-    j->places = ebpf_calloc(code->insn_cnt, sizeof(*j->places));
-    j->frames = ebpf_calloc(code->subprog_cnt, sizeof(*j->frames));
-    if (!j->places || !j->frames) {
-        fini(j);
+    j->fns = ebpf_calloc(code->subprog_cnt, sizeof(*j->fns));
+    if (!j->fns)
         return -ENOMEM;
+    for (uint32_t f = 0; !err && f < code->subprog_cnt; f++)
+        err = build_fn(j, f, trace);
+    if (!err)
+        find_used(j);
+    for (uint32_t f = 0; !err && f < code->subprog_cnt; f++) {
+        if (!j->fns[f].used)
+            continue;
+        err = prepare(&j->fns[f], at);
+        at += 2 * j->fns[f].ir.list.cnt;
     }
-    for (uint32_t i = 0; i < code->insn_cnt; i++)
-        j->places[i].half = i & ((1u << 30) - 1);
-    for (uint32_t f = 0; f < code->subprog_cnt; f++) {
-        ebpf_rv_frame_plan(code, &code->subprogs[f], &j->frames[f]);
-        j->frames[f].entry = 2 * code->subprogs[f].start;
+    if (err)
+        fini(j);
+    return err;
+}
+
+/* ---- encoding --------------------------------------------------------------------------------------------------- */
+
+/* Bytes for one base; the lengths found for another base, or for any, are forgotten. */
+static int encode(struct rv_jit *j, uint64_t base, uint8_t *buf, size_t cap, size_t *len)
+{
+    int err;
+
+    for (uint32_t f = 0; f < j->code->subprog_cnt; f++) {
+        for (uint32_t i = 0; i < j->fns[f].ir.list.cnt; i++)
+            j->fns[f].ir.list.ops[i].reach = 0;
     }
-    return 0;
+    j->base = base;
+    err = ebpf_rv_relax(j);
+    if (err)
+        return err;
+    *len = j->as.pos;
+    if (cap < *len)
+        return -ENOSPC;
+    j->as.buf = buf;
+    j->as.cap = cap;
+    ebpf_rv_pass(j);
+    j->as.buf = NULL;
+    return j->changed ? -ERANGE : j->as.err;
 }
 
 int ebpf_jit_encode(const struct ebpf_code *code, uint64_t base, uint8_t *buf, size_t cap, size_t *len)
 {
     struct rv_jit j;
-    int err = init(&j, code);
+    int err = build(&j, code, NULL);
 
     if (err)
         return err;
-    j.base = base;
-    err = ebpf_rv_relax(&j);
-    if (err)
-        goto fini;
-    *len = j.as.pos;
-    if (cap < *len) {
-        err = -ENOSPC;
-        goto fini;
-    }
-    j.as.buf = buf;
-    j.as.cap = cap;
-    ebpf_rv_pass(&j);
-    err = j.changed ? -ERANGE : j.as.err;
-fini:
+    err = encode(&j, base, buf, cap, len);
     fini(&j);
+    return err;
+}
+
+int ebpf_jit_trace(const struct ebpf_code *code, const struct ebpf_ir_trace *trace)
+{
+    struct rv_jit j;
+    int err = build(&j, code, trace);
+
+    if (!err)
+        fini(&j);
     return err;
 }
 
 #if defined(__riscv) && __riscv_xlen == 64
 
 /* How long the code is at most, wherever it will be. */
-static int measure(const struct ebpf_code *code, size_t *size)
+static int measure(struct rv_jit *j, size_t *size)
 {
-    struct rv_jit j;
-    int err = init(&j, code);
+    int err;
 
+    j->anywhere = true;
+    err = ebpf_rv_relax(j);
+    j->anywhere = false;
+    *size = j->as.pos;
+    return err;
+}
+
+static int install(struct rv_jit *j, struct ebpf_jit_image *image, uint8_t *buf)
+{
+    int err;
+
+    image->mem = ebpf_os_code_alloc(image->size);
+    if (!image->mem)
+        return -EOPNOTSUPP;
+    err = encode(j, (uint64_t)(uintptr_t)image->mem, buf, image->size, &image->len);
+    if (!err)
+        err = ebpf_os_text_write(image->mem, buf, image->len);
     if (err)
-        return err;
-    j.anywhere = true;
-    err = ebpf_rv_relax(&j);
-    *size = j.as.pos;
-    fini(&j);
+        ebpf_jit_free(image);
     return err;
 }
 
 int ebpf_jit_compile(const struct ebpf_code *code, struct ebpf_jit_image *out)
 {
     struct ebpf_jit_image image = {0};
+    struct rv_jit j;
     uint8_t *buf;
-    size_t size;
-    int err = measure(code, &size);
+    int err = build(&j, code, NULL);
 
     if (err)
         return err;
-    buf = ebpf_alloc(size);
-    if (!buf)
-        return -ENOMEM;
-    err = -EOPNOTSUPP;
-    image.size = size;
-    image.mem = ebpf_os_code_alloc(size);
-    if (!image.mem)
-        goto free_buf;
-    err = ebpf_jit_encode(code, (uint64_t)(uintptr_t)image.mem, buf, size, &image.len);
-    if (!err)
-        err = ebpf_os_text_write(image.mem, buf, image.len);
+    err = measure(&j, &image.size);
     if (err)
-        ebpf_jit_free(&image);
-    else
+        goto fini_jit;
+    buf = ebpf_alloc(image.size);
+    if (!buf) {
+        err = -ENOMEM;
+        goto fini_jit;
+    }
+    size_t size = image.size;
+    err = install(&j, &image, buf);
+    if (!err)
         *out = image;
-free_buf:
     ebpf_free(buf, size);
+fini_jit:
+    fini(&j);
     return err;
 }
 

@@ -20,4 +20,11 @@ void ebpf_jit_free(struct ebpf_jit_image *image);
  */
 int ebpf_jit_encode(const struct ebpf_code *code, uint64_t base, uint8_t *buf, size_t cap, size_t *len);
 
+/* Which passes of jit/opt/ run: a mask of EBPF_PASS(), all of them unless a test or a tool says otherwise. */
+extern uint32_t ebpf_jit_passes;
+
+/* Runs the passes and shows what each leaves (jit/opt/ir.h). T. As above, without -ENOSPC. */
+struct ebpf_ir_trace;
+int ebpf_jit_trace(const struct ebpf_code *code, const struct ebpf_ir_trace *trace);
+
 #endif /* EBPF_JIT_JIT_H */

@@ -319,6 +319,13 @@ int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user)
 
 /* ---- code ---------------------------------------------------------------------------------------------------------- */
 
+uint32_t mock_isa;
+
+uint32_t ebpf_os_isa(void)
+{
+    return mock_isa;
+}
+
 #define MAX_TEXT 64
 bool mock_no_code, mock_no_text_write;
 unsigned mock_text_writes;
@@ -490,6 +497,7 @@ void mock_begin(void)
     random_state = 1;
     mock_no_code = mock_no_text_write = false;
     mock_text_writes = 0;
+    mock_isa = 0;
     mock_caps = EBPF_CAP_ALL;
     user_used = 0;
     readonly_start = readonly_end = 0;

@@ -51,6 +51,7 @@ extern bool mock_verbose;            /* also print them (environment MOCK_VERBOS
 /* ---- code ---- */
 extern bool mock_no_code;            /* ebpf_os_code_alloc() fails */
 extern bool mock_no_text_write;      /* ebpf_os_text_write() fails with -EOPNOTSUPP */
+extern uint32_t mock_isa;            /* of ebpf_os_isa(): EBPF_ISA_*, default 0 */
 extern unsigned mock_text_writes;    /* calls so far */
 /* text writes are allowed into code memory and into ranges given here (e.g. the test's own functions or an array
  * that stands for kernel text); returns 0 or -1 if the page cannot be made writable */

@@ -132,6 +132,15 @@ void ebpf_os_code_free(void *ptr, size_t size); /* T; same size as asked for */
  */
 int ebpf_os_text_write(void *dst, const void *src, size_t len);
 
+/*
+ * Which extensions of RV64IMAC every hart has, for the JIT: a mask of EBPF_ISA_*, e.g. from "riscv,isa" in the device
+ * tree. Constant; a bit that is set although a hart lacks the extension makes programs trap there. T. Default: 0.
+ */
+#define EBPF_ISA_ZBA 1u /* address generation */
+#define EBPF_ISA_ZBB 2u /* rotations, bytes, extensions */
+#define EBPF_ISA_ZBS 4u /* single bits */
+uint32_t ebpf_os_isa(void);
+
 /* ---- symbols -------------------------------------------------------------------------------------- */
 
 struct ebpf_symbol {

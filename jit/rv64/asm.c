@@ -56,12 +56,12 @@ void ebpf_rv_sext(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs, unsigned bit
     rv_srai(a, rd, rd, 64 - bits);
 }
 
-/* ---- constants ------------------------------------------------------------------------------------------- */
+/* ---- constants ------------------------------------------------------------------------------- */
 
 /*
- * A constant is made from its upper 32 bits or fewer (lui, addiw), which are shifted left and get another 12 bits
- * added up to three times. A positive one may be shorter as one with all its leading zeros gone, shifted
- * right at the end; the bits that fall out there may be ones or zeros.
+ * A constant is made from its upper 32 bits or fewer (lui, addiw), which are shifted left and get
+ * another 12 bits added up to three times. A positive one may be shorter as one with all its
+ * leading zeros gone, shifted right at the end; the bits that fall out there may be ones or zeros.
  */
 struct li_plan {
     int32_t start;
@@ -109,7 +109,8 @@ static void make_plan(struct li_plan *best, uint64_t value)
     }
 }
 
-/* lui sign-extends from 32 bits and addiw wraps there, so that each 32-bit value takes at most these two. */
+/* lui sign-extends from 32 bits and addiw wraps there, so that each 32-bit value takes at most
+ * these two. */
 static void emit_start(struct rv_asm *a, enum rv_reg rd, int32_t value)
 {
     int64_t hi = rv_hi(value), lo = rv_lo(value);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The assembler: one function per RV64IMAC instruction, in the manual's operand order, and the two sequences that every
- * assembler has as pseudo-instructions. What has a compressed form is emitted in it.
+ * The assembler: one function per RV64IMAC instruction, in the manual's operand order, and the two
+ * sequences that every assembler has as pseudo-instructions. What has a compressed form is emitted
+ * in it.
  *
- * Errors are sticky: an immediate that does not fit, or a full buffer, sets err once and nothing is written any more;
- * whoever runs a pass looks at err at its end. Without a buffer the bytes are only counted.
+ * Errors are sticky: an immediate that does not fit, or a full buffer, sets err once and nothing is
+ * written any more; whoever runs a pass looks at err at its end. Without a buffer the bytes are
+ * only counted.
  */
 #ifndef EBPF_JIT_RV64_ASM_H
 #define EBPF_JIT_RV64_ASM_H
@@ -36,18 +38,20 @@ static inline void rv_fit(struct rv_asm *a, int64_t value, unsigned bits)
         ebpf_rv_fail(a, -ERANGE);
 }
 
-#define RV_DEFINE_R(name, funct7, funct3, opcode)                                                  \
-    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs1, enum rv_reg rs2) \
-    {                                                                                              \
-        ebpf_rv_emit(a, rv_r(funct7, funct3, opcode, rd, rs1, rs2));                               \
+#define RV_DEFINE_R(name, funct7, funct3, opcode)                                   \
+    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs1, \
+                                 enum rv_reg rs2)                                   \
+    {                                                                               \
+        ebpf_rv_emit(a, rv_r(funct7, funct3, opcode, rd, rs1, rs2));                \
     }
 RV_R_TYPE(RV_DEFINE_R)
+RV_R_TYPE_B(RV_DEFINE_R)
 
-#define RV_DEFINE_I(name, funct3, opcode)                                                          \
-    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs1, int64_t imm)   \
-    {                                                                                              \
-        rv_fit(a, imm, 12);                                                                        \
-        ebpf_rv_emit(a, rv_i(funct3, opcode, rd, rs1, imm));                                       \
+#define RV_DEFINE_I(name, funct3, opcode)                                                        \
+    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs1, int64_t imm) \
+    {                                                                                            \
+        rv_fit(a, imm, 12);                                                                      \
+        ebpf_rv_emit(a, rv_i(funct3, opcode, rd, rs1, imm));                                     \
     }
 RV_I_TYPE(RV_DEFINE_I)
 
@@ -59,59 +63,71 @@ RV_I_TYPE(RV_DEFINE_I)
         ebpf_rv_emit(a, rv_i(funct3, opcode, rd, rs1, (upper) | shamt));                           \
     }
 RV_SHIFT_TYPE(RV_DEFINE_SHIFT)
+RV_SHIFT_TYPE_B(RV_DEFINE_SHIFT)
 
-#define RV_DEFINE_LOAD(name, funct3, opcode)                                                       \
-    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, int64_t imm, enum rv_reg rs1)   \
+#define RV_DEFINE_UNARY(name, funct12, funct3, opcode)                                             \
+    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs1)                \
     {                                                                                              \
-        rv_fit(a, imm, 12);                                                                        \
-        ebpf_rv_emit(a, rv_i(funct3, opcode, rd, rs1, imm));                                       \
+        ebpf_rv_emit(a, rv_i(funct3, opcode, rd, rs1, funct12));                                   \
+    }
+RV_UNARY_B(RV_DEFINE_UNARY)
+
+#define RV_DEFINE_LOAD(name, funct3, opcode)                                                     \
+    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, int64_t imm, enum rv_reg rs1) \
+    {                                                                                            \
+        rv_fit(a, imm, 12);                                                                      \
+        ebpf_rv_emit(a, rv_i(funct3, opcode, rd, rs1, imm));                                     \
     }
 RV_LOAD_TYPE(RV_DEFINE_LOAD)
 
-#define RV_DEFINE_S(name, funct3, opcode)                                                          \
-    static inline void rv_##name(struct rv_asm *a, enum rv_reg rs2, int64_t imm, enum rv_reg rs1)  \
-    {                                                                                              \
-        rv_fit(a, imm, 12);                                                                        \
-        ebpf_rv_emit(a, rv_s(funct3, opcode, rs2, imm, rs1));                                      \
+#define RV_DEFINE_S(name, funct3, opcode)                                                         \
+    static inline void rv_##name(struct rv_asm *a, enum rv_reg rs2, int64_t imm, enum rv_reg rs1) \
+    {                                                                                             \
+        rv_fit(a, imm, 12);                                                                       \
+        ebpf_rv_emit(a, rv_s(funct3, opcode, rs2, imm, rs1));                                     \
     }
 RV_S_TYPE(RV_DEFINE_S)
 
-#define RV_DEFINE_B(name, funct3, opcode)                                                          \
-    static inline void rv_##name(struct rv_asm *a, enum rv_reg rs1, enum rv_reg rs2, int64_t offset) \
-    {                                                                                              \
-        rv_fit(a, offset, 13);                                                                     \
-        ebpf_rv_emit(a, rv_b(funct3, opcode, rs1, rs2, offset));                                   \
+#define RV_DEFINE_B(name, funct3, opcode)                                            \
+    static inline void rv_##name(struct rv_asm *a, enum rv_reg rs1, enum rv_reg rs2, \
+                                 int64_t offset)                                     \
+    {                                                                                \
+        rv_fit(a, offset, 13);                                                       \
+        ebpf_rv_emit(a, rv_b(funct3, opcode, rs1, rs2, offset));                     \
     }
 RV_B_TYPE(RV_DEFINE_B)
 
-#define RV_DEFINE_U(name, opcode)                                                                  \
-    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, int64_t imm20)                  \
-    {                                                                                              \
-        rv_fit(a, imm20, 20);                                                                      \
-        ebpf_rv_emit(a, rv_u(opcode, rd, imm20));                                                  \
+#define RV_DEFINE_U(name, opcode)                                                 \
+    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, int64_t imm20) \
+    {                                                                             \
+        rv_fit(a, imm20, 20);                                                     \
+        ebpf_rv_emit(a, rv_u(opcode, rd, imm20));                                 \
     }
 RV_U_TYPE(RV_DEFINE_U)
 
-#define RV_DEFINE_J(name, opcode)                                                                  \
-    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, int64_t offset)                 \
-    {                                                                                              \
-        rv_fit(a, offset, 21);                                                                     \
-        ebpf_rv_emit(a, rv_j(opcode, rd, offset));                                                 \
+#define RV_DEFINE_J(name, opcode)                                                  \
+    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, int64_t offset) \
+    {                                                                              \
+        rv_fit(a, offset, 21);                                                     \
+        ebpf_rv_emit(a, rv_j(opcode, rd, offset));                                 \
     }
 RV_J_TYPE(RV_DEFINE_J)
 
 #define RV_DEFINE_AMO(name, funct5, funct3)                                                        \
-    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs2, enum rv_reg rs1, \
-                                 enum rv_order order)                                              \
+    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs2,                \
+                                 enum rv_reg rs1, enum rv_order order)                             \
     {                                                                                              \
-        ebpf_rv_emit(a, rv_r((uint32_t)(funct5) << 2 | (uint32_t)order, funct3, 0x2f, rd, rs1, rs2)); \
+        ebpf_rv_emit(a,                                                                            \
+                     rv_r((uint32_t)(funct5) << 2 | (uint32_t)order, funct3, 0x2f, rd, rs1, rs2)); \
     }
 RV_AMO_TYPE(RV_DEFINE_AMO)
 
-#define RV_DEFINE_LR(name, funct5, funct3)                                                         \
-    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs1, enum rv_order order) \
-    {                                                                                              \
-        ebpf_rv_emit(a, rv_r((uint32_t)(funct5) << 2 | (uint32_t)order, funct3, 0x2f, rd, rs1, ZERO)); \
+#define RV_DEFINE_LR(name, funct5, funct3)                                                    \
+    static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs1,           \
+                                 enum rv_order order)                                         \
+    {                                                                                         \
+        ebpf_rv_emit(                                                                         \
+            a, rv_r((uint32_t)(funct5) << 2 | (uint32_t)order, funct3, 0x2f, rd, rs1, ZERO)); \
     }
 RV_LR_TYPE(RV_DEFINE_LR)
 
@@ -132,11 +148,13 @@ static inline void rv_sext_w(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs)
     rv_addiw(a, rd, rs, 0);
 }
 
-/* rd = the lower `bits` bits of rs, zero-extended or sign-extended; without Zba and Zbb that takes two shifts. */
+/* rd = the lower `bits` bits of rs, zero-extended or sign-extended; without Zba and Zbb that takes
+ * two shifts. */
 void ebpf_rv_zext(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs, unsigned bits);
 void ebpf_rv_sext(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs, unsigned bits);
 
-/* rd = value, in as few instructions as it takes without a second register; and how many that are. */
+/* rd = value, in as few instructions as it takes without a second register; and how many that
+ * are. */
 void ebpf_rv_li(struct rv_asm *a, enum rv_reg rd, uint64_t value);
 unsigned ebpf_rv_li_length(uint64_t value);
 
@@ -151,7 +169,8 @@ static inline int64_t rv_hi(int64_t value)
     return (int64_t)((uint64_t)value - (uint64_t)rv_lo(value)) >> 12;
 }
 
-/* Bits that value has without its leading zeros: 0 for 0. (The builtins for this call libgcc without Zbb.) */
+/* Bits that value has without its leading zeros: 0 for 0. (The builtins for this call libgcc
+ * without Zbb.) */
 static inline unsigned rv_bit_length(uint64_t value)
 {
     unsigned length = 0;

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Atomic operations (RFC 9669). Ordering as Linux defines it for BPF (Documentation/bpf/standardization, and the
- * kernel's atomic_t.txt): what fetches is fully ordered, what does not is relaxed, a failed exchange orders nothing.
+ * Atomic operations (RFC 9669). Ordering as Linux defines it for BPF
+ * (Documentation/bpf/standardization, and the kernel's atomic_t.txt): what fetches is fully
+ * ordered, what does not is relaxed, a failed exchange orders nothing.
  */
 #include "jit/rv64/lower.h"
 
-typedef void (*amo_form)(struct rv_asm *, enum rv_reg rd, enum rv_reg rs2, enum rv_reg rs1, enum rv_order);
+typedef void (*amo_form)(struct rv_asm *, enum rv_reg rd, enum rv_reg rs2, enum rv_reg rs1,
+                         enum rv_order);
 
 /* [imm >> 4][64 bits] */
 static const amo_form amos[16][2] = {
-    [BPF_ADD >> 4] = {rv_amoadd_w, rv_amoadd_d},
-    [BPF_OR >> 4] = {rv_amoor_w, rv_amoor_d},
-    [BPF_AND >> 4] = {rv_amoand_w, rv_amoand_d},
-    [BPF_XOR >> 4] = {rv_amoxor_w, rv_amoxor_d},
+    [BPF_ADD >> 4] = {rv_amoadd_w, rv_amoadd_d},    [BPF_OR >> 4] = {rv_amoor_w, rv_amoor_d},
+    [BPF_AND >> 4] = {rv_amoand_w, rv_amoand_d},    [BPF_XOR >> 4] = {rv_amoxor_w, rv_amoxor_d},
     [BPF_XCHG >> 4] = {rv_amoswap_w, rv_amoswap_d},
 };
 
 /* AMOs have no displacement. */
-static enum rv_reg address(struct rv_jit *j, const struct bpf_insn *insn)
+static enum rv_reg address(struct rv_jit *j, const struct ebpf_ir_op *op)
 {
-    int32_t off = insn->off;
-    enum rv_reg base = ebpf_rv_base(j, insn->dst_reg, &off, T0);
+    int32_t off = op->off;
+    enum rv_reg base = ebpf_rv_base(j, op->src1, &off, T0);
 
     if (!off)
         return base;
@@ -38,8 +38,9 @@ static enum rv_reg address(struct rv_jit *j, const struct bpf_insn *insn)
  *             fence   rw, rw
  *     done:
  *
- * Nothing in the loop is compressed: T1 and T2 are not x8 to x15. ("Eventual success of store-conditional": the loop holds
- * only what a constrained LR/SC loop may.) lr.w sign-extends, so that the expected value has to be, too.
+ * Nothing in the loop is compressed: T1 and T2 are not x8 to x15. ("Eventual success of
+ * store-conditional": the loop holds only what a constrained LR/SC loop may.) lr.w sign-extends, so
+ * that the expected value has to be, too.
  */
 static void compare_exchange(struct rv_jit *j, enum rv_reg addr, enum rv_reg src, bool wide)
 {
@@ -58,23 +59,21 @@ static void compare_exchange(struct rv_jit *j, enum rv_reg addr, enum rv_reg src
     if (wide)
         rv_mv(a, r0, T1);
     else
-        ebpf_rv_zext(a, r0, T1, 32);
+        ebpf_rv_extend(j, r0, T1, 32, false);
 }
 
-void ebpf_rv_lower_atomic(struct rv_jit *j, const struct bpf_insn *insn)
+void ebpf_rv_lower_atomic(struct rv_jit *j, const struct ebpf_ir_op *op)
 {
-    bool wide = BPF_SIZE(insn->code) == BPF_DW, fetch = insn->imm & BPF_FETCH;
-    enum rv_reg addr = address(j, insn);
-    enum rv_reg src = ebpf_rv_source(j, insn->src_reg, T4);
-    amo_form amo = insn->imm & ~(0xf0 | BPF_FETCH) ? NULL : amos[insn->imm >> 4][wide];
+    bool wide = op->size == 8, fetch = op->imm & BPF_FETCH;
+    enum rv_reg addr = address(j, op), src = ebpf_rv_source(j, op->src2, T4), rd = ZERO;
 
-    if (insn->imm == BPF_CMPXCHG) {
+    if (op->imm == BPF_CMPXCHG) {
         compare_exchange(j, addr, src, wide);
-    } else if (!amo || (fetch && insn->src_reg == BPF_REG_10) || insn->imm == (BPF_XCHG & ~BPF_FETCH)) {
-        ebpf_rv_unknown(j);
-    } else {
-        amo(&j->as, fetch ? src : ZERO, src, addr, fetch ? RV_AQRL : RV_RELAXED);
-        if (fetch && !wide)
-            ebpf_rv_zext(&j->as, src, src, 32);
+        return;
     }
+    if (op->dst != IR_NONE)
+        rd = ebpf_rv_reg(j, op->dst);
+    amos[op->imm >> 4][wide](&j->as, rd, src, addr, fetch ? RV_AQRL : RV_RELAXED);
+    if (rd != ZERO && !wide && op->ext == IR_EXT_ZERO)
+        ebpf_rv_extend(j, rd, rd, 32, false);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Jumps (RFC 9669, Jump instructions) of any distance. By reach (struct rv_place), with the instruction that
- * limits it:
+ * Jumps (RFC 9669, Jump instructions) of any distance. By reach (lower.h), with the
+ * instruction that limits it:
  *
  *           conditional                    always
  *     0     c.beqz, c.bnez   256 B         c.j             2 KiB
@@ -20,27 +20,25 @@ struct test {
 /* a > b is b < a. [operation >> 4] */
 static const struct {
     uint8_t cond;
-    bool swapped, known;
+    bool swapped;
 } conditions[16] = {
-    [BPF_JEQ >> 4] = {RV_BEQ, false, true},  [BPF_JNE >> 4] = {RV_BNE, false, true},
-    [BPF_JGT >> 4] = {RV_BLTU, true, true},  [BPF_JGE >> 4] = {RV_BGEU, false, true},
-    [BPF_JLT >> 4] = {RV_BLTU, false, true}, [BPF_JLE >> 4] = {RV_BGEU, true, true},
-    [BPF_JSGT >> 4] = {RV_BLT, true, true},  [BPF_JSGE >> 4] = {RV_BGE, false, true},
-    [BPF_JSLT >> 4] = {RV_BLT, false, true}, [BPF_JSLE >> 4] = {RV_BGE, true, true},
-    [BPF_JSET >> 4] = {RV_BNE, false, true},
+    [BPF_JEQ >> 4] = {RV_BEQ, false},  [BPF_JNE >> 4] = {RV_BNE, false}, [BPF_JGT >> 4] = {RV_BLTU, true},
+    [BPF_JGE >> 4] = {RV_BGEU, false}, [BPF_JLT >> 4] = {RV_BLTU, false}, [BPF_JLE >> 4] = {RV_BGEU, true},
+    [BPF_JSGT >> 4] = {RV_BLT, true},  [BPF_JSGE >> 4] = {RV_BGE, false}, [BPF_JSLT >> 4] = {RV_BLT, false},
+    [BPF_JSLE >> 4] = {RV_BGE, true},
 };
 
-/* ---- emitting --------------------------------------------------------------------------------------------------- */
+/* ---- emitting -------------------------------------------------------------------------------- */
 
 static void far_jump(struct rv_jit *j, int64_t distance)
 {
     rv_auipc(&j->as, T1, rv_hi(distance));
-    ebpf_rv_emit_wide(&j->as, rv_i(0, 0x67, ZERO, T1, rv_lo(distance))); /* jalr, never shorter */
+    ebpf_rv_emit_wide(&j->as, rv_i(0, RV_JALR, ZERO, T1, rv_lo(distance)));
 }
 
-static void jump(struct rv_jit *j, uint32_t target)
+static void jump(struct rv_jit *j, uint32_t label)
 {
-    int64_t distance = ebpf_rv_distance(j, target);
+    int64_t distance = ebpf_rv_distance(j, label);
     unsigned needed = ebpf_rv_near(j, distance, 12) ? 0 : ebpf_rv_near(j, distance, 21) ? 2 : 3;
 
     switch (ebpf_rv_reach(j, needed)) {
@@ -49,7 +47,7 @@ static void jump(struct rv_jit *j, uint32_t target)
         rv_jal(&j->as, ZERO, distance);
         break;
     case 2:
-        ebpf_rv_emit_wide(&j->as, rv_j(0x6f, ZERO, distance));
+        ebpf_rv_emit_wide(&j->as, rv_j(RV_JAL, ZERO, distance));
         break;
     default:
         far_jump(j, distance);
@@ -70,58 +68,61 @@ static unsigned reach_needed(const struct rv_jit *j, const struct test *test, in
     return ebpf_rv_near(j, distance - 4, 21) && ebpf_rv_near(j, distance, 21) ? 2 : 3;
 }
 
-static void branch_if(struct rv_jit *j, const struct test *test, uint32_t target)
+static void branch_if(struct rv_jit *j, const struct test *test, uint32_t label)
 {
     struct rv_asm *a = &j->as;
-    int64_t distance = ebpf_rv_distance(j, target);
+    int64_t distance = ebpf_rv_distance(j, label);
     unsigned reach = ebpf_rv_reach(j, reach_needed(j, test, distance));
-    uint32_t branch = rv_b(test->cond, 0x63, test->rs1, test->rs2, distance);
-    int64_t first = has_short_form(test) ? 2 : 4; /* length of the branch that jumps over the jump */
+    uint32_t branch = rv_b(test->cond, RV_BRANCH, test->rs1, test->rs2, distance);
+    int64_t first = has_short_form(test) ? 2 : 4; /* length of the opposite branch */
+    int64_t over = first + (reach == 2 ? 4 : 8);
 
     if (reach == 0) {
         ebpf_rv_emit(a, branch);
     } else if (reach == 1) {
         ebpf_rv_emit_wide(a, branch);
     } else {
-        ebpf_rv_emit(a, rv_b(test->cond ^ 1u, 0x63, test->rs1, test->rs2, first + (reach == 2 ? 4 : 8)));
+        ebpf_rv_emit(a, rv_b(test->cond ^ 1u, RV_BRANCH, test->rs1, test->rs2, over));
         if (reach == 2)
-            ebpf_rv_emit_wide(a, rv_j(0x6f, ZERO, distance - first));
+            ebpf_rv_emit_wide(a, rv_j(RV_JAL, ZERO, distance - first));
         else
             far_jump(j, distance - first);
     }
 }
 
-/* ---- conditions -------------------------------------------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------------------------------ */
 
 /*
  * JMP32 compares lower halves. Sign-extended to 64 bits they keep their order, signed and unsigned: in the latter case all
- * those with bit 31 set are moved up alike. An immediate is sign-extended anyway.
+ * those with bit 31 set are moved up alike. An immediate is sign-extended anyway. extended: this one is already, or needs
+ * not be.
  */
-static enum rv_reg operand(struct rv_jit *j, unsigned reg, bool wide, enum rv_reg tmp)
+static enum rv_reg operand(struct rv_jit *j, unsigned vreg, bool extended, enum rv_reg tmp)
 {
-    enum rv_reg rs = ebpf_rv_source(j, reg, tmp);
+    enum rv_reg rs = ebpf_rv_source(j, vreg, tmp);
 
-    if (wide)
+    if (extended || rs == ZERO)
         return rs;
     rv_sext_w(&j->as, tmp, rs);
     return tmp;
 }
 
 /* Compares with 1 or -1 that are compares with 0: no constant is needed then. True: done. */
-static bool against_zero(const struct bpf_insn *insn, struct test *test, enum rv_reg rs)
+static bool against_zero(const struct ebpf_ir_op *op, struct test *test, enum rv_reg rs)
 {
     static const struct {
         uint8_t op;
         int8_t imm;
         struct test test; /* A0 stands for the register */
     } rows[] = {
-        {BPF_JGT, 0, {RV_BNE, A0, ZERO}},  {BPF_JGE, 1, {RV_BNE, A0, ZERO}},  {BPF_JLE, 0, {RV_BEQ, A0, ZERO}},
-        {BPF_JLT, 1, {RV_BEQ, A0, ZERO}},  {BPF_JSGT, -1, {RV_BGE, A0, ZERO}}, {BPF_JSLE, -1, {RV_BLT, A0, ZERO}},
-        {BPF_JSGE, 1, {RV_BLT, ZERO, A0}}, {BPF_JSLT, 1, {RV_BGE, ZERO, A0}},
+        {BPF_JGT, 0, {RV_BNE, A0, ZERO}},   {BPF_JGE, 1, {RV_BNE, A0, ZERO}},
+        {BPF_JLE, 0, {RV_BEQ, A0, ZERO}},   {BPF_JLT, 1, {RV_BEQ, A0, ZERO}},
+        {BPF_JSGT, -1, {RV_BGE, A0, ZERO}}, {BPF_JSLE, -1, {RV_BLT, A0, ZERO}},
+        {BPF_JSGE, 1, {RV_BLT, ZERO, A0}},  {BPF_JSLT, 1, {RV_BGE, ZERO, A0}},
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (rows[i].op != BPF_OP(insn->code) || rows[i].imm != insn->imm)
+        if (rows[i].op != op->size || rows[i].imm != op->imm)
             continue;
         test->cond = rows[i].test.cond;
         test->rs1 = rows[i].test.rs1 == ZERO ? ZERO : rs;
@@ -131,69 +132,85 @@ static bool against_zero(const struct bpf_insn *insn, struct test *test, enum rv
     return false;
 }
 
+/* One bit that andi does not reach: it goes to the top, where a sign is looked at. */
+static bool test_bit(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rs1, struct test *test)
+{
+    uint64_t mask = (uint64_t)op->imm & (op->flags & IR_WIDE ? UINT64_MAX : UINT32_MAX);
+
+    if (!mask || mask & (mask - 1) || rv_fits(op->imm, 12))
+        return false;
+    rv_slli(&j->as, T0, rs1, 64 - rv_bit_length(mask));
+    *test = (struct test){RV_BLT, T0, ZERO};
+    return true;
+}
+
 /* a & b: bit by bit on registers as they are; for JMP32 the upper half goes. */
-static void test_bits(struct rv_jit *j, const struct bpf_insn *insn, bool wide, struct test *test)
+static void test_bits(struct rv_jit *j, const struct ebpf_ir_op *op, struct test *test)
 {
     struct rv_asm *a = &j->as;
-    enum rv_reg rs1 = ebpf_rv_source(j, insn->dst_reg, T0);
+    enum rv_reg rs1 = ebpf_rv_source(j, op->src1, T0);
+    bool imm = op->flags & IR_IMM;
 
-    if (BPF_SRC(insn->code) == BPF_X)
-        rv_and(a, T0, rs1, ebpf_rv_source(j, insn->src_reg, T1));
-    else if (rv_fits(insn->imm, 12))
-        rv_andi(a, T0, rs1, insn->imm);
+    if (imm && test_bit(j, op, rs1, test))
+        return;
+    if (!imm)
+        rv_and(a, T0, rs1, ebpf_rv_source(j, op->src2, T1));
+    else if (rv_fits(op->imm, 12))
+        rv_andi(a, T0, rs1, op->imm);
     else
-        rv_and(a, T0, rs1, ebpf_rv_constant(j, insn->imm, T1));
-    if (!wide && (BPF_SRC(insn->code) == BPF_X || insn->imm < 0))
+        rv_and(a, T0, rs1, ebpf_rv_constant(j, op->imm, T1));
+    if (!(op->flags & (IR_WIDE | IR_DIRECT)) && (!imm || op->imm < 0))
         rv_sext_w(a, T0, T0);
     *test = (struct test){RV_BNE, T0, ZERO};
 }
 
-static void compare(struct rv_jit *j, const struct bpf_insn *insn, bool wide, struct test *test)
+static void compare(struct rv_jit *j, const struct ebpf_ir_op *op, struct test *test)
 {
-    unsigned op = BPF_OP(insn->code) >> 4;
-    enum rv_reg a = operand(j, insn->dst_reg, wide, T0), b;
+    unsigned cond = op->size >> 4;
+    bool direct = op->flags & (IR_WIDE | IR_DIRECT);
+    enum rv_reg a = operand(j, op->src1, direct || (op->flags & IR_SEXT1), T0), b;
 
-    if (BPF_SRC(insn->code) == BPF_X)
-        b = operand(j, insn->src_reg, wide, T1);
-    else if (against_zero(insn, test, a))
+    if (!(op->flags & IR_IMM))
+        b = operand(j, op->src2, direct || (op->flags & IR_SEXT2), T1);
+    else if (against_zero(op, test, a))
         return;
     else
-        b = ebpf_rv_constant(j, insn->imm, T1);
-    *test = (struct test){(enum rv_cond)conditions[op].cond, conditions[op].swapped ? b : a,
-                          conditions[op].swapped ? a : b};
+        b = ebpf_rv_constant(j, op->imm, T1);
+    *test = (struct test){(enum rv_cond)conditions[cond].cond, conditions[cond].swapped ? b : a,
+                          conditions[cond].swapped ? a : b};
 }
 
-/* ---- instructions ------------------------------------------------------------------------------------------------- */
+/* ---- operations --------------------------------------------------------------------------------------------------- */
 
-static void lower_branch(struct rv_jit *j, const struct bpf_insn *insn, uint32_t target)
+/* Is there nothing but labels between here and the target? */
+static bool goes_on(const struct rv_jit *j, uint32_t label)
 {
-    bool wide = BPF_CLASS(insn->code) == BPF_JMP;
+    const struct ebpf_ir_op *target = &j->fn->ir.list.ops[j->fn->labels[label]];
+
+    if (target < j->op)
+        return false;
+    for (const struct ebpf_ir_op *op = j->op + 1; op < target; op++) {
+        if (op->code != IR_LABEL && op->code != IR_NOP)
+            return false;
+    }
+    return true;
+}
+
+void ebpf_rv_lower_branch(struct rv_jit *j, const struct ebpf_ir_op *op)
+{
     struct test test = {RV_BNE, ZERO, ZERO};
 
-    if (BPF_OP(insn->code) == BPF_JSET)
-        test_bits(j, insn, wide, &test);
+    if (goes_on(j, op->target))
+        return;
+    if (op->size == BPF_JSET)
+        test_bits(j, op, &test);
     else
-        compare(j, insn, wide, &test);
-    branch_if(j, &test, target);
+        compare(j, op, &test);
+    branch_if(j, &test, op->target);
 }
 
-void ebpf_rv_lower_jump(struct rv_jit *j, const struct bpf_insn *insn)
+void ebpf_rv_lower_jump(struct rv_jit *j, const struct ebpf_ir_op *op)
 {
-    const struct ebpf_subprog *sub = &j->code->subprogs[j->subprog];
-    bool gotol = insn->code == (BPF_JMP32 | BPF_JA), always = gotol || insn->code == (BPF_JMP | BPF_JA);
-    int64_t target = (int64_t)j->index + 1 + (gotol ? insn->imm : insn->off);
-
-    if (insn->code == (BPF_JMP | BPF_EXIT)) {
-        ebpf_rv_epilogue(j);
-    } else if (insn->code == (BPF_JMP | BPF_CALL)) {
-        ebpf_rv_lower_call(j, insn);
-    } else if ((!always && !conditions[BPF_OP(insn->code) >> 4].known) || target < sub->start || target >= sub->end) {
-        ebpf_rv_unknown(j);
-    } else if (target == (int64_t)j->index + 1) {
-        return; /* wherever it goes, it goes there */
-    } else if (always) {
-        jump(j, (uint32_t)target);
-    } else {
-        lower_branch(j, insn, (uint32_t)target);
-    }
+    if (!goes_on(j, op->target))
+        jump(j, op->target);
 }

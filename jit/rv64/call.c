@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls. Arguments are where C wants them (lower.h); a helper's result comes in a0, a function's of the program in r0's
- * register. By reach (struct rv_place): 0, 1: jal; 2: auipc, jalr; 3 (helpers only): li, jalr.
+ * Calls. Arguments are where C wants them (lower.h); a helper's result comes in a0, a function's of
+ * the program in r0's register. By reach (lower.h): 0, 1: jal; 2: auipc, jalr; 3 (helpers
+ * only): li, jalr.
  */
 #include "helpers/helper.h"
 #include "jit/rv64/lower.h"
@@ -22,12 +23,12 @@ static void call_distance(struct rv_jit *j, int64_t distance, unsigned reach)
         return;
     }
     rv_auipc(&j->as, T1, rv_hi(distance));
-    ebpf_rv_emit_wide(&j->as, rv_i(0, 0x67, RA, T1, rv_lo(distance))); /* jalr, of one length for any distance */
+    ebpf_rv_emit_wide(&j->as, rv_i(0, RV_JALR, RA, T1, rv_lo(distance))); /* of one length */
 }
 
-static void call_helper(struct rv_jit *j, const struct ebpf_helper *helper)
+/* Skips the copy of a result that nobody reads. */
+static void call_c(struct rv_jit *j, const struct ebpf_ir_op *op, uint64_t target)
 {
-    uint64_t target = (uint64_t)(uintptr_t)helper->fn;
     int64_t distance = (int64_t)(target - j->base - j->as.pos);
     uint32_t start = j->as.pos;
     unsigned reach = 3;
@@ -40,48 +41,25 @@ static void call_helper(struct rv_jit *j, const struct ebpf_helper *helper)
     else
         call_distance(j, distance, reach);
     ebpf_rv_leave_room(j, start);
-    rv_mv(&j->as, ebpf_rv_reg(j, BPF_REG_0), A0);
+    if (op->dst != IR_NONE)
+        rv_mv(&j->as, ebpf_rv_reg(j, op->dst), A0);
 }
 
-/* The function that starts at a slot: they are sorted. insn_cnt: there is none. */
-static uint32_t find_subprog(const struct ebpf_code *code, int64_t start)
-{
-    uint32_t low = 0, high = code->subprog_cnt;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (code->subprogs[middle].start < start)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < code->subprog_cnt && code->subprogs[low].start == start ? low : code->insn_cnt;
-}
-
-static void call_subprog(struct rv_jit *j, uint32_t subprog)
-{
-    int64_t distance = ebpf_rv_entry_distance(j, subprog);
-
-    call_distance(j, distance, ebpf_rv_reach(j, ebpf_rv_near(j, distance, 21) ? 0 : 2));
-}
-
-void ebpf_rv_lower_call(struct rv_jit *j, const struct bpf_insn *insn)
+void ebpf_rv_lower_call(struct rv_jit *j, const struct ebpf_ir_op *op)
 {
     const struct ebpf_helper *helper;
-    uint32_t subprog;
+    int64_t distance;
 
-    if (insn->src_reg == BPF_PSEUDO_CALL) {
-        subprog = find_subprog(j->code, (int64_t)j->index + 1 + insn->imm);
-        if (subprog == j->code->insn_cnt)
-            ebpf_rv_unknown(j);
+    if (op->code == IR_CALL_FUNC) {
+        distance = ebpf_rv_entry_distance(j, op->target);
+        call_distance(j, distance, ebpf_rv_reach(j, ebpf_rv_near(j, distance, 21) ? 0 : 2));
+    } else if (op->flags & IR_C) {
+        call_c(j, op, (uint64_t)op->imm);
+    } else {
+        helper = ebpf_helper_find((uint32_t)op->imm);
+        if (helper)
+            call_c(j, op, (uint64_t)(uintptr_t)helper->fn);
         else
-            call_subprog(j, subprog);
-        return;
+            ebpf_rv_unknown(j);
     }
-    helper = insn->src_reg ? NULL : ebpf_helper_find((uint32_t)insn->imm);
-    if (helper)
-        call_helper(j, helper);
-    else
-        ebpf_rv_unknown(j);
 }

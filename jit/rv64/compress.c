@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which 32-bit instruction is also one of 16 bits: Unprivileged ISA, chapter "C", read backwards. The emit functions
- * need not know; GNU as makes the same choices, which the encoder test compares.
+ * Which 32-bit instruction is also one of 16 bits: Unprivileged ISA, chapter "C", read backwards.
+ * The emit functions need not know; GNU as makes the same choices, which the encoder test compares.
  */
 #include "jit/rv64/asm.h"
 
@@ -37,18 +37,21 @@ static uint32_t compress_addi(const struct fields *f)
 
 static uint32_t compress_op_imm(const struct fields *f)
 {
-    uint32_t shamt = (uint32_t)f->imm & 0x3f;
+    uint32_t shamt = (uint32_t)f->imm & 0x3f, upper = (uint32_t)f->imm & 0xfc0;
 
     if (f->funct3 == 0)
         return compress_addi(f);
     if (f->rd != f->rs1 || f->rd == ZERO)
         return 0;
     if (f->funct3 == 1)
-        return shamt ? rv_c_slli(f->rd, shamt) : 0;
+        return shamt && !upper ? rv_c_slli(f->rd, shamt) : 0;
     if (!rvc_reg(f->rd))
         return 0;
-    if (f->funct3 == 5 && shamt)
-        return f->imm & 0x400 ? rv_c_srai(f->rd, shamt) : rv_c_srli(f->rd, shamt);
+    if (f->funct3 == 5) /* what else has upper bits is of Zbb or Zbs */
+        return !shamt           ? 0
+               : upper == 0x400 ? rv_c_srai(f->rd, shamt)
+               : upper == 0     ? rv_c_srli(f->rd, shamt)
+                                : 0;
     return f->funct3 == 7 && rv_fits(f->imm, 6) ? rv_c_andi(f->rd, f->imm) : 0;
 }
 
@@ -83,14 +86,18 @@ static uint32_t compress_op(const struct fields *f, bool word)
     if ((f->rd != f->rs1 && f->rd != f->rs2) || !rvc_reg(f->rd) || !rvc_reg(other))
         return 0;
     if (word)
-        return f->funct3 ? 0 : f->funct7 == 0 ? rv_c_addw(f->rd, other) :
-               f->funct7 == 0x20 && !swapped ? rv_c_subw(f->rd, other) : 0;
+        return f->funct3                       ? 0
+               : f->funct7 == 0                ? rv_c_addw(f->rd, other)
+               : f->funct7 == 0x20 && !swapped ? rv_c_subw(f->rd, other)
+                                               : 0;
     if (f->funct7 == 0x20)
         return f->funct3 == 0 && !swapped ? rv_c_sub(f->rd, other) : 0;
     if (f->funct7)
         return 0;
-    return f->funct3 == 4 ? rv_c_xor(f->rd, other) : f->funct3 == 6 ? rv_c_or(f->rd, other) :
-           f->funct3 == 7 ? rv_c_and(f->rd, other) : 0;
+    return f->funct3 == 4   ? rv_c_xor(f->rd, other)
+           : f->funct3 == 6 ? rv_c_or(f->rd, other)
+           : f->funct3 == 7 ? rv_c_and(f->rd, other)
+                            : 0;
 }
 
 static uint32_t compress_load(const struct fields *f)
@@ -130,8 +137,9 @@ static uint32_t compress_store(const struct fields *f)
 
 static uint32_t compress_branch(const struct fields *f, uint32_t word)
 {
-    int32_t offset = (int32_t)(word & 0x80000000u) >> 19 | (int32_t)(rv_bits(word, 7, 7, 11) |
-                     rv_bits(word, 30, 25, 5) | rv_bits(word, 11, 8, 1));
+    int32_t offset =
+        (int32_t)(word & 0x80000000u) >> 19 |
+        (int32_t)(rv_bits(word, 7, 7, 11) | rv_bits(word, 30, 25, 5) | rv_bits(word, 11, 8, 1));
 
     if (f->funct3 > RV_BNE || f->rs2 != ZERO || !rvc_reg(f->rs1) || !rv_fits(offset, 9))
         return 0;
@@ -140,8 +148,9 @@ static uint32_t compress_branch(const struct fields *f, uint32_t word)
 
 static uint32_t compress_jal(const struct fields *f, uint32_t word)
 {
-    int32_t offset = (int32_t)(word & 0x80000000u) >> 11 | (int32_t)(rv_bits(word, 19, 12, 12) |
-                     rv_bits(word, 20, 20, 11) | rv_bits(word, 30, 21, 1));
+    int32_t offset =
+        (int32_t)(word & 0x80000000u) >> 11 |
+        (int32_t)(rv_bits(word, 19, 12, 12) | rv_bits(word, 20, 20, 11) | rv_bits(word, 30, 21, 1));
 
     return f->rd == ZERO && rv_fits(offset, 12) ? rv_c_j(offset) : 0;
 }
@@ -174,7 +183,7 @@ uint32_t ebpf_rv_compress(uint32_t word)
     switch (word & 0x7f) {
     case 0x03:
         return compress_load(&f);
-    case 0x13:
+    case RV_OP_IMM:
         return compress_op_imm(&f);
     case 0x1b:
         return compress_op_imm_32(&f);
@@ -186,11 +195,11 @@ uint32_t ebpf_rv_compress(uint32_t word)
         return compress_lui(&f, word);
     case 0x3b:
         return compress_op(&f, true);
-    case 0x63:
+    case RV_BRANCH:
         return compress_branch(&f, word);
-    case 0x67:
+    case RV_JALR:
         return compress_jalr(&f);
-    case 0x6f:
+    case RV_JAL:
         return compress_jal(&f, word);
     default:
         return 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RV64IMAC instruction words, written as the RISC-V Unprivileged ISA (chapters "RV32I", "RV64I", "M", "A", "C" and the
- * instruction set listings) writes them: one row per instruction, one function per format. Nothing here knows BPF.
+ * RV64IMAC instruction words, written as the RISC-V Unprivileged ISA (chapters "RV32I", "RV64I",
+ * "M", "A", "C" and the instruction set listings) writes them: one row per instruction, one
+ * function per format. Nothing here knows BPF.
  *
- * The rows make the emit functions of asm.h and the test against GNU as (tests/suites/encoder.sh): a row that is
- * added is tested. A '_' in a name is a '.' of the mnemonic.
+ * The rows make the emit functions of asm.h and the test against GNU as (tests/suites/encoder.sh):
+ * a row that is added is tested. A '_' in a name is a '.' of the mnemonic.
  */
 #ifndef EBPF_JIT_RV64_ENCODE_H
 #define EBPF_JIT_RV64_ENCODE_H
@@ -12,13 +13,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* clang-format off */
 /* psABI names */
 enum rv_reg {
     ZERO, RA, SP, GP, TP, T0, T1, T2, S0, S1, A0, A1, A2, A3, A4, A5,
     A6, A7, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, T3, T4, T5, T6,
 };
 
-/* ---- rows ------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /*  name        funct7  funct3  opcode */
 #define RV_R_TYPE(X)                                                                               \
@@ -50,6 +52,26 @@ enum rv_reg {
     X(remw,     0x01,   6,      0x3b)                                                              \
     X(remuw,    0x01,   7,      0x3b)
 
+/* Chapter "B" (Zba, Zbb, Zbs), for harts that have them.
+ *  name        funct7  funct3  opcode */
+#define RV_R_TYPE_B(X)                                                                             \
+    X(add_uw,   0x04,   0,      0x3b)                                                              \
+    X(sh1add,   0x10,   2,      0x33)                                                              \
+    X(sh2add,   0x10,   4,      0x33)                                                              \
+    X(sh3add,   0x10,   6,      0x33)                                                              \
+    X(andn,     0x20,   7,      0x33)                                                              \
+    X(ror,      0x30,   5,      0x33)                                                              \
+    X(rorw,     0x30,   5,      0x3b)                                                              \
+    X(bext,     0x24,   5,      0x33)
+
+/* One operand only.
+ *  name        funct12 funct3  opcode */
+#define RV_UNARY_B(X)                                                                              \
+    X(sext_b,   0x604,  1,      0x13)                                                              \
+    X(sext_h,   0x605,  1,      0x13)                                                              \
+    X(zext_h,   0x080,  4,      0x3b)                                                              \
+    X(rev8,     0x6b8,  5,      0x13)
+
 /*  name        funct3  opcode */
 #define RV_I_TYPE(X)                                                                               \
     X(addi,     0,      0x13)                                                                      \
@@ -69,6 +91,11 @@ enum rv_reg {
     X(slliw,    0x000,  1,      0x1b,   5)                                                         \
     X(srliw,    0x000,  5,      0x1b,   5)                                                         \
     X(sraiw,    0x400,  5,      0x1b,   5)
+
+#define RV_SHIFT_TYPE_B(X)                                                                         \
+    X(rori,     0x600,  5,      0x13,   6)                                                         \
+    X(roriw,    0x600,  5,      0x1b,   5)                                                         \
+    X(bexti,    0x480,  5,      0x13,   6)
 
 /* I-type whose assembler syntax is rd, imm(rs1).
  *  name        funct3  opcode */
@@ -130,12 +157,17 @@ enum rv_reg {
     X(lr_w,      0x02,  2)                                                                         \
     X(lr_d,      0x02,  3)
 
+/* clang-format on */
+
+/* Major opcodes that are also used by name. */
+enum rv_opcode { RV_OP_IMM = 0x13, RV_BRANCH = 0x63, RV_JALR = 0x67, RV_JAL = 0x6f };
+
 enum rv_order { RV_RELAXED = 0, RV_RL = 1, RV_AQ = 2, RV_AQRL = 3 };
 
 /* The funct3 of every branch, by name: RV_BEQ, ... */
 enum rv_cond { RV_BEQ = 0, RV_BNE = 1, RV_BLT = 4, RV_BGE = 5, RV_BLTU = 6, RV_BGEU = 7 };
 
-/* ---- formats ------------------------------------------------------------------------------------------------ */
+/* ---- formats --------------------------------------------------------------------------------- */
 
 /* imm[hi:lo] put at bit `at`: how the manual's pictures say where an immediate's bits go. */
 static inline uint32_t rv_bits(int64_t imm, unsigned hi, unsigned lo, unsigned at)
@@ -143,27 +175,33 @@ static inline uint32_t rv_bits(int64_t imm, unsigned hi, unsigned lo, unsigned a
     return ((uint32_t)((uint64_t)imm >> lo) & ((2u << (hi - lo)) - 1u)) << at;
 }
 
-static inline uint32_t rv_r(uint32_t funct7, uint32_t funct3, uint32_t opcode, enum rv_reg rd, enum rv_reg rs1,
-                            enum rv_reg rs2)
+static inline uint32_t rv_r(uint32_t funct7, uint32_t funct3, uint32_t opcode, enum rv_reg rd,
+                            enum rv_reg rs1, enum rv_reg rs2)
 {
-    return funct7 << 25 | (uint32_t)rs2 << 20 | (uint32_t)rs1 << 15 | funct3 << 12 | (uint32_t)rd << 7 | opcode;
+    return funct7 << 25 | (uint32_t)rs2 << 20 | (uint32_t)rs1 << 15 | funct3 << 12 |
+           (uint32_t)rd << 7 | opcode;
 }
 
-static inline uint32_t rv_i(uint32_t funct3, uint32_t opcode, enum rv_reg rd, enum rv_reg rs1, int64_t imm)
+static inline uint32_t rv_i(uint32_t funct3, uint32_t opcode, enum rv_reg rd, enum rv_reg rs1,
+                            int64_t imm)
 {
-    return rv_bits(imm, 11, 0, 20) | (uint32_t)rs1 << 15 | funct3 << 12 | (uint32_t)rd << 7 | opcode;
+    return rv_bits(imm, 11, 0, 20) | (uint32_t)rs1 << 15 | funct3 << 12 | (uint32_t)rd << 7 |
+           opcode;
 }
 
-static inline uint32_t rv_s(uint32_t funct3, uint32_t opcode, enum rv_reg rs2, int64_t imm, enum rv_reg rs1)
+static inline uint32_t rv_s(uint32_t funct3, uint32_t opcode, enum rv_reg rs2, int64_t imm,
+                            enum rv_reg rs1)
 {
     return rv_bits(imm, 11, 5, 25) | (uint32_t)rs2 << 20 | (uint32_t)rs1 << 15 | funct3 << 12 |
            rv_bits(imm, 4, 0, 7) | opcode;
 }
 
-static inline uint32_t rv_b(uint32_t funct3, uint32_t opcode, enum rv_reg rs1, enum rv_reg rs2, int64_t imm)
+static inline uint32_t rv_b(uint32_t funct3, uint32_t opcode, enum rv_reg rs1, enum rv_reg rs2,
+                            int64_t imm)
 {
-    return rv_bits(imm, 12, 12, 31) | rv_bits(imm, 10, 5, 25) | (uint32_t)rs2 << 20 | (uint32_t)rs1 << 15 |
-           funct3 << 12 | rv_bits(imm, 4, 1, 8) | rv_bits(imm, 11, 11, 7) | opcode;
+    return rv_bits(imm, 12, 12, 31) | rv_bits(imm, 10, 5, 25) | (uint32_t)rs2 << 20 |
+           (uint32_t)rs1 << 15 | funct3 << 12 | rv_bits(imm, 4, 1, 8) | rv_bits(imm, 11, 11, 7) |
+           opcode;
 }
 
 static inline uint32_t rv_u(uint32_t opcode, enum rv_reg rd, int64_t imm20)
@@ -186,7 +224,7 @@ static inline bool rv_fits(int64_t value, unsigned bits)
     return value >= -((int64_t)1 << (bits - 1)) && value < (int64_t)1 << (bits - 1);
 }
 
-/* ---- the compressed instructions (chapter "C") -------------------------------------------------------------- */
+/* ---- the compressed instructions (chapter "C") ----------------------------------------------- */
 
 /* x8 to x15, which the three-bit fields can name */
 static inline bool rvc_reg(enum rv_reg reg)
@@ -194,6 +232,7 @@ static inline bool rvc_reg(enum rv_reg reg)
     return reg >= S0 && reg <= A5;
 }
 
+/* clang-format off */
 /* Rows by format; imm_*: the function that spreads the immediate, see below.
  *  name         funct3  op   rd, imm */
 #define RVC_CI_TYPE(X)                                                                             \
@@ -259,6 +298,8 @@ static inline bool rvc_reg(enum rv_reg reg)
 #define RVC_CJ_TYPE(X)                                                                             \
     X(c_j,        5,     1)
 
+/* clang-format on */
+
 /* How immediates are spread, e.g. c.lwsp: offset[5] at bit 12, offset[4:2|7:6] at bits 6:2. */
 static inline uint32_t rvc_imm6(int64_t imm)
 {
@@ -267,8 +308,8 @@ static inline uint32_t rvc_imm6(int64_t imm)
 
 static inline uint32_t rvc_imm_addi16sp(int64_t imm)
 {
-    return rv_bits(imm, 9, 9, 12) | rv_bits(imm, 4, 4, 6) | rv_bits(imm, 6, 6, 5) | rv_bits(imm, 8, 7, 3) |
-           rv_bits(imm, 5, 5, 2);
+    return rv_bits(imm, 9, 9, 12) | rv_bits(imm, 4, 4, 6) | rv_bits(imm, 6, 6, 5) |
+           rv_bits(imm, 8, 7, 3) | rv_bits(imm, 5, 5, 2);
 }
 
 static inline uint32_t rvc_imm_lwsp(int64_t imm)
@@ -293,7 +334,8 @@ static inline uint32_t rvc_imm_sdsp(int64_t imm)
 
 static inline uint32_t rvc_imm_addi4spn(int64_t imm)
 {
-    return rv_bits(imm, 5, 4, 11) | rv_bits(imm, 9, 6, 7) | rv_bits(imm, 2, 2, 6) | rv_bits(imm, 3, 3, 5);
+    return rv_bits(imm, 5, 4, 11) | rv_bits(imm, 9, 6, 7) | rv_bits(imm, 2, 2, 6) |
+           rv_bits(imm, 3, 3, 5);
 }
 
 static inline uint32_t rvc_imm_lw(int64_t imm)
@@ -308,87 +350,89 @@ static inline uint32_t rvc_imm_ld(int64_t imm)
 
 static inline uint32_t rvc_imm_b(int64_t imm)
 {
-    return rv_bits(imm, 8, 8, 12) | rv_bits(imm, 4, 3, 10) | rv_bits(imm, 7, 6, 5) | rv_bits(imm, 2, 1, 3) |
-           rv_bits(imm, 5, 5, 2);
+    return rv_bits(imm, 8, 8, 12) | rv_bits(imm, 4, 3, 10) | rv_bits(imm, 7, 6, 5) |
+           rv_bits(imm, 2, 1, 3) | rv_bits(imm, 5, 5, 2);
 }
 
 static inline uint32_t rvc_imm_j(int64_t imm)
 {
-    return rv_bits(imm, 11, 11, 12) | rv_bits(imm, 4, 4, 11) | rv_bits(imm, 9, 8, 9) | rv_bits(imm, 10, 10, 8) |
-           rv_bits(imm, 6, 6, 7) | rv_bits(imm, 7, 7, 6) | rv_bits(imm, 3, 1, 3) | rv_bits(imm, 5, 5, 2);
+    return rv_bits(imm, 11, 11, 12) | rv_bits(imm, 4, 4, 11) | rv_bits(imm, 9, 8, 9) |
+           rv_bits(imm, 10, 10, 8) | rv_bits(imm, 6, 6, 7) | rv_bits(imm, 7, 7, 6) |
+           rv_bits(imm, 3, 1, 3) | rv_bits(imm, 5, 5, 2);
 }
 
-/* rv_c_add(rd, rs2), ...: the words. Three-bit register fields hold the register's number minus 8. */
-#define RVC_CI(name, funct3, op, spread)                                                           \
-    static inline uint32_t rv_##name(enum rv_reg rd, int64_t imm)                                  \
-    {                                                                                              \
-        return (uint32_t)(funct3) << 13 | spread(imm) | (uint32_t)rd << 7 | (op);                  \
+/* rv_c_add(rd, rs2), ...: the words. Three-bit register fields hold the register's number minus
+ * 8. */
+#define RVC_CI(name, funct3, op, spread)                                          \
+    static inline uint32_t rv_##name(enum rv_reg rd, int64_t imm)                 \
+    {                                                                             \
+        return (uint32_t)(funct3) << 13 | spread(imm) | (uint32_t)rd << 7 | (op); \
     }
 RVC_CI_TYPE(RVC_CI)
 
-#define RVC_CSS(name, funct3, op, spread)                                                          \
-    static inline uint32_t rv_##name(enum rv_reg rs2, int64_t imm)                                 \
-    {                                                                                              \
-        return (uint32_t)(funct3) << 13 | spread(imm) | (uint32_t)rs2 << 2 | (op);                 \
+#define RVC_CSS(name, funct3, op, spread)                                          \
+    static inline uint32_t rv_##name(enum rv_reg rs2, int64_t imm)                 \
+    {                                                                              \
+        return (uint32_t)(funct3) << 13 | spread(imm) | (uint32_t)rs2 << 2 | (op); \
     }
 RVC_CSS_TYPE(RVC_CSS)
 
-#define RVC_CIW(name, funct3, op, spread)                                                          \
-    static inline uint32_t rv_##name(enum rv_reg rd, int64_t imm)                                  \
-    {                                                                                              \
-        return (uint32_t)(funct3) << 13 | spread(imm) | (uint32_t)(rd - S0) << 2 | (op);           \
+#define RVC_CIW(name, funct3, op, spread)                                                \
+    static inline uint32_t rv_##name(enum rv_reg rd, int64_t imm)                        \
+    {                                                                                    \
+        return (uint32_t)(funct3) << 13 | spread(imm) | (uint32_t)(rd - S0) << 2 | (op); \
     }
 RVC_CIW_TYPE(RVC_CIW)
 
-#define RVC_CL(name, funct3, op, spread)                                                           \
-    static inline uint32_t rv_##name(enum rv_reg reg, int64_t imm, enum rv_reg rs1)                \
-    {                                                                                              \
-        return (uint32_t)(funct3) << 13 | spread(imm) | (uint32_t)(rs1 - S0) << 7 |                \
-               (uint32_t)(reg - S0) << 2 | (op);                                                   \
+#define RVC_CL(name, funct3, op, spread)                                            \
+    static inline uint32_t rv_##name(enum rv_reg reg, int64_t imm, enum rv_reg rs1) \
+    {                                                                               \
+        return (uint32_t)(funct3) << 13 | spread(imm) | (uint32_t)(rs1 - S0) << 7 | \
+               (uint32_t)(reg - S0) << 2 | (op);                                    \
     }
 RVC_CL_TYPE(RVC_CL)
 
-#define RVC_CR(name, funct4, op)                                                                   \
-    static inline uint32_t rv_##name(enum rv_reg rd, enum rv_reg rs2)                              \
-    {                                                                                              \
-        return (uint32_t)(funct4) << 12 | (uint32_t)rd << 7 | (uint32_t)rs2 << 2 | (op);           \
+#define RVC_CR(name, funct4, op)                                                         \
+    static inline uint32_t rv_##name(enum rv_reg rd, enum rv_reg rs2)                    \
+    {                                                                                    \
+        return (uint32_t)(funct4) << 12 | (uint32_t)rd << 7 | (uint32_t)rs2 << 2 | (op); \
     }
 RVC_CR_TYPE(RVC_CR)
 
-#define RVC_CRJ(name, funct4, op)                                                                  \
-    static inline uint32_t rv_##name(enum rv_reg rs1)                                              \
-    {                                                                                              \
-        return (uint32_t)(funct4) << 12 | (uint32_t)rs1 << 7 | (op);                               \
+#define RVC_CRJ(name, funct4, op)                                    \
+    static inline uint32_t rv_##name(enum rv_reg rs1)                \
+    {                                                                \
+        return (uint32_t)(funct4) << 12 | (uint32_t)rs1 << 7 | (op); \
     }
 RVC_CR_JUMP(RVC_CRJ)
 
-#define RVC_CA(name, funct6, funct2, op)                                                           \
-    static inline uint32_t rv_##name(enum rv_reg rd, enum rv_reg rs2)                              \
-    {                                                                                              \
-        return (uint32_t)(funct6) << 10 | (uint32_t)(rd - S0) << 7 | (uint32_t)(funct2) << 5 |     \
-               (uint32_t)(rs2 - S0) << 2 | (op);                                                   \
+#define RVC_CA(name, funct6, funct2, op)                                                       \
+    static inline uint32_t rv_##name(enum rv_reg rd, enum rv_reg rs2)                          \
+    {                                                                                          \
+        return (uint32_t)(funct6) << 10 | (uint32_t)(rd - S0) << 7 | (uint32_t)(funct2) << 5 | \
+               (uint32_t)(rs2 - S0) << 2 | (op);                                               \
     }
 RVC_CA_TYPE(RVC_CA)
 
-#define RVC_CBI(name, funct3, funct2, op)                                                          \
-    static inline uint32_t rv_##name(enum rv_reg rd, int64_t imm)                                  \
-    {                                                                                              \
-        return (uint32_t)(funct3) << 13 | rvc_imm6(imm) | (uint32_t)(funct2) << 10 |               \
-               (uint32_t)(rd - S0) << 7 | (op);                                                    \
+#define RVC_CBI(name, funct3, funct2, op)                                            \
+    static inline uint32_t rv_##name(enum rv_reg rd, int64_t imm)                    \
+    {                                                                                \
+        return (uint32_t)(funct3) << 13 | rvc_imm6(imm) | (uint32_t)(funct2) << 10 | \
+               (uint32_t)(rd - S0) << 7 | (op);                                      \
     }
 RVC_CB_ALU(RVC_CBI)
 
-#define RVC_CB(name, funct3, op)                                                                   \
-    static inline uint32_t rv_##name(enum rv_reg rs1, int64_t imm)                                 \
-    {                                                                                              \
-        return (uint32_t)(funct3) << 13 | rvc_imm_b(imm) | (uint32_t)(rs1 - S0) << 7 | (op);       \
+#define RVC_CB(name, funct3, op)                                                             \
+    static inline uint32_t rv_##name(enum rv_reg rs1, int64_t imm)                           \
+    {                                                                                        \
+        return (uint32_t)(funct3) << 13 | rvc_imm_b(imm) | (uint32_t)(rs1 - S0) << 7 | (op); \
     }
 RVC_CB_TYPE(RVC_CB)
 
-#define RVC_CJ(name, funct3, op)                                                                   \
-    static inline uint32_t rv_##name(int64_t imm)                                                  \
-    {                                                                                              \
-        return (uint32_t)(funct3) << 13 | rvc_imm_j(imm) | (op);                                   \
+#define RVC_CJ(name, funct3, op)                                 \
+    static inline uint32_t rv_##name(int64_t imm)                \
+    {                                                            \
+        return (uint32_t)(funct3) << 13 | rvc_imm_j(imm) | (op); \
     }
 RVC_CJ_TYPE(RVC_CJ)
 

@@ -3,97 +3,107 @@
 #include "jit/rv64/lower.h"
 #include "src/base/bits.h"
 
-/* What one instruction asks of the frame: r10's displacement where it is the base of an access (0: not used), the whole
- * stack where the address itself goes anywhere else. */
-static uint32_t stack_needed(const struct bpf_insn *insn)
-{
-    unsigned cls = BPF_CLASS(insn->code);
-    bool load = cls == BPF_LDX, store = cls == BPF_ST || cls == BPF_STX;
-    bool base = load ? insn->src_reg == BPF_REG_10 : store && insn->dst_reg == BPF_REG_10;
-    bool other = load || cls == BPF_ST ? false : insn->src_reg == BPF_REG_10 ||
-                 (!store && insn->dst_reg == BPF_REG_10);
+#define CALLEE_SAVED 0x0ffc0300u /* s0, s1, s2 to s11; psABI, Integer Register Convention */
 
-    if (other || (base && (insn->off >= 0 || insn->off < -(int)EBPF_FRAME_SIZE)))
-        return EBPF_FRAME_SIZE;
-    return base ? (uint32_t)-insn->off : 0;
-}
-
-/* The register that an instruction writes, r0 where it is none that a function has to save. */
-static unsigned written(const struct bpf_insn *insn)
+/* What one operation asks of the frame: r10's displacement where it is the base of an access or of an address (0: not
+ * used), all of it where the address goes anywhere else. */
+static uint32_t stack_needed(const struct ebpf_ir_fn *ir, const struct ebpf_ir_op *op)
 {
-    switch (BPF_CLASS(insn->code)) {
-    case BPF_LD:
-    case BPF_LDX:
-    case BPF_ALU:
-    case BPF_ALU64:
-        return insn->dst_reg;
-    case BPF_STX:
-        return BPF_MODE(insn->code) == BPF_ATOMIC && (insn->imm & BPF_FETCH) ? insn->src_reg : BPF_REG_0;
-    default:
-        return BPF_REG_0;
-    }
+    bool memory = op->code == IR_LOAD || op->code == IR_STORE || op->code == IR_ATOMIC;
+    bool value = op->code == IR_STORE || op->code == IR_ATOMIC ? !(op->flags & IR_IMM) && op->src2 == IR_FP : false;
+
+    if (!(ebpf_ir_reads(op) & IR_BIT(IR_FP)))
+        return 0;
+    if (!memory || value || op->off >= 0 || op->off < -(int32_t)ir->stack)
+        return ir->stack;
+    return (uint32_t)-op->off;
 }
 
 static unsigned saved_count(const struct rv_frame *frame)
 {
     unsigned count = frame->calls;
 
-    for (unsigned n = 0; n < 4; n++)
-        count += frame->saved >> n & 1;
+    for (uint32_t left = frame->saved; left; left &= left - 1)
+        count++;
     return count;
 }
 
-void ebpf_rv_frame_plan(const struct ebpf_code *code, const struct ebpf_subprog *sub, struct rv_frame *frame)
+void ebpf_rv_frame_plan(struct rv_fn *fn)
 {
+    struct rv_frame *frame = &fn->frame;
     uint32_t stack = 0;
+    uint64_t written = 0;
 
     memset(frame, 0, sizeof(*frame));
-    for (uint32_t i = sub->start; i < sub->end; i++) {
-        const struct bpf_insn *insn = &code->insns[i];
-        uint32_t needed = stack_needed(insn);
-        unsigned reg = written(insn);
+    for (uint32_t i = 0; i < fn->ir.list.cnt; i++) {
+        const struct ebpf_ir_op *op = &fn->ir.list.ops[i];
+        uint32_t needed = stack_needed(&fn->ir, op);
 
         stack = needed > stack ? needed : stack;
-        if (reg >= BPF_REG_6 && reg <= BPF_REG_9)
-            frame->saved |= (uint8_t)(1u << (reg - BPF_REG_6));
-        frame->calls |= insn->code == (BPF_JMP | BPF_CALL);
+        written |= ebpf_ir_writes(op);
+        frame->calls |= ebpf_ir_is_call(op);
+    }
+    for (unsigned v = 0; v < IR_NONE; v++) {
+        if (v != IR_FP && written >> v & 1)
+            frame->saved |= (uint32_t)1 << fn->regs[v] & CALLEE_SAVED;
     }
     frame->fp = (uint16_t)EBPF_ROUND_UP(stack, 8u);
     frame->size = (uint16_t)EBPF_ROUND_UP(frame->fp + 8u * saved_count(frame), 16u);
 }
 
 /* sd or ld of everything saved, from the top of the frame downwards. */
-static void each_saved(struct rv_jit *j, void (*access)(struct rv_asm *, enum rv_reg, int64_t, enum rv_reg))
+static void each_saved(struct rv_jit *j, int64_t at, void (*access)(struct rv_asm *, enum rv_reg, int64_t, enum rv_reg))
 {
-    const struct rv_frame *frame = &j->frames[j->subprog];
-    int64_t at = frame->size;
+    const struct rv_frame *frame = &j->fn->frame;
 
     if (frame->calls)
         access(&j->as, RA, at -= 8, SP);
-    for (unsigned n = 0; n < 4; n++) {
-        if (frame->saved & 1u << n)
-            access(&j->as, ebpf_rv_reg(j, BPF_REG_6 + n), at -= 8, SP);
+    for (unsigned n = 0; n < 32; n++) {
+        if (frame->saved >> n & 1)
+            access(&j->as, (enum rv_reg)n, at -= 8, SP);
     }
+}
+
+/* A frame of inlined functions may be more than an immediate reaches: first the saved registers' part, then the rest. */
+#define STEP 2032
+
+static void move_sp(struct rv_jit *j, int64_t by)
+{
+    for (; by > STEP; by -= STEP)
+        rv_addi(&j->as, SP, SP, STEP);
+    for (; by < -STEP; by += STEP)
+        rv_addi(&j->as, SP, SP, -STEP);
+    if (by)
+        rv_addi(&j->as, SP, SP, by);
 }
 
 void ebpf_rv_prologue(struct rv_jit *j)
 {
-    const struct rv_frame *frame = &j->frames[j->subprog];
+    int64_t size = j->fn->frame.size, first = size < STEP ? size : STEP;
 
-    if (frame->size)
-        rv_addi(&j->as, SP, SP, -(int64_t)frame->size);
-    each_saved(j, rv_sd);
+    move_sp(j, -first);
+    each_saved(j, first, rv_sd);
+    move_sp(j, first - size);
+}
+
+void ebpf_rv_restore(struct rv_jit *j)
+{
+    int64_t size = j->fn->frame.size, first = size < STEP ? size : STEP;
+
+    move_sp(j, size - first);
+    each_saved(j, first, rv_ld);
+    move_sp(j, first);
 }
 
 /* The result is in r0's own register for the program's other functions; C expects the main function's in a0. */
-void ebpf_rv_epilogue(struct rv_jit *j)
+void ebpf_rv_lower_exit(struct rv_jit *j, const struct ebpf_ir_op *op)
 {
-    const struct rv_frame *frame = &j->frames[j->subprog];
+    enum rv_reg result = j->fn->ir.subprog == 0 ? A0 : A5;
 
-    each_saved(j, rv_ld);
-    if (frame->size)
-        rv_addi(&j->as, SP, SP, frame->size);
-    if (j->subprog == 0)
-        rv_mv(&j->as, A0, ebpf_rv_reg(j, BPF_REG_0));
+    if (op->flags & IR_IMM)
+        ebpf_rv_li(&j->as, result, (uint64_t)op->imm);
+    else
+        rv_mv(&j->as, result, ebpf_rv_source(j, op->src1, result));
+    ebpf_rv_restore(j);
     rv_jalr(&j->as, ZERO, 0, RA);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The passes over a program, and what all instructions need: registers, constants, distances. See lower.h. */
+/* The passes over a program, and what all operations need: registers, constants, distances. See lower.h. */
 #include "jit/rv64/lower.h"
 
 #include "src/base/bits.h"
@@ -11,21 +11,21 @@ void ebpf_rv_unknown(struct rv_jit *j)
 
 /* ---- registers and constants ------------------------------------------------------------------------------ */
 
-enum rv_reg ebpf_rv_reg(struct rv_jit *j, unsigned reg)
+enum rv_reg ebpf_rv_reg(struct rv_jit *j, unsigned vreg)
 {
-    static const uint8_t map[] = {A5, A0, A1, A2, A3, A4, S0, S1, S2, S3}; /* r0 to r9 */
-
-    if (reg < EBPF_ARRAY_SIZE(map))
-        return (enum rv_reg)map[reg];
+    if (vreg != IR_FP && vreg < IR_NONE)
+        return (enum rv_reg)j->fn->regs[vreg];
     ebpf_rv_unknown(j);
     return ZERO;
 }
 
-enum rv_reg ebpf_rv_source(struct rv_jit *j, unsigned reg, enum rv_reg tmp)
+enum rv_reg ebpf_rv_source(struct rv_jit *j, unsigned vreg, enum rv_reg tmp)
 {
-    if (reg != BPF_REG_10)
-        return ebpf_rv_reg(j, reg);
-    rv_addi(&j->as, tmp, SP, j->frames[j->subprog].fp);
+    if (vreg == IR_ZERO)
+        return ZERO;
+    if (vreg != IR_FP)
+        return ebpf_rv_reg(j, vreg);
+    rv_addi(&j->as, tmp, SP, j->fn->frame.fp);
     return tmp;
 }
 
@@ -37,17 +37,33 @@ enum rv_reg ebpf_rv_constant(struct rv_jit *j, int64_t imm, enum rv_reg tmp)
     return tmp;
 }
 
+enum rv_reg ebpf_rv_base(struct rv_jit *j, unsigned base, int32_t *off, enum rv_reg tmp)
+{
+    enum rv_reg reg = SP;
+    int64_t hi;
+
+    if (base == IR_FP)
+        *off += j->fn->frame.fp;
+    else
+        reg = ebpf_rv_source(j, base, tmp);
+    if (rv_fits(*off, 12))
+        return reg;
+    hi = rv_hi(*off);
+    *off = (int32_t)rv_lo(*off);
+    rv_lui(&j->as, tmp, hi >= 1 << 19 ? hi - (1 << 20) : hi);
+    rv_add(&j->as, tmp, tmp, reg);
+    return tmp;
+}
+
 /* ---- reach ------------------------------------------------------------------------------------------------ */
 
 unsigned ebpf_rv_reach(struct rv_jit *j, unsigned needed)
 {
-    struct rv_place *place = &j->places[j->index];
-
-    if (needed > place->reach) {
-        place->reach = needed & RV_REACH_MAX;
+    if (needed > j->op->reach) {
+        j->op->reach = needed & RV_REACH_MAX;
         j->changed = true;
     }
-    return place->reach;
+    return j->op->reach;
 }
 
 bool ebpf_rv_near(const struct rv_jit *j, int64_t distance, unsigned bits)
@@ -69,16 +85,19 @@ void ebpf_rv_leave_room(struct rv_jit *j, uint32_t start)
 }
 
 /* Positions behind the current one are those of the last pass, and will be later by at least what this one is. */
-int64_t ebpf_rv_distance(const struct rv_jit *j, uint32_t target)
+int64_t ebpf_rv_distance(const struct rv_jit *j, uint32_t label)
 {
-    int64_t at = 2 * (int64_t)j->places[target].half;
+    uint32_t index = j->fn->labels[label];
+    bool ahead = index > (uint32_t)(j->op - j->fn->ir.list.ops);
 
-    return at + (target > j->index ? j->moved : 0) - (int64_t)j->as.pos;
+    return j->fn->places[index] + (ahead ? j->moved : 0) - (int64_t)j->as.pos;
 }
 
 int64_t ebpf_rv_entry_distance(const struct rv_jit *j, uint32_t subprog)
 {
-    return (int64_t)j->frames[subprog].entry + (subprog > j->subprog ? j->moved : 0) - (int64_t)j->as.pos;
+    const struct rv_fn *fn = &j->fns[subprog];
+
+    return (int64_t)fn->frame.entry + (fn > j->fn ? j->moved : 0) - (int64_t)j->as.pos;
 }
 
 /* Reach 0: auipc gets there. 3: it does not. */
@@ -98,64 +117,80 @@ void ebpf_rv_address(struct rv_jit *j, enum rv_reg rd, uint64_t value)
     ebpf_rv_emit_wide(&j->as, rv_i(0, 0x13, rd, rd, rv_lo(distance))); /* addi, of one length for any distance */
 }
 
-/* ---- instructions ------------------------------------------------------------------------------------------ */
+/* ---- operations --------------------------------------------------------------------------------------------- */
 
-/* RFC 9669, 64-bit immediate instructions: what src_reg 1 and 2 mean is an address by now, see prog.h. Others
- * (4: address of a function of the program) are unknown. */
-static void lower_ld(struct rv_jit *j, const struct bpf_insn *insn)
+static void lower_nothing(struct rv_jit *j, const struct ebpf_ir_op *op)
 {
-    enum rv_reg rd = ebpf_rv_reg(j, insn->dst_reg);
-
-    if (insn->code != (BPF_LD | BPF_IMM | BPF_DW) || insn->src_reg > BPF_PSEUDO_MAP_VALUE ||
-        j->index + 1 >= j->code->subprogs[j->subprog].end) {
-        ebpf_rv_unknown(j);
-        return;
-    }
-    ebpf_rv_address(j, rd, ebpf_insn_imm64(insn));
+    (void)j;
+    (void)op;
 }
 
-static void (*const classes[8])(struct rv_jit *, const struct bpf_insn *) = {
-    [BPF_LD] = lower_ld,
-    [BPF_LDX] = ebpf_rv_lower_load,
-    [BPF_ST] = ebpf_rv_lower_store,
-    [BPF_STX] = ebpf_rv_lower_store,
-    [BPF_ALU] = ebpf_rv_lower_alu,
-    [BPF_JMP] = ebpf_rv_lower_jump,
-    [BPF_JMP32] = ebpf_rv_lower_jump,
-    [BPF_ALU64] = ebpf_rv_lower_alu,
+static void lower_opaque(struct rv_jit *j, const struct ebpf_ir_op *op)
+{
+    ebpf_rv_lower_opaque(j, &j->code->insns[op->slot]);
+}
+
+static void (*const lower[IR_CODES])(struct rv_jit *, const struct ebpf_ir_op *) = {
+    [IR_NOP] = lower_nothing,
+    [IR_LABEL] = lower_nothing,
+    [IR_ADD] = ebpf_rv_lower_alu,
+    [IR_SUB] = ebpf_rv_lower_alu,
+    [IR_MUL] = ebpf_rv_lower_alu,
+    [IR_OR] = ebpf_rv_lower_alu,
+    [IR_AND] = ebpf_rv_lower_alu,
+    [IR_XOR] = ebpf_rv_lower_alu,
+    [IR_LSH] = ebpf_rv_lower_alu,
+    [IR_RSH] = ebpf_rv_lower_alu,
+    [IR_ARSH] = ebpf_rv_lower_alu,
+    [IR_ROR] = ebpf_rv_lower_alu,
+    [IR_SHADD] = ebpf_rv_lower_alu,
+    [IR_DIV] = ebpf_rv_lower_div,
+    [IR_MOD] = ebpf_rv_lower_div,
+    [IR_SDIV] = ebpf_rv_lower_div,
+    [IR_SMOD] = ebpf_rv_lower_div,
+    [IR_MOV] = ebpf_rv_lower_move,
+    [IR_LI] = ebpf_rv_lower_move,
+    [IR_ZEXT] = ebpf_rv_lower_move,
+    [IR_SEXT] = ebpf_rv_lower_move,
+    [IR_SWAP] = ebpf_rv_lower_swap,
+    [IR_LOAD] = ebpf_rv_lower_load,
+    [IR_STORE] = ebpf_rv_lower_store,
+    [IR_ATOMIC] = ebpf_rv_lower_atomic,
+    [IR_BRANCH] = ebpf_rv_lower_branch,
+    [IR_JUMP] = ebpf_rv_lower_jump,
+    [IR_CALL] = ebpf_rv_lower_call,
+    [IR_CALL_FUNC] = ebpf_rv_lower_call,
+    [IR_EXIT] = ebpf_rv_lower_exit,
+    [IR_OPAQUE] = lower_opaque,
 };
 
 /* ---- passes ------------------------------------------------------------------------------------------------- */
 
-/* The instruction at j->index begins here. */
+/* The operation begins here. */
 static void place(struct rv_jit *j)
 {
-    struct rv_place *p = &j->places[j->index];
+    uint32_t *at = &j->fn->places[j->op - j->fn->ir.list.ops];
 
-    if (j->as.pos / 2 >= 1u << 30)
+    if (j->as.pos >= 1u << 31)
         ebpf_rv_fail(&j->as, -E2BIG);
-    j->moved = (int64_t)j->as.pos - 2 * (int64_t)p->half;
+    j->moved = (int64_t)j->as.pos - *at;
     if (j->moved)
         j->changed = true;
-    p->half = (j->as.pos / 2) & ((1u << 30) - 1);
+    *at = j->as.pos;
 }
 
-static void lower_subprog(struct rv_jit *j)
+static void lower_fn(struct rv_jit *j)
 {
-    const struct ebpf_subprog *sub = &j->code->subprogs[j->subprog];
-    struct rv_frame *frame = &j->frames[j->subprog];
+    struct ebpf_ir_list *list = &j->fn->ir.list;
 
-    if (frame->entry != j->as.pos)
+    if (j->fn->frame.entry != j->as.pos)
         j->changed = true;
-    frame->entry = j->as.pos;
+    j->fn->frame.entry = j->as.pos;
     ebpf_rv_prologue(j);
-    for (j->index = sub->start; j->index < sub->end && !j->as.err; j->index++) {
-        const struct bpf_insn *insn = &j->code->insns[j->index];
-
+    for (uint32_t i = 0; i < list->cnt && !j->as.err; i++) {
+        j->op = &list->ops[i];
         place(j);
-        classes[BPF_CLASS(insn->code)](j, insn);
-        if (BPF_CLASS(insn->code) == BPF_LD)
-            j->index++; /* the second slot has no code */
+        lower[j->op->code](j, j->op);
     }
 }
 
@@ -163,8 +198,11 @@ void ebpf_rv_pass(struct rv_jit *j)
 {
     j->as.pos = 0;
     j->changed = false;
-    for (j->subprog = 0; j->subprog < j->code->subprog_cnt; j->subprog++)
-        lower_subprog(j);
+    for (uint32_t f = 0; f < j->code->subprog_cnt; f++) {
+        j->fn = &j->fns[f];
+        if (j->fn->used)
+            lower_fn(j);
+    }
 }
 
 /*

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Byte swaps (RFC 9669, Byte swap instructions) with base instructions: neighbouring bytes change places under a mask, then
- * neighbouring 16-bit units, then the halves.
+ * Byte swaps (RFC 9669, Byte swap instructions) with base instructions: neighbouring bytes change
+ * places under a mask, then neighbouring 16-bit units, then the halves.
  */
 #include "jit/rv64/lower.h"
 
-/* The mask of every second byte or 16-bit unit, from its lower 32 bits: lui, addi, and for 64 bits slli, add. */
+/* The mask of every second byte or 16-bit unit, from its lower 32 bits: lui, addi, and for 64 bits
+ * slli, add. */
 static void load_mask(struct rv_asm *a, enum rv_reg rd, uint32_t mask, bool wide, enum rv_reg tmp)
 {
     ebpf_rv_li(a, rd, mask);
@@ -16,7 +17,8 @@ static void load_mask(struct rv_asm *a, enum rv_reg rd, uint32_t mask, bool wide
 }
 
 /* rd = (rd >> shift & mask) | (rd & mask) << shift */
-static void swap_units(struct rv_asm *a, enum rv_reg rd, enum rv_reg mask, unsigned shift, enum rv_reg tmp)
+static void swap_units(struct rv_asm *a, enum rv_reg rd, enum rv_reg mask, unsigned shift,
+                       enum rv_reg tmp)
 {
     rv_srli(a, tmp, rd, shift);
     rv_and(a, tmp, tmp, mask);
@@ -56,25 +58,16 @@ static void swap64(struct rv_asm *a, enum rv_reg rd)
     rv_or(a, rd, rd, T1);
 }
 
-/* Harts are little-endian: to_le only truncates. ALU64's form (bswap) swaps on every machine, and so does to_be here. */
-void ebpf_rv_lower_swap(struct rv_jit *j, const struct bpf_insn *insn)
+void ebpf_rv_lower_swap(struct rv_jit *j, const struct ebpf_ir_op *op)
 {
     struct rv_asm *a = &j->as;
-    enum rv_reg rd = ebpf_rv_reg(j, insn->dst_reg);
-    bool wide = BPF_CLASS(insn->code) == BPF_ALU64;
-    bool reverse = wide || BPF_SRC(insn->code) == BPF_TO_BE;
+    enum rv_reg rd = ebpf_rv_reg(j, op->dst), rs = ebpf_rv_source(j, op->src1, rd);
 
-    if (insn->off || (wide && BPF_SRC(insn->code) != BPF_TO_LE) ||
-        (insn->imm != 16 && insn->imm != 32 && insn->imm != 64)) {
-        ebpf_rv_unknown(j);
-    } else if (!reverse) {
-        if (insn->imm < 64)
-            ebpf_rv_zext(a, rd, rd, (unsigned)insn->imm);
-    } else if (insn->imm == 16) {
+    rv_mv(a, rd, rs);
+    if (op->imm == 16)
         swap16(a, rd);
-    } else if (insn->imm == 32) {
+    else if (op->imm == 32)
         swap32(a, rd);
-    } else {
+    else
         swap64(a, rd);
-    }
 }

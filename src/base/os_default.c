@@ -110,6 +110,11 @@ WEAK int ebpf_os_text_write(void *dst, const void *src, size_t len)
     return -EOPNOTSUPP;
 }
 
+WEAK uint32_t ebpf_os_isa(void)
+{
+    return 0;
+}
+
 WEAK int ebpf_os_symbol(const char *name, struct ebpf_symbol *out)
 {
     return ebpf_ksym_find(name, out);

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the passes of the compiler work on: one function of the program as a list of three-address operations over
+ * virtual registers. v0 to v10 are BPF's r0 to r10; more are made by passes. Nothing is in SSA form: the compiler that
+ * made the program has allocated registers already, and a pass over a list is linear.
+ *
+ *     BPF                         operations
+ *     r2 = r1                     v2 = mov v1
+ *     r2 <<= 13                   v2 = lsh v2, 13
+ *     if w2 > 5 goto +3           br.w v2 > 5, L0
+ *
+ * Jumps name labels and IR_LABEL says where one is, so that operations can be put in and taken out anywhere. Each pass
+ * leaves a correct list whether others have run or not, and knows nothing of RV64 but what target.h tells.
+ *
+ * A 32-bit operation (without IR_WIDE) looks at the lower halves of its operands and its result is zero-extended
+ * (RFC 9669), or what ext allows.
+ */
+#ifndef EBPF_JIT_OPT_IR_H
+#define EBPF_JIT_OPT_IR_H
+
+#include "src/core/prog.h"
+
+enum ebpf_ir_code {
+    IR_NOP,   /* taken out */
+    IR_LABEL, /* target: its number */
+
+    /* dst = src1 op src2, or op imm with IR_IMM */
+    IR_ADD,
+    IR_SUB,
+    IR_MUL,
+    IR_OR,
+    IR_AND,
+    IR_XOR,
+    IR_LSH, /* shift amounts that are registers are masked */
+    IR_RSH,
+    IR_ARSH,
+    IR_ROR,
+    IR_DIV,
+    IR_MOD,
+    IR_SDIV,
+    IR_SMOD,
+    IR_SHADD, /* (src1 << size) + src2; size 1 to 3, 64 bits */
+
+    IR_MOV,  /* dst = src1, all 64 bits */
+    IR_LI,   /* dst = imm */
+    IR_ZEXT, /* dst = the lower imm bits of src1, zero-extended */
+    IR_SEXT, /* sign-extended; without IR_WIDE to 32 bits, and from there zero-extended */
+    IR_SWAP, /* the lower imm bits of src1 with their bytes reversed, zero-extended */
+
+    IR_LOAD,      /* dst = size bytes at src1 + off; zero-extended, or sign-extended with IR_SIGN */
+    IR_STORE,     /* size bytes at src1 + off = src2 or imm */
+    IR_ATOMIC,    /* imm: BPF's operation; on size bytes at src1 + off, with src2; dst: what gets the old value */
+    IR_BRANCH,    /* to target if src1 cond src2 (or imm); cond: BPF_JEQ, ... */
+    IR_JUMP,      /* to target */
+    IR_CALL,      /* helper number imm, or the C function at address imm with IR_C; size: its arguments */
+    IR_CALL_FUNC, /* the program's function number target */
+    IR_EXIT,      /* with src1 or imm as the result */
+    IR_OPAQUE,    /* what only the encoder knows: BPF's instruction at slot; registers are at home, see ebpf_ir_opaque() */
+    IR_CODES,
+};
+
+/* flags */
+#define IR_WIDE 0x01u   /* 64 bits */
+#define IR_IMM 0x02u    /* imm instead of src2 (IR_EXIT: src1) */
+#define IR_SIGN 0x04u   /* IR_LOAD */
+#define IR_MAP 0x08u    /* IR_LI: imm is the address of a struct ebpf_map that the program holds */
+#define IR_C 0x10u      /* IR_CALL */
+#define IR_DIRECT 0x20u /* 32-bit IR_BRANCH: comparing whole registers (and imm as it is) gives the same */
+#define IR_SEXT1 0x40u  /* IR_BRANCH: src1 is sign-extended from 32 bits already */
+#define IR_SEXT2 0x80u  /* ... src2 */
+
+/* ext: what the upper half of a 32-bit result is */
+enum ebpf_ir_ext {
+    IR_EXT_ZERO, /* zero, as BPF has it */
+    IR_EXT_SIGN, /* copies of bit 31: what RV64's 32-bit instructions leave; nobody reads it */
+    IR_EXT_ANY,  /* nobody reads it, or whatever instruction is used makes it right */
+};
+
+#define IR_VREGS 64u
+#define IR_ZERO 63u /* reads as 0 */
+#define IR_NONE 62u /* no register */
+#define IR_EXTRA 11u /* the first that passes may make */
+#define IR_FP 10u
+
+struct ebpf_ir_op {
+    uint8_t code, flags;
+    uint8_t dst, src1, src2;
+    uint8_t size; /* bytes of memory; IR_BRANCH: BPF_JEQ, ... */
+    uint8_t ext;
+    uint8_t reach; /* the encoder's: how far the distance in it must go */
+    union {
+        int32_t off;
+        uint32_t target;
+    };
+    uint32_t slot; /* the BPF instruction that it comes from */
+    int64_t imm;
+};
+
+struct ebpf_ir_list {
+    struct ebpf_ir_op *ops;
+    uint32_t cnt, cap;
+    int err; /* sticky: -ENOMEM */
+};
+
+/* A basic block: ops [start, end). Blocks are in the order of the list. */
+struct ebpf_ir_block {
+    uint32_t start, end;
+    uint32_t next[2];      /* where it goes: block numbers, or IR_NOWHERE */
+    uint32_t preds;        /* how many blocks go here */
+    uint32_t loop_end;     /* last block of the loop that begins here (the one that jumps back); 0: no loop begins */
+    uint8_t depth;         /* of loops */
+    uint64_t live_lo, live_hi; /* vregs whose lower or upper half is read before it is written, at the start */
+};
+#define IR_NOWHERE UINT32_MAX
+
+struct ebpf_ir_fn {
+    struct ebpf_ir_list list;
+    uint32_t subprog;
+    uint32_t label_cnt;
+    uint8_t vreg_cnt;  /* vregs made so far, from IR_EXTRA on, end here */
+    bool opaque;       /* has IR_OPAQUE */
+    uint16_t stack;    /* bytes of frames below r10, EBPF_FRAME_SIZE or more when functions are inlined */
+
+    /* ebpf_ir_flow() */
+    struct ebpf_ir_block *blocks;
+    uint32_t block_cnt, block_cap;
+    uint32_t *labels; /* [label_cnt]: the block that it begins */
+    uint32_t labels_cap;
+};
+
+/* What the passes need to know about the machine and the program. */
+struct ebpf_ir_env {
+    const struct ebpf_code *code;
+    uint32_t isa; /* EBPF_ISA_* */
+};
+
+/* ---- ir.c: lists ---------------------------------------------------------------------------------------------- */
+void ebpf_ir_init(struct ebpf_ir_fn *fn, uint32_t subprog);
+void ebpf_ir_fini(struct ebpf_ir_fn *fn);
+void ebpf_ir_append(struct ebpf_ir_list *list, const struct ebpf_ir_op *op);
+/* Puts list in the place of fn's operations and takes it over; list->err is returned. */
+int ebpf_ir_replace(struct ebpf_ir_fn *fn, struct ebpf_ir_list *list);
+void ebpf_ir_list_fini(struct ebpf_ir_list *list);
+/* Takes out IR_NOP and gives memory back. */
+void ebpf_ir_compact(struct ebpf_ir_fn *fn);
+/* A new register, IR_NONE when there are none left. */
+unsigned ebpf_ir_new_vreg(struct ebpf_ir_fn *fn);
+
+/* ---- ir.c: what an operation reads and writes --------------------------------------------------------------------- */
+uint64_t ebpf_ir_reads(const struct ebpf_ir_op *op);
+/* What it leaves other than it was, including what a call leaves undefined. */
+uint64_t ebpf_ir_writes(const struct ebpf_ir_op *op);
+/* Only a value for dst: may be dropped if nobody reads that. */
+bool ebpf_ir_pure(const struct ebpf_ir_op *op);
+/* Leaves the block: jumps, branches, exit. */
+bool ebpf_ir_ends_block(const struct ebpf_ir_op *op);
+static inline bool ebpf_ir_is_call(const struct ebpf_ir_op *op)
+{
+    return op->code == IR_CALL || op->code == IR_CALL_FUNC || op->code == IR_OPAQUE;
+}
+static inline bool ebpf_ir_is_alu(const struct ebpf_ir_op *op)
+{
+    return op->code >= IR_ADD && op->code <= IR_SHADD;
+}
+static inline bool ebpf_ir_is_shift(const struct ebpf_ir_op *op)
+{
+    return op->code >= IR_LSH && op->code <= IR_ROR;
+}
+static inline bool ebpf_ir_is_div(const struct ebpf_ir_op *op)
+{
+    return op->code >= IR_DIV && op->code <= IR_SMOD;
+}
+#define IR_BIT(v) ((uint64_t)1 << (v))
+/* r1 to r5: what a call takes, and leaves undefined */
+#define IR_ARGS 0x3eull
+
+/* ---- decode.c ------------------------------------------------------------------------------------------------------ */
+/* The operation of the instruction at slot (not a jump's target, not the place of calls' functions): false: unknown. */
+bool ebpf_ir_decode_insn(const struct bpf_insn *insn, bool last, struct ebpf_ir_op *op);
+/* Function fn->subprog of code into fn->list. 0, -ENOMEM, -EOPNOTSUPP: something in it is not known. */
+int ebpf_ir_decode(const struct ebpf_code *code, struct ebpf_ir_fn *fn);
+/* The function that starts at slot; code->subprog_cnt: none. */
+uint32_t ebpf_ir_find_subprog(const struct ebpf_code *code, int64_t slot);
+
+/* ---- flow.c ---------------------------------------------------------------------------------------------------------- */
+/* Blocks, loops. 0 or -ENOMEM. */
+int ebpf_ir_flow(struct ebpf_ir_fn *fn);
+/* live_lo and live_hi of all blocks; after ebpf_ir_flow(). False: it would take too long, everything is live. */
+bool ebpf_ir_liveness(struct ebpf_ir_fn *fn);
+/* One step backwards through op: what is live before it, given what is live after it. */
+void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi);
+/* What is live where the block ends. */
+void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *block, uint64_t *lo, uint64_t *hi);
+
+/* ---- passes -------------------------------------------------------------------------------------------------------------- */
+#define EBPF_IR_PASSES(X)                                                                          \
+    X(inline)                                                                                      \
+    X(copy)                                                                                        \
+    X(lookup)                                                                                      \
+    X(stack)                                                                                       \
+    X(combine)                                                                                     \
+    X(dead)                                                                                        \
+    X(forms)                                                                                       \
+    X(hoist)
+
+enum {
+#define EBPF_IR_NUMBER(name) EBPF_PASS_NUMBER_##name,
+    EBPF_IR_PASSES(EBPF_IR_NUMBER)
+#undef EBPF_IR_NUMBER
+};
+#define EBPF_PASS(name) (1u << EBPF_PASS_NUMBER_##name)
+
+/* Each: 0 or -ENOMEM. */
+#define EBPF_IR_DECLARE(name) int ebpf_ir_##name(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn);
+EBPF_IR_PASSES(EBPF_IR_DECLARE)
+#undef EBPF_IR_DECLARE
+
+/* All passes of the mask in their order; trace, which may be NULL, sees the list after each. 0 or -ENOMEM. */
+struct ebpf_ir_trace {
+    void (*show)(const struct ebpf_ir_trace *trace, const char *pass, const struct ebpf_ir_fn *fn);
+};
+int ebpf_ir_optimize(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn, uint32_t passes,
+                     const struct ebpf_ir_trace *trace);
+
+/* print.c: one operation as text, cut at size. */
+void ebpf_ir_print(const struct ebpf_ir_op *op, char *text, size_t size);
+
+#endif /* EBPF_JIT_OPT_IR_H */

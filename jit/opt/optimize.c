@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The passes in their order. */
+#include "jit/opt/ir.h"
+#include "src/base/bits.h"
+
+/* A function of more operations goes without: time and memory of the passes are linear, but more than decoding takes. */
+#define MAX_OPS 65536u
+
+static const struct {
+    const char *name;
+    uint32_t bit;
+    int (*run)(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn);
+} order[] = {
+    {NULL, 0, NULL},
+};
+
+int ebpf_ir_optimize(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn, uint32_t passes,
+                     const struct ebpf_ir_trace *trace)
+{
+    int err = 0;
+
+    if (trace)
+        trace->show(trace, "decode", fn);
+    for (unsigned i = 0; !err && i < EBPF_ARRAY_SIZE(order) && fn->list.cnt <= MAX_OPS; i++) {
+        if (!(passes & order[i].bit))
+            continue;
+        err = order[i].run(env, fn);
+        if (err)
+            break;
+        ebpf_ir_compact(fn);
+        if (trace)
+            trace->show(trace, order[i].name, fn);
+    }
+    return err;
+}
