@@ -44,6 +44,10 @@ struct ebpf_helper {
 /* The helper of that number, NULL: this build has not got it. A */
 const struct ebpf_helper *ebpf_helper_find(uint32_t id);
 
+/* Calls the helper of that number, for callx; -EINVAL: there is none. A */
+uint64_t ebpf_helper_call(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5,
+                          uint64_t id);
+
 /* Head of a helper function: the five registers as r1 to r5, of which most helpers use fewer. */
 #define EBPF_HELPER_ARG(reg) uint64_t reg __attribute__((unused))
 #define EBPF_HELPER_FN(name)                                                            \

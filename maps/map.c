@@ -75,6 +75,14 @@ static void map_destroy(struct ebpf_obj *obj)
     map->ops->free(map);
 }
 
+/* Programs may still refer to the map, and it to them. */
+static void map_unused(struct ebpf_obj *obj)
+{
+    struct ebpf_map *map = ebpf_map_of(obj);
+
+    map->ops->objects->clear(map);
+}
+
 static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
                        const struct ebpf_map_spec *spec, const char name[BPF_OBJ_NAME_LEN])
 {
@@ -113,6 +121,8 @@ int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
         ops->free(map);
         return err;
     }
+    if (ops->objects)
+        map->obj.unused = map_unused;
     *out = map;
     return 0;
 }
@@ -165,9 +175,13 @@ static void section_end(struct section s)
 
 int ebpf_map_lookup(struct ebpf_map *map, const void *key, void *value)
 {
-    struct section s = section_begin();
-    int err = map->ops->lookup_copy(map, key, value);
+    struct section s;
+    int err;
 
+    if (map->ops->objects)
+        return map->ops->objects->lookup(map, key, value);
+    s = section_begin();
+    err = map->ops->lookup_copy(map, key, value);
     section_end(s);
     return err;
 }
@@ -181,6 +195,8 @@ int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, ui
      * bpf_spin_lock */
     if (flags & BPF_F_LOCK)
         return -EINVAL;
+    if (map->ops->objects)
+        return map->ops->objects->update(map, key, value, flags);
     s = section_begin();
     err = map->ops->update_copy(map, key, value, flags);
     section_end(s);
@@ -189,9 +205,13 @@ int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, ui
 
 int ebpf_map_delete(struct ebpf_map *map, const void *key)
 {
-    struct section s = section_begin();
-    int err = map->ops->remove(map, key);
+    struct section s;
+    int err;
 
+    if (map->ops->objects)
+        return map->ops->objects->remove(map, key);
+    s = section_begin();
+    err = map->ops->remove(map, key);
     section_end(s);
     return err;
 }
@@ -200,4 +220,11 @@ int ebpf_map_delete(struct ebpf_map *map, const void *key)
 int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next)
 {
     return map->ops->next_key(map, key, next);
+}
+
+int ebpf_map_set_prog(struct ebpf_map *map, uint32_t index, struct ebpf_prog *prog)
+{
+    if (!map->ops->objects)
+        return -EINVAL;
+    return map->ops->objects->put(map, index, prog ? ebpf_prog_obj(prog) : NULL);
 }

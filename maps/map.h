@@ -26,6 +26,26 @@ struct ebpf_map {
     char name[BPF_OBJ_NAME_LEN];
 };
 
+/*
+ * Maps whose values are objects, which user mode names by fd and sees by id: program arrays. Objects
+ * are got and put in T, so that these take the place of lookup_copy, update_copy and remove there,
+ * and are called with neither interrupts off nor a section open.
+ */
+struct ebpf_map_object_ops {
+    int (*lookup)(struct ebpf_map *map, const void *key, void *id);
+    int (*update)(struct ebpf_map *map, const void *key, const void *fd, uint64_t flags);
+    int (*remove)(struct ebpf_map *map, const void *key);
+    /* The same by object: a reference is added. NULL takes what is there out. */
+    int (*put)(struct ebpf_map *map, uint32_t index, struct ebpf_obj *obj);
+    /* A program of that kind (ebpf_prog_kind()) names the map: -EINVAL where it is of another. T */
+    int (*own)(struct ebpf_map *map, uint64_t kind);
+    /* Nobody but programs refers to the map: gives all objects up, since they could be those very
+     * programs. T */
+    void (*clear)(struct ebpf_map *map);
+    /* The object at index, or NULL; it lives until the section ends. A, in an epoch section */
+    struct ebpf_obj *(*get)(struct ebpf_map *map, uint32_t index);
+};
+
 struct ebpf_map_ops {
     const char *name; /* as in the type's number, lower case: "hash" */
     uint32_t flags;   /* BPF_F_* accepted at creation */
@@ -52,6 +72,8 @@ struct ebpf_map_ops {
     /* key NULL: the first. -ENOENT: no more */
     int (*next_key)(struct ebpf_map *map, const void *key, void *next);
 
+    const struct ebpf_map_object_ops *objects; /* NULL: values are bytes */
+
     /* Address of byte off of the only value, for LD_IMM64 BPF_PSEUDO_MAP_VALUE. NULL: type has
      * none. */
     int (*value_addr)(const struct ebpf_map *map, uint32_t off, uint64_t *addr);
@@ -62,6 +84,10 @@ const struct ebpf_map_ops *ebpf_map_ops(uint32_t type);
 
 /* The map behind an fd, with a reference. T. -EBADF, -EINVAL. */
 int ebpf_map_from_fd(int fd, struct ebpf_map **out);
+
+/* What programs must have in common to be in one array: type, and expected attach type in the upper
+ * half. Of src/core/prog.c; obj: a program. A */
+uint64_t ebpf_prog_kind(const struct ebpf_obj *obj);
 
 static inline struct ebpf_map *ebpf_map_of(struct ebpf_obj *obj)
 {

@@ -99,6 +99,11 @@ int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out);
 struct ebpf_obj *ebpf_prog_obj(struct ebpf_prog *prog);
 bool ebpf_prog_is_jited(const struct ebpf_prog *prog);
 
+/* Puts prog into a BPF_MAP_TYPE_PROG_ARRAY at index, as an update with its fd would, for bpf_tail_call(); NULL takes out
+ * what is there. The array refers to prog until then, or until only programs refer to the array (ebpf_obj_put()).
+ * -EINVAL: another kind of map, or of program than the array has; -E2BIG: index; -ENOENT: nothing to take out. T. */
+int ebpf_map_set_prog(struct ebpf_map *map, uint32_t index, struct ebpf_prog *prog);
+
 /* As BPF_PROG_TEST_RUN on kernel memory (attr->test.*, pointers are kernel addresses). T. */
 int ebpf_prog_test_run(struct ebpf_prog *prog, union bpf_attr *attr);
 

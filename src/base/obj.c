@@ -34,8 +34,9 @@ int ebpf_obj_init(struct ebpf_obj *obj, enum ebpf_obj_type type, void (*destroy)
     int err;
 
     obj->type = type;
-    obj->refs = 1;
+    obj->refs = obj->users = 1;
     obj->destroy = destroy;
+    obj->unused = NULL;
     ebpf_mutex_lock(&mutex);
     obj->id = next_id(type);
     HASH_ADD(hh, by_id[type], id, sizeof(obj->id), obj);
@@ -44,12 +45,12 @@ int ebpf_obj_init(struct ebpf_obj *obj, enum ebpf_obj_type type, void (*destroy)
     return err;
 }
 
-void ebpf_obj_get(struct ebpf_obj *obj)
+void ebpf_obj_hold(struct ebpf_obj *obj)
 {
     __atomic_fetch_add(&obj->refs, 1, __ATOMIC_RELAXED);
 }
 
-void ebpf_obj_put(struct ebpf_obj *obj)
+void ebpf_obj_drop(struct ebpf_obj *obj)
 {
     if (__atomic_fetch_sub(&obj->refs, 1, __ATOMIC_ACQ_REL) != 1)
         return;
@@ -58,6 +59,19 @@ void ebpf_obj_put(struct ebpf_obj *obj)
     ebpf_mutex_unlock(&mutex);
     ebpf_epoch_synchronize();
     obj->destroy(obj);
+}
+
+void ebpf_obj_get(struct ebpf_obj *obj)
+{
+    __atomic_fetch_add(&obj->users, 1, __ATOMIC_RELAXED);
+    ebpf_obj_hold(obj);
+}
+
+void ebpf_obj_put(struct ebpf_obj *obj)
+{
+    if (__atomic_fetch_sub(&obj->users, 1, __ATOMIC_ACQ_REL) == 1 && obj->unused)
+        obj->unused(obj);
+    ebpf_obj_drop(obj);
 }
 
 const char *ebpf_obj_kind(const struct ebpf_obj *obj)

@@ -2,9 +2,9 @@
 /*
  * The structural check: whatever bytes come, what passes can be run by the interpreter and the JIT without either
  * leaving its tables: known opcodes, registers and reserved fields as RFC 9669 has them, every jump to an instruction
- * of the same function, every call to a function or an existing helper, no way off the end, at most EBPF_MAX_FRAMES
- * frames and no recursion, no access through r10 outside the frame. It says nothing about other memory accesses or
- * about termination: that is the verifier's work.
+ * of the same function, every call to a function or an existing helper, no way off the end, at most
+ * EBPF_MAX_FRAMES frames and no recursion (frames.c), no access through r10 outside the frame. It says
+ * nothing about other memory accesses or about termination: that is the verifier's work.
  *
  * All passes are linear in the number of instructions.
  */
@@ -143,6 +143,17 @@ static int check_helper(const struct check *check, const struct bpf_insn *insn)
     return 0;
 }
 
+/* CALL by register: RFC 9669 has it for other platforms, Linux refuses it. Tools take it as the
+ * conformance suite does, the helper's number being in dst_reg. */
+static int check_callx(const struct check *check, const struct bpf_insn *insn)
+{
+    if (check->type)
+        return bad(check, insn, "unknown opcode");
+    if (insn->dst_reg > BPF_REG_9 || insn->src_reg || insn->off || insn->imm)
+        return bad(check, insn, "BPF_CALL uses reserved fields");
+    return 0;
+}
+
 /* The slot that a relative jump or call at insn goes to: gotol and calls count in imm, all others in off. */
 static int64_t target_of(const struct check *check, const struct bpf_insn *insn)
 {
@@ -155,6 +166,8 @@ static int check_call(const struct check *check, const struct bpf_insn *insn)
 {
     int64_t target = target_of(check, insn);
 
+    if (insn->code == (BPF_JMP | BPF_CALL | BPF_X))
+        return check_callx(check, insn);
     if (insn->code != (BPF_JMP | BPF_CALL | BPF_K))
         return bad(check, insn, "unknown opcode");
     if (insn->dst_reg || insn->off)
@@ -183,6 +196,10 @@ static int check_jump(const struct check *check, const struct bpf_insn *insn)
     case BPF_JA:
         if (by_reg || insn->dst_reg || insn->src_reg || (wide ? insn->imm : insn->off))
             return bad(check, insn, "BPF_JA uses reserved fields");
+        return 0;
+    case BPF_JCOND:
+        if (insn->code != (BPF_JMP | BPF_JCOND) || insn->src_reg != BPF_MAY_GOTO || insn->dst_reg || insn->imm)
+            return bad(check, insn, "invalid may_goto");
         return 0;
     default:
         if (BPF_OP(insn->code) > BPF_JSLE)
@@ -228,6 +245,9 @@ static int check_load(const struct check *check, const struct bpf_insn *insn)
 static bool atomic_ok(const struct bpf_insn *insn)
 {
     switch (insn->imm) {
+    case BPF_LOAD_ACQ:
+    case BPF_STORE_REL:
+        return true;
     case BPF_ADD:
     case BPF_AND:
     case BPF_OR:
@@ -254,6 +274,7 @@ static int check_store(const struct check *check, const struct bpf_insn *insn)
 {
     bool imm = BPF_CLASS(insn->code) == BPF_ST;
     bool atomic = BPF_MODE(insn->code) == BPF_ATOMIC && !imm;
+    bool loads = atomic && insn->imm == BPF_LOAD_ACQ;
 
     if (!atomic && BPF_MODE(insn->code) != BPF_MEM)
         return bad(check, insn, "unknown opcode");
@@ -263,16 +284,32 @@ static int check_store(const struct check *check, const struct bpf_insn *insn)
         return bad(check, insn, "BPF_ST uses reserved fields");
     if (insn->dst_reg > BPF_REG_10 || insn->src_reg > BPF_REG_10)
         return bad(check, insn, "no such register");
-    if (atomic && fetches_into_src(insn) && insn->src_reg == BPF_REG_10)
+    if ((loads && insn->dst_reg == BPF_REG_10) ||
+        (atomic && fetches_into_src(insn) && insn->src_reg == BPF_REG_10))
         return bad(check, insn, "frame pointer is read only");
-    return check_frame(check, insn, insn->dst_reg);
+    return check_frame(check, insn, loads ? insn->src_reg : insn->dst_reg);
 }
 
-/* LD_IMM64 is the only instruction of this class here; it takes two slots. */
+/* Legacy packet access (RFC 9669, section 5.5): for types whose context is a packet. */
+static int check_packet(const struct check *check, const struct bpf_insn *insn)
+{
+    bool indirect = BPF_MODE(insn->code) == BPF_IND;
+
+    if (!check->type || !check->type->packet_loads)
+        return bad(check, insn, "BPF_LD_[ABS|IND] instructions not allowed for this program type");
+    if (insn->dst_reg || insn->off || BPF_SIZE(insn->code) == BPF_DW ||
+        (indirect ? insn->src_reg > BPF_REG_10 : insn->src_reg != 0))
+        return bad(check, insn, "BPF_LD_[ABS|IND] uses reserved fields");
+    return 0;
+}
+
+/* LD_IMM64 takes two slots. */
 static int check_ld(const struct check *check, const struct bpf_insn *insn)
 {
     const struct bpf_insn *last = check->code->insns + check->code->insn_cnt - 1;
 
+    if (BPF_MODE(insn->code) == BPF_ABS || BPF_MODE(insn->code) == BPF_IND)
+        return check_packet(check, insn);
     if (insn->code != (BPF_LD | BPF_IMM | BPF_DW))
         return bad(check, insn, "unknown opcode");
     if (insn == last || insn[1].code || insn[1].dst_reg || insn[1].src_reg || insn[1].off)
@@ -289,6 +326,10 @@ static int check_ld(const struct check *check, const struct bpf_insn *insn)
         if (check->type && insn[1].imm)
             return bad(check, insn, "unrecognized bpf_ld_imm64 insn");
         break;
+    case BPF_PSEUDO_BTF_ID: /* Linux without BTF of its own, or of the program, says the same */
+        return bad(check, insn, "kernel is missing BTF");
+    case BPF_PSEUDO_FUNC:
+        return bad(check, insn, "missing btf func_info");
     default:
         return bad(check, insn, "unrecognized bpf_ld_imm64 insn");
     }
@@ -356,11 +397,6 @@ static bool jumps(const struct bpf_insn *insn)
     return (cls == BPF_JMP || cls == BPF_JMP32) && op != BPF_CALL && op != BPF_EXIT;
 }
 
-static bool calls_subprog(const struct bpf_insn *insn)
-{
-    return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL;
-}
-
 static bool never_falls_through(const struct bpf_insn *insn)
 {
     return insn->code == (BPF_JMP | BPF_EXIT) || insn->code == (BPF_JMP | BPF_JA) ||
@@ -377,7 +413,11 @@ static int check_subprog(const struct check *check, const struct ebpf_subprog *s
     for (uint32_t i = sub->start; i < sub->end; i++) {
         int64_t target;
 
-        if ((check->marks[i] & SECOND_HALF) || !jumps(&insns[i]))
+        if (check->marks[i] & SECOND_HALF)
+            continue;
+        if (sub->start && ebpf_insn_loads_packet(&insns[i]))
+            return bad(check, &insns[i], "LD_ABS is not allowed in subprogs without BTF");
+        if (!jumps(&insns[i]))
             continue;
         target = target_of(check, &insns[i]);
         if (target < sub->start || target >= sub->end)
@@ -390,58 +430,6 @@ static int check_subprog(const struct check *check, const struct ebpf_subprog *s
     return 0;
 }
 
-static uint32_t subprog_at(const struct ebpf_code *code, uint32_t start)
-{
-    uint32_t low = 0, high = code->subprog_cnt;
-
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (code->subprogs[middle].start <= start)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* One round of "a function needs one frame more than what it calls"; returns the deepest. */
-static uint32_t deepen(const struct check *check, uint8_t *frames)
-{
-    const struct ebpf_code *code = check->code;
-    uint32_t deepest = 0;
-
-    for (uint32_t f = 0; f < code->subprog_cnt; f++) {
-        for (uint32_t i = code->subprogs[f].start; i < code->subprogs[f].end; i++) {
-            if ((check->marks[i] & SECOND_HALF) || !calls_subprog(&code->insns[i]))
-                continue;
-            uint8_t callee = frames[subprog_at(code, (uint32_t)target_of(check, &code->insns[i]))];
-            if (callee >= frames[f])
-                frames[f] = (uint8_t)(callee + 1); /* at most one more a round, so it stays small */
-        }
-        deepest = frames[f] > deepest ? frames[f] : deepest;
-    }
-    return deepest;
-}
-
-/* A chain of k calls is found after k rounds; recursion makes every round deeper, until the limit. */
-static int check_depth(const struct check *check)
-{
-    uint8_t *frames = ebpf_alloc(check->code->subprog_cnt);
-    uint32_t deepest = 0;
-
-    if (!frames)
-        return -ENOMEM;
-    memset(frames, 1, check->code->subprog_cnt);
-    for (unsigned round = 0; round <= EBPF_MAX_FRAMES && deepest <= EBPF_MAX_FRAMES; round++)
-        deepest = deepen(check, frames);
-    ebpf_free(frames, check->code->subprog_cnt);
-    if (deepest > EBPF_MAX_FRAMES)
-        return ebpf_code_reject(check->code, -E2BIG, "the call stack of more than %u frames is too deep",
-                                EBPF_MAX_FRAMES);
-    return 0;
-}
-
 static int check_all(const struct check *check)
 {
     int err = check_insns(check);
@@ -450,7 +438,7 @@ static int check_all(const struct check *check)
         err = find_subprogs(check);
     for (uint32_t f = 0; !err && f < check->code->subprog_cnt; f++)
         err = check_subprog(check, &check->code->subprogs[f]);
-    return err ? err : check_depth(check);
+    return err ? err : ebpf_code_frames(check->code);
 }
 
 int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, bool gpl, uint32_t caps)

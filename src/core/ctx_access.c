@@ -128,13 +128,33 @@ static int step_alu(struct analysis *a, const struct bpf_insn *insn, struct stat
     return 0;
 }
 
+static bool is_load_acquire(const struct bpf_insn *insn)
+{
+    return BPF_CLASS(insn->code) == BPF_STX && BPF_MODE(insn->code) == BPF_ATOMIC && insn->imm == BPF_LOAD_ACQ;
+}
+
 static int step_load(struct analysis *a, const struct bpf_insn *insn, struct state *s)
 {
     uint64_t bit = insn->src_reg == BPF_REG_10 ? slot_bit(insn) : 0;
 
+    if (is_load_acquire(insn) && may_reg(s, insn->src_reg))
+        return refuse(a, insn, "BPF_ATOMIC loads from the context are not allowed");
     if (may_reg(s, insn->src_reg) && !must_reg(s, insn->src_reg))
         return refuse(a, insn, "same insn cannot be used with different pointers");
     set_reg(s, insn->dst_reg, (s->may.slots & bit) != 0, (s->must.slots & bit) != 0);
+    return 0;
+}
+
+/* BPF_ABS and BPF_IND: r6 must be the context; r0 is the result, r1 to r5 are as after a call. */
+static int step_packet(struct analysis *a, const struct bpf_insn *insn, struct state *s)
+{
+    if (!must_reg(s, BPF_REG_6))
+        return ebpf_code_reject(a->code, -EINVAL, "insn %u: at the time of BPF_LD_ABS|IND R6 != pointer to skb",
+                                index_of(a, insn));
+    if (BPF_MODE(insn->code) == BPF_IND && may_reg(s, insn->src_reg))
+        return refuse(a, insn, "arithmetic with the context pointer");
+    for (unsigned reg = BPF_REG_0; reg <= BPF_REG_5; reg++)
+        set_reg(s, reg, false, false);
     return 0;
 }
 
@@ -212,9 +232,13 @@ static int visit(struct analysis *a, uint32_t i)
         break;
     case BPF_ST:
     case BPF_STX:
-        err = step_store(a, insn, &s);
+        err = is_load_acquire(insn) ? step_load(a, insn, &s) : step_store(a, insn, &s);
         break;
-    case BPF_LD: /* LD_IMM64 */
+    case BPF_LD:
+        if (ebpf_insn_loads_packet(insn)) {
+            err = step_packet(a, insn, &s);
+            break;
+        }
         set_reg(&s, insn->dst_reg, false, false);
         next = i + 2;
         break;
@@ -276,7 +300,7 @@ static int rewrite_all(struct analysis *a)
         unsigned cls = BPF_CLASS(insn->code);
         int err = 0;
 
-        if (!a->states[i].seen)
+        if (!a->states[i].seen || is_load_acquire(insn))
             continue;
         if (cls == BPF_LDX && must_reg(&a->states[i], insn->src_reg))
             err = rewrite(a, insn, false);

@@ -10,10 +10,30 @@
 #include "src/base/log.h"
 #include "src/core/prog.h"
 
-/* What a bpf-to-bpf call saves of its caller. */
+/*
+ * What a bpf-to-bpf call saves of its caller. It lies on the program's stack, where the callee's frame begins:
+ *
+ *     r10 ->  struct frame, unless this is the first function
+ *             code->stack bytes
+ *             the next struct frame
+ */
 struct frame {
-    uint64_t saved[4]; /* r6 to r9 */
+    uint64_t saved[5]; /* r6 to r10 */
     const struct bpf_insn *ret;
+    const struct ebpf_code *code; /* another program's after a tail call */
+    uint32_t loops;
+};
+
+/* Room for the longest chain of the largest frames, which is what EBPF_MAX_FRAMES of a program can need. */
+#define STACK_WORDS (EBPF_MAX_FRAMES * (EBPF_FRAME_SIZE + sizeof(struct frame)) / sizeof(uint64_t))
+
+struct machine {
+    uint64_t regs[BPF_REG_10 + 1];
+    const struct ebpf_code *code;
+    uint32_t depth; /* frames on the stack */
+    /* may_goto: Linux counts in the stack frame, so that every call of a function has EBPF_MAX_LOOPS of its own */
+    uint32_t loops;
+    uint64_t stack[STACK_WORDS];
 };
 
 /* RFC 9669, Arithmetic Instructions: division by zero yields zero, modulo by zero leaves dst as it is; the smallest
@@ -141,11 +161,51 @@ static void *address(uint64_t base, int16_t off)
 ATOMIC(atomic32, uint32_t, int32_t)
 ATOMIC(atomic64, uint64_t, int64_t)
 
+/* RFC 9669 does not have these two; Linux 6.15 added them: loads zero-extend. */
+static uint64_t load_acquire(const void *addr, uint8_t code)
+{
+    switch (BPF_SIZE(code)) {
+    case BPF_B:
+        return __atomic_load_n((const uint8_t *)addr, __ATOMIC_ACQUIRE);
+    case BPF_H:
+        return __atomic_load_n((const uint16_t *)addr, __ATOMIC_ACQUIRE);
+    case BPF_W:
+        return __atomic_load_n((const uint32_t *)addr, __ATOMIC_ACQUIRE);
+    default:
+        return __atomic_load_n((const uint64_t *)addr, __ATOMIC_ACQUIRE);
+    }
+}
+
+static void store_release(void *addr, uint8_t code, uint64_t value)
+{
+    switch (BPF_SIZE(code)) {
+    case BPF_B:
+        __atomic_store_n((uint8_t *)addr, (uint8_t)value, __ATOMIC_RELEASE);
+        break;
+    case BPF_H:
+        __atomic_store_n((uint16_t *)addr, (uint16_t)value, __ATOMIC_RELEASE);
+        break;
+    case BPF_W:
+        __atomic_store_n((uint32_t *)addr, (uint32_t)value, __ATOMIC_RELEASE);
+        break;
+    default:
+        __atomic_store_n((uint64_t *)addr, value, __ATOMIC_RELEASE);
+    }
+}
+
 static void atomic(uint64_t *regs, const struct bpf_insn *insn)
 {
     void *addr = address(regs[insn->dst_reg], insn->off);
     uint64_t src = regs[insn->src_reg], old;
 
+    if (insn->imm == BPF_LOAD_ACQ) {
+        regs[insn->dst_reg] = load_acquire(address(src, insn->off), insn->code);
+        return;
+    }
+    if (insn->imm == BPF_STORE_REL) {
+        store_release(addr, insn->code, src);
+        return;
+    }
     if (BPF_SIZE(insn->code) == BPF_W)
         old = atomic32(addr, insn->imm, (uint32_t)src, (uint32_t)regs[BPF_REG_0]);
     else
@@ -156,9 +216,76 @@ static void atomic(uint64_t *regs, const struct bpf_insn *insn)
         regs[insn->src_reg] = old;
 }
 
-static uint64_t call_helper(const uint64_t *regs, int32_t id)
+/* ---- calls -------------------------------------------------------------------------------------------------- */
+
+static const struct bpf_insn *call_subprog(struct machine *m, const struct bpf_insn *insn)
 {
-    return ebpf_helper_find((uint32_t)id)->fn(regs[1], regs[2], regs[3], regs[4], regs[5]);
+    struct frame *frame = (struct frame *)(uintptr_t)(m->regs[BPF_REG_10] - m->code->stack) - 1;
+
+    memcpy(frame->saved, &m->regs[BPF_REG_6], sizeof(frame->saved));
+    frame->ret = insn;
+    frame->code = m->code;
+    frame->loops = m->loops;
+    m->regs[BPF_REG_10] = (uint64_t)(uintptr_t)frame;
+    m->loops = EBPF_MAX_LOOPS;
+    m->depth++;
+    return insn + insn->imm;
+}
+
+/* The instruction to go on behind */
+static const struct bpf_insn *return_from(struct machine *m)
+{
+    const struct frame *frame = (const struct frame *)(uintptr_t)m->regs[BPF_REG_10];
+
+    memcpy(&m->regs[BPF_REG_6], frame->saved, sizeof(frame->saved));
+    m->code = frame->code;
+    m->loops = frame->loops;
+    m->depth--;
+    return frame->ret;
+}
+
+/* Does all that code can need fit below r10, where its first function's frame will begin? */
+static bool fits(const struct machine *m, const struct ebpf_code *code)
+{
+    uint64_t needed = code->frames * (uint64_t)code->stack + (code->frames - 1) * sizeof(struct frame);
+
+    return m->regs[BPF_REG_10] - (uint64_t)(uintptr_t)m->stack >= needed;
+}
+
+/* The target takes the place of the function that runs: its frame, and its caller. r1 is the context already. */
+static const struct bpf_insn *tail_call(struct machine *m, const struct bpf_insn *insn)
+{
+    const struct ebpf_prog *target = ebpf_tail_call(ebpf_reg_ptr(m->regs[BPF_REG_2]), m->regs[BPF_REG_3]);
+
+    if (!target || !fits(m, &target->code))
+        return insn;
+    m->code = &target->code;
+    m->loops = EBPF_MAX_LOOPS;
+    return target->code.insns - 1; /* the loop goes on behind what is returned */
+}
+
+/* A helper, a function of the program, or a tail call. */
+static const struct bpf_insn *call(struct machine *m, const struct bpf_insn *insn)
+{
+    uint64_t *regs = m->regs;
+
+    if (insn->src_reg == BPF_PSEUDO_CALL)
+        return call_subprog(m, insn);
+    if (insn->imm == EBPF_HELPER_TAIL_CALL)
+        return tail_call(m, insn);
+    regs[BPF_REG_0] = ebpf_helper_find((uint32_t)insn->imm)->fn(regs[1], regs[2], regs[3], regs[4], regs[5]);
+    return insn;
+}
+
+/* BPF_ABS and BPF_IND: false where the packet has no such bytes, which ends the program with r0 = 0. */
+static bool load_packet(uint64_t *regs, const struct bpf_insn *insn)
+{
+    uint64_t index = BPF_MODE(insn->code) == BPF_IND ? regs[insn->src_reg] : 0;
+    uint32_t size = BPF_SIZE(insn->code) == BPF_W ? 4 : BPF_SIZE(insn->code) == BPF_H ? 2 : 1;
+    int64_t value = ebpf_packet_load(ebpf_reg_ptr(regs[BPF_REG_6]), index + (uint64_t)(int64_t)insn->imm, size);
+
+    regs[BPF_REG_0] = value < 0 ? 0 : (uint64_t)value;
+    return value >= 0;
 }
 
 /* Both operand forms of an operation: _X takes src_reg, _K the sign-extended immediate. */
@@ -213,14 +340,16 @@ static uint64_t call_helper(const uint64_t *regs, int32_t id)
 
 uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx)
 {
-    uint64_t stack[EBPF_MAX_FRAMES][EBPF_FRAME_SIZE / sizeof(uint64_t)];
-    struct frame frames[EBPF_MAX_FRAMES];
-    uint64_t regs[BPF_REG_10 + 1] = {0};
+    struct machine m;
+    uint64_t *regs = m.regs;
     const struct bpf_insn *insn = code->insns;
-    unsigned depth = 0;
 
+    m.code = code;
+    m.depth = 0;
+    m.loops = EBPF_MAX_LOOPS;
+    memset(regs, 0, sizeof(m.regs));
     regs[BPF_REG_1] = (uint64_t)(uintptr_t)ctx;
-    regs[BPF_REG_10] = (uint64_t)(uintptr_t)(stack[0] + EBPF_ARRAY_SIZE(stack[0]));
+    regs[BPF_REG_10] = (uint64_t)(uintptr_t)(m.stack + STACK_WORDS);
     for (;; insn++) {
         uint64_t *dst = &regs[insn->dst_reg], src = regs[insn->src_reg];
         uint64_t imm = (uint64_t)(int64_t)insn->imm;
@@ -281,29 +410,39 @@ uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx)
         case BPF_JMP32 | BPF_JA: /* gotol */
             insn += insn->imm;
             break;
-        case BPF_JMP | BPF_CALL:
-            if (insn->src_reg != BPF_PSEUDO_CALL) {
-                regs[BPF_REG_0] = call_helper(regs, insn->imm);
-                break;
-            }
-            EBPF_BUG_IF(depth + 1 >= EBPF_MAX_FRAMES);
-            memcpy(frames[depth].saved, &regs[BPF_REG_6], sizeof(frames[depth].saved));
-            frames[depth++].ret = insn;
-            regs[BPF_REG_10] = (uint64_t)(uintptr_t)(stack[depth] + EBPF_ARRAY_SIZE(stack[0]));
-            insn += insn->imm;
+        case BPF_JMP | BPF_JCOND: /* may_goto */
+            if (m.loops == 0)
+                insn += insn->off;
+            else
+                m.loops--;
             break;
+        case BPF_JMP | BPF_CALL:
+            insn = call(&m, insn);
+            break;
+        case BPF_JMP | BPF_CALL | BPF_X: /* callx */
+            regs[BPF_REG_0] = ebpf_helper_call(regs[1], regs[2], regs[3], regs[4], regs[5], *dst);
+            break;
+        case BPF_LD | BPF_ABS | BPF_B:
+        case BPF_LD | BPF_ABS | BPF_H:
+        case BPF_LD | BPF_ABS | BPF_W:
+        case BPF_LD | BPF_IND | BPF_B:
+        case BPF_LD | BPF_IND | BPF_H:
+        case BPF_LD | BPF_IND | BPF_W:
+            if (load_packet(regs, insn))
+                break;
+            __attribute__((fallthrough));
         case BPF_JMP | BPF_EXIT:
-            if (!depth)
+            if (!m.depth)
                 return regs[BPF_REG_0];
-            insn = frames[--depth].ret;
-            memcpy(&regs[BPF_REG_6], frames[depth].saved, sizeof(frames[depth].saved));
-            regs[BPF_REG_10] = (uint64_t)(uintptr_t)(stack[depth] + EBPF_ARRAY_SIZE(stack[0]));
+            insn = return_from(&m);
             break;
 
             MEM(BPF_B, uint8_t, int8_t)
             MEM(BPF_H, uint16_t, int16_t)
             MEM(BPF_W, uint32_t, int32_t)
             MEM(BPF_DW, uint64_t, int64_t)
+        case BPF_STX | BPF_ATOMIC | BPF_B: /* load-acquire and store-release only */
+        case BPF_STX | BPF_ATOMIC | BPF_H:
         case BPF_STX | BPF_ATOMIC | BPF_W:
         case BPF_STX | BPF_ATOMIC | BPF_DW:
             atomic(regs, insn);

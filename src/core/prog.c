@@ -87,7 +87,7 @@ static int calc_tag(struct ebpf_prog *prog)
 
 /* ---- map references ---------------------------------------------------------------------------------------- */
 
-/* Keeps the reference that the caller holds, or puts it if the program holds one already. */
+/* Puts the reference of the caller, a user's, and holds one of the program's own. */
 static int hold_map(struct ebpf_prog *prog, struct ebpf_map *map)
 {
     for (uint32_t i = 0; i < prog->map_cnt; i++) {
@@ -101,7 +101,9 @@ static int hold_map(struct ebpf_prog *prog, struct ebpf_map *map)
         return ebpf_code_reject(&prog->code, -E2BIG, "The total number of maps per program has reached the limit of %u",
                                 MAX_MAPS);
     }
+    ebpf_obj_hold(&map->obj);
     prog->maps[prog->map_cnt++] = map;
+    ebpf_obj_put(&map->obj);
     return 0;
 }
 
@@ -159,7 +161,7 @@ static void prog_free(struct ebpf_prog *prog)
 {
     ebpf_jit_free(&prog->jit);
     for (uint32_t i = 0; i < prog->map_cnt; i++)
-        ebpf_obj_put(&prog->maps[i]->obj);
+        ebpf_obj_drop(&prog->maps[i]->obj);
     ebpf_free(prog->maps, MAX_MAPS * sizeof(*prog->maps));
     ebpf_free(prog->stats, ebpf_os_cpu_count() * sizeof(*prog->stats));
     ebpf_code_fini(&prog->code);
@@ -180,6 +182,20 @@ static void compile(struct ebpf_prog *prog)
         ebpf_log("ebpf: no JIT for program %s (%d), the interpreter runs it", prog->name, err);
 }
 
+/* As Linux's bpf_check_tail_call(): a program array serves programs of one kind. */
+static int own_arrays(struct ebpf_prog *prog)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; !err && i < prog->map_cnt; i++) {
+        struct ebpf_map *map = prog->maps[i];
+
+        if (map->ops->objects)
+            err = map->ops->objects->own(map, ebpf_prog_kind(&prog->obj));
+    }
+    return err ? ebpf_code_reject(&prog->code, err, "a program array is for programs of another kind") : 0;
+}
+
 static int prepare(struct ebpf_prog *prog, const struct ebpf_load *load)
 {
     int err = ebpf_code_check(&prog->code, prog->type, prog->gpl, load->spec.caps);
@@ -190,6 +206,8 @@ static int prepare(struct ebpf_prog *prog, const struct ebpf_load *load)
         err = resolve_maps(prog, load);
     if (!err)
         err = ebpf_code_rewrite_ctx(&prog->code, prog->type);
+    if (!err)
+        err = own_arrays(prog);
     if (!err)
         compile(prog);
     return err;
@@ -290,6 +308,13 @@ int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
 struct ebpf_obj *ebpf_prog_obj(struct ebpf_prog *prog)
 {
     return &prog->obj;
+}
+
+uint64_t ebpf_prog_kind(const struct ebpf_obj *obj)
+{
+    const struct ebpf_prog *prog = (const struct ebpf_prog *)obj;
+
+    return prog->type->id | (uint64_t)prog->expected_attach_type << 32;
 }
 
 bool ebpf_prog_is_jited(const struct ebpf_prog *prog)

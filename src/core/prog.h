@@ -15,6 +15,9 @@
 
 #define EBPF_MAX_FRAMES 8u     /* Linux: MAX_CALL_FRAMES */
 #define EBPF_FRAME_SIZE 512u   /* Linux: MAX_BPF_STACK */
+#define EBPF_MAX_TAIL_CALLS 33u /* Linux: MAX_TAIL_CALL_CNT */
+#define EBPF_MAX_LOOPS 8388608u /* Linux: BPF_MAX_LOOPS, see may_goto in interp.c */
+#define EBPF_HELPER_TAIL_CALL 12 /* BPF_FUNC_tail_call: not a call, the engines do it */
 
 /* A function of the program: the main one is subprogs[0], starting at 0. */
 struct ebpf_subprog {
@@ -28,6 +31,8 @@ struct ebpf_code {
     uint32_t insn_cnt;
     struct ebpf_subprog *subprogs; /* sorted by start */
     uint32_t subprog_cnt;
+    uint32_t frames; /* live at once at most: 1 to EBPF_MAX_FRAMES */
+    uint32_t stack;  /* bytes below r10 that any function can use at most, a multiple of 16 */
     char *log; /* where a refusal's line is kept besides the console, EBPF_CONFIG_LOG_LINE bytes; may be NULL */
 };
 
@@ -77,6 +82,7 @@ struct ebpf_prog_type {
     const struct ebpf_ctx_field *fields; /* NULL: the context is passed as it is, ctx_size readable bytes */
     uint32_t field_cnt;
     uint32_t ctx_size;
+    bool packet_loads; /* the context is a packet (src/core/skb.h): BPF_ABS and BPF_IND are allowed */
     /* BPF_PROG_TEST_RUN; attr's pointers belong to caller. NULL: -EOPNOTSUPP. T */
     int (*test_run)(struct ebpf_prog *prog, union bpf_attr *attr, const struct ebpf_caller *caller);
 };
@@ -89,10 +95,13 @@ const struct ebpf_prog_type *ebpf_prog_type_find(uint32_t id);
 struct ebpf_run {
     const struct ebpf_prog *prog;
     uint64_t cookie; /* of the link, for bpf_get_attach_cookie() */
+    const struct ebpf_prog *target; /* of the last tail call */
+    uint32_t tail_calls;
+    uintptr_t stack; /* lowest address of the program stack; 0: not on one */
 };
 
-/* The run on this hart, for helpers that need it; NULL: none. A, interrupts off */
-const struct ebpf_run *ebpf_run_current(void);
+/* The run on this hart, for helpers and tail calls; NULL: none. A, interrupts off */
+struct ebpf_run *ebpf_run_current(void);
 
 /*
  * Runs prog on this hart's program stack with interrupts off, in an epoch section. Context A.
@@ -105,12 +114,34 @@ bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t 
 uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx);
 
 /*
+ * Tail calls (src/core/tail_call.c). The program that a tail call goes on with, and the call is counted: NULL where
+ * it fails and the program goes on behind it (map is no program array, nothing at index, more than
+ * EBPF_MAX_TAIL_CALLS in this run). A, while a program runs.
+ */
+const struct ebpf_prog *ebpf_tail_call(struct ebpf_map *map, uint64_t index);
+
+/* The same for compiled code, with the address to jump to (0: failed) and what r1 is there, as C returns two
+ * words in registers. Also fails where the program stack could become too small for what comes. */
+struct ebpf_tail {
+    uint64_t entry, ctx;
+};
+struct ebpf_tail ebpf_tail_call_native(uint64_t ctx, struct ebpf_map *map, uint64_t index);
+
+/* Legacy packet access (src/core/packet.c): size bytes at offset of the packet that skb describes, as a number in
+ * host order, or a negative number where there are none. A */
+int64_t ebpf_packet_load(const void *skb, uint64_t offset, uint32_t size);
+
+/*
  * Refuses what neither interpreter nor JIT can run safely (src/core/check.c), and finds the subprograms: fills
  * code->subprogs (freed by the owner of code). type NULL: a bare program of a tool or test; only the engines' own needs
  * are checked then, not what Linux refuses beyond them (immediate shifts out of range, division by immediate 0).
  * 0, -EINVAL, -E2BIG, -ENOMEM, -EPERM (helper needs a capability); one log line on refusal. T
  */
 int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, bool gpl, uint32_t caps);
+
+/* Fills frames and stack of code whose instructions and subprogs are checked
+ * (src/core/frames.c). 0, -E2BIG, -ENOMEM. T; called by ebpf_code_check() */
+int ebpf_code_frames(struct ebpf_code *code);
 
 /* Rewrites the loads and stores whose base is the context pointer (src/core/ctx_access.c). 0, -EACCES, -ENOMEM. T */
 int ebpf_code_rewrite_ctx(struct ebpf_code *code, const struct ebpf_prog_type *type);
@@ -134,6 +165,12 @@ static inline void ebpf_insn_set_imm64(struct bpf_insn *insn, uint64_t value)
 {
     insn[0].imm = (int32_t)(uint32_t)value;
     insn[1].imm = (int32_t)(uint32_t)(value >> 32);
+}
+
+/* BPF_ABS or BPF_IND? */
+static inline bool ebpf_insn_loads_packet(const struct bpf_insn *insn)
+{
+    return BPF_CLASS(insn->code) == BPF_LD && BPF_MODE(insn->code) != BPF_IMM;
 }
 
 static inline struct ebpf_prog *ebpf_prog_of(struct ebpf_obj *obj)

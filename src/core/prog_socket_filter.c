@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* BPF_PROG_TYPE_SOCKET_FILTER: sees a packet's metadata. There is no network here: programs run by BPF_PROG_TEST_RUN. */
 #include "src/core/prog.h"
+#include "src/core/skb.h"
 #include "src/core/test_run.h"
-
-#define ETH_HLEN 14u
-
-/* What a program's struct __sk_buff stands for. */
-struct skb {
-    uint8_t *data;
-    uint32_t len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto, priority;
-    uint32_t ingress_ifindex, ifindex, tc_index, hash, napi_id, gso_segs, gso_size;
-    uint32_t cb[5];
-};
 
 #define FIELD(name, may_write)                                                                     \
     {                                                                                              \
         .off = offsetof(struct __sk_buff, name), .size = 4, .kernel_size = 4,                      \
-        .kernel_off = offsetof(struct skb, name), .writable = may_write                            \
+        .kernel_off = offsetof(struct ebpf_skb, name), .writable = may_write                            \
     }
 
 /* As Linux's sk_filter_is_valid_access(): no packet pointers, no socket, only cb[] can be written. */
@@ -30,7 +21,7 @@ static const struct ebpf_ctx_field fields[] = {
 };
 
 /* What Linux's convert___skb_to_skb() takes from the caller; everything else must be zero. */
-static int take_ctx(const struct __sk_buff *in, struct skb *skb)
+static int take_ctx(const struct __sk_buff *in, struct ebpf_skb *skb)
 {
     struct __sk_buff rest = *in;
 
@@ -50,7 +41,7 @@ static int take_ctx(const struct __sk_buff *in, struct skb *skb)
     return 0;
 }
 
-static void give_ctx(const struct skb *skb, struct __sk_buff *out)
+static void give_ctx(const struct ebpf_skb *skb, struct __sk_buff *out)
 {
     out->len = skb->len;
     out->mark = skb->mark;
@@ -66,7 +57,7 @@ static int test_run(struct ebpf_prog *prog, union bpf_attr *attr, const struct e
 {
     struct ebpf_test_data data = {.max = 4096};
     struct __sk_buff ctx = {0};
-    struct skb skb = {.ifindex = 1};
+    struct ebpf_skb skb = {.ifindex = 1};
     int err;
 
     if (attr->test.flags || attr->test.cpu || attr->test.batch_size)
@@ -79,8 +70,8 @@ static int test_run(struct ebpf_prog *prog, union bpf_attr *attr, const struct e
     if (err)
         return err;
     memcpy(&skb.protocol, data.start + 12, 2); /* big-endian in the packet and in skb->protocol */
-    skb.data = data.start + ETH_HLEN;          /* a socket sees what comes behind the link layer */
-    skb.len = data.size - ETH_HLEN;
+    skb.data = data.start + EBPF_ETH_HLEN;          /* a socket sees what comes behind the link layer */
+    skb.len = data.size - EBPF_ETH_HLEN;
     err = ebpf_test_repeat(prog, attr, &skb);
     if (!err)
         err = ebpf_test_data_out(attr, caller, skb.data, skb.len);
@@ -100,5 +91,6 @@ const struct ebpf_prog_type ebpf_prog_type_socket_filter = {
     .fields = fields,
     .field_cnt = sizeof(fields) / sizeof(fields[0]),
     .ctx_size = sizeof(struct __sk_buff),
+    .packet_loads = true,
     .test_run = test_run,
 };

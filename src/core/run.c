@@ -18,7 +18,17 @@ static uint8_t stacks[EBPF_CONFIG_MAX_CPUS][EBPF_CONFIG_STACK_SIZE] __attribute_
 #if defined(__riscv)
 /* src/core/stack.S: calls fn(arg, ctx) with sp = top */
 uint64_t ebpf_stack_call(uint64_t (*fn)(const void *arg, void *ctx), const void *arg, void *ctx, void *top);
+static uintptr_t stack_of(unsigned cpu)
+{
+    return (uintptr_t)stacks[cpu];
+}
 #else
+static uintptr_t stack_of(unsigned cpu)
+{
+    (void)cpu;
+    return 0;
+}
+
 /* On other machines programs run in tests and tools only, where stacks are large. */
 static uint64_t ebpf_stack_call(uint64_t (*fn)(const void *arg, void *ctx), const void *arg, void *ctx, void *top)
 {
@@ -54,8 +64,7 @@ bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t 
 
     if (ran) {
         hart->busy = true;
-        hart->run.prog = prog;
-        hart->run.cookie = cookie;
+        hart->run = (struct ebpf_run){.prog = prog, .cookie = cookie, .stack = stack_of(cpu)};
         ebpf_epoch_enter(cpu);
         *ret = ebpf_stack_call(prog->jit.mem ? run_jit : run_interp, prog, ctx, stacks[cpu] + sizeof(stacks[cpu]));
         ebpf_epoch_exit(cpu);
@@ -68,9 +77,9 @@ bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t 
     return ran;
 }
 
-const struct ebpf_run *ebpf_run_current(void)
+struct ebpf_run *ebpf_run_current(void)
 {
-    const struct hart *hart = &harts[ebpf_os_cpu_id()];
+    struct hart *hart = &harts[ebpf_os_cpu_id()];
 
     return hart->busy ? &hart->run : NULL;
 }
