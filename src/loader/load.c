@@ -213,19 +213,24 @@ static int attach_kprobe(struct ebpf_object_prog *prog, const char *place)
     return err ? err : ebpf_link_kprobe(prog->prog, addr, 0, &prog->link);
 }
 
+static int attach(struct ebpf_object_prog *prog)
+{
+    const char *place = prog->section + ebpf_strlen(prog->def->name);
+
+    if (prog->def->attach == EBPF_ATTACH_NONE)
+        return -EOPNOTSUPP;
+    return *place ? attach_kprobe(prog, place + 1) : -EINVAL;
+}
+
 int ebpf_object_prog_attach(struct ebpf_object_prog *prog)
 {
-    const char *place;
     int err;
 
     if (prog->link)
         return -EBUSY;
     if (!prog->prog || !prog->def)
         return -EINVAL;
-    if (prog->def->attach == EBPF_ATTACH_NONE)
-        return -EOPNOTSUPP;
-    place = prog->section + ebpf_strlen(prog->def->name);
-    err = *place ? attach_kprobe(prog, place + 1) : -EINVAL;
+    err = attach(prog);
     if (err)
         ebpf_log("ebpf: object: program %.48s: not attached to %.48s: error %d", prog->name,
                  prog->section, -err);

@@ -259,6 +259,10 @@ TEST(loader_btf_refuses_what_is_not_a_variable_of_struct_type)
     expect(&b, -ENOEXEC, "BTF type 1000 of 8");
 
     begin(&b);
+    end(&b, b.type_cnt + 3, 0, 32); /* one more than there are */
+    expect(&b, -ENOEXEC, "BTF type 9 of 8");
+
+    begin(&b);
     btf_type(&b, ".maps", DATASEC, 1, MAPS_SIZE);
     btf_word(&b, T_STRUCT_20);
     btf_word(&b, 0);
