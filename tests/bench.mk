@@ -63,3 +63,13 @@ $(BENCH_OUT)/linux-kprobe.done: $(BENCH_OUT)/linux_kprobe $(BENCH_OUT)/kprobe/kp
 	$(call bench_tree,$(@:.done=.root),$<,init,$(filter %.bpf.o,$^))
 	$(Q)touch $@
 .SECONDARY: $(addprefix $(BENCH_OUT)/,guest_run guest_kprobe linux_run linux_kprobe)
+
+# ---- large programs: needs no Linux and no kernel -------------------------------------------------------------
+.PHONY: bench-large
+bench-large: $(USER)/bench-large
+	$(Q)timeout -k 5 900 qemu-riscv64 $<
+$(USER)/tests/bench_large.o: tests/bench/large.c | $(UTHASH)
+	$(Q)mkdir -p $(@D) && $(USER_CC) $(TEST_CFLAGS) -MMD -MP -c $< -o $@
+-include $(USER)/tests/bench_large.d
+$(USER)/bench-large: $(call without_mem,$(USER)) $(USER)/tests/bench_large.o
+	$(Q)$(USER_CC) $^ -static -o $@ && echo "  LD      $@"
