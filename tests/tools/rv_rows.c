@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every row of jit/rv64/encode.h with random operands, for tests/suites/encoder.sh: one line per instruction, the
- * bytes that our assembler makes (hexadecimal, as a number), a tab, the source line for GNU as. Argument: seed.
+ * Every row of jit/rv64/encode.h with random operands, for tests/suites/encoder.sh: one line per
+ * instruction, the bytes that our assembler makes (hexadecimal, as a number), a tab, the source
+ * line for GNU as. Argument: seed.
  *
  *   rv_rows wide SEED      32-bit rows, both encoded without compression
  *   rv_rows short SEED     32-bit rows with compression as ebpf_rv_compress() and GNU as choose it
@@ -17,8 +18,9 @@
 #define ROUNDS 120
 
 static const char *const reg_names[] = {
-    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
-    "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+    "zero", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0",
+    "a1",   "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5",
+    "s6",   "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
 };
 
 static uint64_t state;
@@ -34,7 +36,8 @@ static uint64_t rnd(void)
     return state;
 }
 
-/* What decides whether there is a compressed form is often equality, zero, sp, or a register of x8 to x15. */
+/* What decides whether there is a compressed form is often equality, zero, sp, or a register of x8
+ * to x15. */
 static enum rv_reg any_reg(void)
 {
     switch (rnd() % 8) {
@@ -94,8 +97,8 @@ static void print_source(const char *line)
         printf("jr %s\n", one);
     else if (!wide && sscanf(line, "jalr ra,0(%7[a-z0-9])", one) == 1)
         printf("jalr %s\n", one);
-    else if (!wide && sscanf(line, "add %7[a-z0-9],%7[a-z0-9],zero", one, two) == 2 && strstr(line, ",zero") &&
-             strcmp(one, "zero") && strcmp(two, "zero"))
+    else if (!wide && sscanf(line, "add %7[a-z0-9],%7[a-z0-9],zero", one, two) == 2 &&
+             strstr(line, ",zero") && strcmp(one, "zero") && strcmp(two, "zero"))
         printf("mv %s,%s\n", one, two);
     else
         printf("%s\n", line);
@@ -130,114 +133,115 @@ static void put(uint32_t word)
         ebpf_rv_emit(&a, word);
 }
 
-/* In the wide mode the words are made from the rows, otherwise by the functions that the compiler uses. */
-#define ROW_R(name, funct7, funct3, opcode)                                                        \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = any_reg(), rs1 = again(rd), rs2 = again(rd);                              \
-        begin();                                                                                   \
-        if (wide)                                                                                  \
-            put(rv_r(funct7, funct3, opcode, rd, rs1, rs2));                                       \
-        else                                                                                       \
-            rv_##name(&a, rd, rs1, rs2);                                                           \
-        end(#name, OPERANDS("%s,%s,%s", R(rd), R(rs1), R(rs2)));                                   \
+/* In the wide mode the words are made from the rows, otherwise by the functions that the compiler
+ * uses. */
+#define ROW_R(name, funct7, funct3, opcode)                           \
+    for (unsigned i = 0; i < ROUNDS; i++) {                           \
+        enum rv_reg rd = any_reg(), rs1 = again(rd), rs2 = again(rd); \
+        begin();                                                      \
+        if (wide)                                                     \
+            put(rv_r(funct7, funct3, opcode, rd, rs1, rs2));          \
+        else                                                          \
+            rv_##name(&a, rd, rs1, rs2);                              \
+        end(#name, OPERANDS("%s,%s,%s", R(rd), R(rs1), R(rs2)));      \
     }
 
-#define ROW_I(name, funct3, opcode)                                                                \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = any_reg(), rs1 = again(rd);                                               \
-        int64_t imm = imm_of(12, rnd() % 2 ? 1 : 4 << rnd() % 3);                                  \
-        begin();                                                                                   \
-        if (wide)                                                                                  \
-            put(rv_i(funct3, opcode, rd, rs1, imm));                                               \
-        else                                                                                       \
-            rv_##name(&a, rd, rs1, imm);                                                           \
-        end(#name, OPERANDS("%s,%s,%" PRId64, R(rd), R(rs1), imm));                                \
+#define ROW_I(name, funct3, opcode)                                 \
+    for (unsigned i = 0; i < ROUNDS; i++) {                         \
+        enum rv_reg rd = any_reg(), rs1 = again(rd);                \
+        int64_t imm = imm_of(12, rnd() % 2 ? 1 : 4 << rnd() % 3);   \
+        begin();                                                    \
+        if (wide)                                                   \
+            put(rv_i(funct3, opcode, rd, rs1, imm));                \
+        else                                                        \
+            rv_##name(&a, rd, rs1, imm);                            \
+        end(#name, OPERANDS("%s,%s,%" PRId64, R(rd), R(rs1), imm)); \
     }
 
-#define ROW_SHIFT(name, upper, funct3, opcode, bits)                                               \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = any_reg(), rs1 = again(rd);                                               \
-        int64_t imm = (int64_t)(rnd() % (1 << (bits)));                                            \
-        begin();                                                                                   \
-        if (wide)                                                                                  \
-            put(rv_i(funct3, opcode, rd, rs1, (upper) | imm));                                     \
-        else                                                                                       \
-            rv_##name(&a, rd, rs1, imm);                                                           \
-        end(#name, OPERANDS("%s,%s,%" PRId64, R(rd), R(rs1), imm));                                \
+#define ROW_SHIFT(name, upper, funct3, opcode, bits)                \
+    for (unsigned i = 0; i < ROUNDS; i++) {                         \
+        enum rv_reg rd = any_reg(), rs1 = again(rd);                \
+        int64_t imm = (int64_t)(rnd() % (1 << (bits)));             \
+        begin();                                                    \
+        if (wide)                                                   \
+            put(rv_i(funct3, opcode, rd, rs1, (upper) | imm));      \
+        else                                                        \
+            rv_##name(&a, rd, rs1, imm);                            \
+        end(#name, OPERANDS("%s,%s,%" PRId64, R(rd), R(rs1), imm)); \
     }
 
-#define ROW_MEM(name, word)                                                                        \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg reg = any_reg(), rs1 = any_reg();                                              \
-        int64_t imm = imm_of(12, 1 << rnd() % 4);                                                  \
-        begin();                                                                                   \
-        if (wide)                                                                                  \
-            put(word);                                                                             \
-        else                                                                                       \
-            rv_##name(&a, reg, imm, rs1);                                                          \
-        end(#name, OPERANDS("%s,%" PRId64 "(%s)", R(reg), imm, R(rs1)));                           \
+#define ROW_MEM(name, word)                                              \
+    for (unsigned i = 0; i < ROUNDS; i++) {                              \
+        enum rv_reg reg = any_reg(), rs1 = any_reg();                    \
+        int64_t imm = imm_of(12, 1 << rnd() % 4);                        \
+        begin();                                                         \
+        if (wide)                                                        \
+            put(word);                                                   \
+        else                                                             \
+            rv_##name(&a, reg, imm, rs1);                                \
+        end(#name, OPERANDS("%s,%" PRId64 "(%s)", R(reg), imm, R(rs1))); \
     }
 #define ROW_LOAD(name, funct3, opcode) ROW_MEM(name, rv_i(funct3, opcode, reg, rs1, imm))
 #define ROW_S(name, funct3, opcode) ROW_MEM(name, rv_s(funct3, opcode, reg, imm, rs1))
 
-#define ROW_B(name, funct3, opcode)                                                                \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rs1 = any_reg(), rs2 = rnd() % 2 ? ZERO : any_reg();                           \
-        int64_t imm = imm_of(12, 2);                                                               \
-        begin();                                                                                   \
-        if (wide)                                                                                  \
-            put(rv_b(funct3, opcode, rs1, rs2, imm));                                              \
-        else                                                                                       \
-            rv_##name(&a, rs1, rs2, imm);                                                          \
-        end(#name, OPERANDS("%s,%s,.%+" PRId64, R(rs1), R(rs2), imm));                             \
+#define ROW_B(name, funct3, opcode)                                      \
+    for (unsigned i = 0; i < ROUNDS; i++) {                              \
+        enum rv_reg rs1 = any_reg(), rs2 = rnd() % 2 ? ZERO : any_reg(); \
+        int64_t imm = imm_of(12, 2);                                     \
+        begin();                                                         \
+        if (wide)                                                        \
+            put(rv_b(funct3, opcode, rs1, rs2, imm));                    \
+        else                                                             \
+            rv_##name(&a, rs1, rs2, imm);                                \
+        end(#name, OPERANDS("%s,%s,.%+" PRId64, R(rs1), R(rs2), imm));   \
     }
 
-#define ROW_U(name, opcode)                                                                        \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = any_reg();                                                                \
-        int64_t imm = imm_of(20, 1);                                                               \
-        begin();                                                                                   \
-        if (wide)                                                                                  \
-            put(rv_u(opcode, rd, imm));                                                            \
-        else                                                                                       \
-            rv_##name(&a, rd, imm);                                                                \
-        end(#name, OPERANDS("%s,0x%" PRIx64, R(rd), imm & 0xfffff));                               \
+#define ROW_U(name, opcode)                                          \
+    for (unsigned i = 0; i < ROUNDS; i++) {                          \
+        enum rv_reg rd = any_reg();                                  \
+        int64_t imm = imm_of(20, 1);                                 \
+        begin();                                                     \
+        if (wide)                                                    \
+            put(rv_u(opcode, rd, imm));                              \
+        else                                                         \
+            rv_##name(&a, rd, imm);                                  \
+        end(#name, OPERANDS("%s,0x%" PRIx64, R(rd), imm & 0xfffff)); \
     }
 
-#define ROW_J(name, opcode)                                                                        \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = any_reg();                                                                \
-        int64_t imm = imm_of(20, 2);                                                               \
-        begin();                                                                                   \
-        if (wide)                                                                                  \
-            put(rv_j(opcode, rd, imm));                                                            \
-        else                                                                                       \
-            rv_##name(&a, rd, imm);                                                                \
-        end(#name, OPERANDS("%s,.%+" PRId64, R(rd), imm));                                         \
+#define ROW_J(name, opcode)                                \
+    for (unsigned i = 0; i < ROUNDS; i++) {                \
+        enum rv_reg rd = any_reg();                        \
+        int64_t imm = imm_of(20, 2);                       \
+        begin();                                           \
+        if (wide)                                          \
+            put(rv_j(opcode, rd, imm));                    \
+        else                                               \
+            rv_##name(&a, rd, imm);                        \
+        end(#name, OPERANDS("%s,.%+" PRId64, R(rd), imm)); \
     }
 
 static const char *const orders[] = {"", "_rl", "_aq", "_aqrl"};
 
-#define ROW_AMO(name, funct5, funct3)                                                              \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = any_reg(), rs2 = any_reg(), rs1 = any_reg();                              \
-        enum rv_order order = (enum rv_order)(rnd() % 4);                                          \
-        char full[32];                                                                             \
-        snprintf(full, sizeof(full), "%s%s", #name, orders[order]);                                \
-        begin();                                                                                   \
-        rv_##name(&a, rd, rs2, rs1, order);                                                        \
-        end(full, OPERANDS("%s,%s,(%s)", R(rd), R(rs2), R(rs1)));                                  \
+#define ROW_AMO(name, funct5, funct3)                                 \
+    for (unsigned i = 0; i < ROUNDS; i++) {                           \
+        enum rv_reg rd = any_reg(), rs2 = any_reg(), rs1 = any_reg(); \
+        enum rv_order order = (enum rv_order)(rnd() % 4);             \
+        char full[32];                                                \
+        snprintf(full, sizeof(full), "%s%s", #name, orders[order]);   \
+        begin();                                                      \
+        rv_##name(&a, rd, rs2, rs1, order);                           \
+        end(full, OPERANDS("%s,%s,(%s)", R(rd), R(rs2), R(rs1)));     \
     }
 
-#define ROW_LR(name, funct5, funct3)                                                               \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = any_reg(), rs1 = any_reg();                                               \
-        enum rv_order order = (enum rv_order)(rnd() % 4);                                          \
-        char full[32];                                                                             \
-        snprintf(full, sizeof(full), "%s%s", #name, orders[order]);                                \
-        begin();                                                                                   \
-        rv_##name(&a, rd, rs1, order);                                                             \
-        end(full, OPERANDS("%s,(%s)", R(rd), R(rs1)));                                             \
+#define ROW_LR(name, funct5, funct3)                                \
+    for (unsigned i = 0; i < ROUNDS; i++) {                         \
+        enum rv_reg rd = any_reg(), rs1 = any_reg();                \
+        enum rv_order order = (enum rv_order)(rnd() % 4);           \
+        char full[32];                                              \
+        snprintf(full, sizeof(full), "%s%s", #name, orders[order]); \
+        begin();                                                    \
+        rv_##name(&a, rd, rs1, order);                              \
+        end(full, OPERANDS("%s,(%s)", R(rd), R(rs1)));              \
     }
 
 static void base_rows(void)
@@ -257,7 +261,7 @@ static void base_rows(void)
     end("fence", "rw,rw");
 }
 
-/* ---- the C extension --------------------------------------------------------------------------------------------- */
+/* ---- the C extension ------------------------------------------------------------------------- */
 
 static void parcel(uint32_t word)
 {
@@ -284,7 +288,8 @@ static int64_t ci_imm(const char *name)
         return (int64_t)(rnd() % 63 + 1);
     do
         imm = (int64_t)(rnd() % 64) - 32;
-    while (!imm && (!strcmp(name, "c_lui") || !strcmp(name, "c_addi16sp") || !strcmp(name, "c_addi")));
+    while (!imm &&
+           (!strcmp(name, "c_lui") || !strcmp(name, "c_addi16sp") || !strcmp(name, "c_addi")));
     return strcmp(name, "c_addi16sp") ? imm : imm * 16;
 }
 
@@ -300,76 +305,76 @@ static enum rv_reg ci_reg(const char *name)
     return reg;
 }
 
-#define ROW_CI(name, funct3, op, spread)                                                           \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = ci_reg(#name);                                                            \
-        int64_t imm = ci_imm(#name);                                                               \
-        parcel(rv_##name(rd, imm));                                                                \
-        if (strstr(#name, "sp") && strcmp(#name, "c_addi16sp"))                                    \
-            end(#name, OPERANDS("%s,%" PRId64 "(sp)", R(rd), imm));                                \
-        else if (strstr(#name, "lui"))                                                             \
-            end(#name, OPERANDS("%s,0x%" PRIx64, R(rd), imm & 0xfffff));                           \
-        else                                                                                       \
-            end(#name, OPERANDS("%s,%" PRId64, R(rd), imm));                                       \
+#define ROW_CI(name, funct3, op, spread)                                 \
+    for (unsigned i = 0; i < ROUNDS; i++) {                              \
+        enum rv_reg rd = ci_reg(#name);                                  \
+        int64_t imm = ci_imm(#name);                                     \
+        parcel(rv_##name(rd, imm));                                      \
+        if (strstr(#name, "sp") && strcmp(#name, "c_addi16sp"))          \
+            end(#name, OPERANDS("%s,%" PRId64 "(sp)", R(rd), imm));      \
+        else if (strstr(#name, "lui"))                                   \
+            end(#name, OPERANDS("%s,0x%" PRIx64, R(rd), imm & 0xfffff)); \
+        else                                                             \
+            end(#name, OPERANDS("%s,%" PRId64, R(rd), imm));             \
     }
-#define ROW_CSS(name, funct3, op, spread)                                                          \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rs2 = any_reg();                                                               \
-        int64_t imm = ci_imm(#name);                                                               \
-        parcel(rv_##name(rs2, imm));                                                               \
-        end(#name, OPERANDS("%s,%" PRId64 "(sp)", R(rs2), imm));                                   \
+#define ROW_CSS(name, funct3, op, spread)                        \
+    for (unsigned i = 0; i < ROUNDS; i++) {                      \
+        enum rv_reg rs2 = any_reg();                             \
+        int64_t imm = ci_imm(#name);                             \
+        parcel(rv_##name(rs2, imm));                             \
+        end(#name, OPERANDS("%s,%" PRId64 "(sp)", R(rs2), imm)); \
     }
-#define ROW_CIW(name, funct3, op, spread)                                                          \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = rvc_any();                                                                \
-        int64_t imm = ci_imm(#name);                                                               \
-        parcel(rv_##name(rd, imm));                                                                \
-        end(#name, OPERANDS("%s,sp,%" PRId64, R(rd), imm));                                        \
+#define ROW_CIW(name, funct3, op, spread)                   \
+    for (unsigned i = 0; i < ROUNDS; i++) {                 \
+        enum rv_reg rd = rvc_any();                         \
+        int64_t imm = ci_imm(#name);                        \
+        parcel(rv_##name(rd, imm));                         \
+        end(#name, OPERANDS("%s,sp,%" PRId64, R(rd), imm)); \
     }
-#define ROW_CL(name, funct3, op, spread)                                                           \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg reg = rvc_any(), rs1 = rvc_any();                                              \
-        int64_t imm = (int64_t)(rnd() % 32) * (strchr(#name, 'd') ? 8 : 4);                        \
-        parcel(rv_##name(reg, imm, rs1));                                                          \
-        end(#name, OPERANDS("%s,%" PRId64 "(%s)", R(reg), imm, R(rs1)));                           \
+#define ROW_CL(name, funct3, op, spread)                                    \
+    for (unsigned i = 0; i < ROUNDS; i++) {                                 \
+        enum rv_reg reg = rvc_any(), rs1 = rvc_any();                       \
+        int64_t imm = (int64_t)(rnd() % 32) * (strchr(#name, 'd') ? 8 : 4); \
+        parcel(rv_##name(reg, imm, rs1));                                   \
+        end(#name, OPERANDS("%s,%" PRId64 "(%s)", R(reg), imm, R(rs1)));    \
     }
-#define ROW_CR(name, funct4, op)                                                                   \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = (enum rv_reg)(1 + rnd() % 31), rs2 = (enum rv_reg)(1 + rnd() % 31);       \
-        parcel(rv_##name(rd, rs2));                                                                \
-        end(#name, OPERANDS("%s,%s", R(rd), R(rs2)));                                              \
+#define ROW_CR(name, funct4, op)                                                             \
+    for (unsigned i = 0; i < ROUNDS; i++) {                                                  \
+        enum rv_reg rd = (enum rv_reg)(1 + rnd() % 31), rs2 = (enum rv_reg)(1 + rnd() % 31); \
+        parcel(rv_##name(rd, rs2));                                                          \
+        end(#name, OPERANDS("%s,%s", R(rd), R(rs2)));                                        \
     }
-#define ROW_CRJ(name, funct4, op)                                                                  \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rs1 = (enum rv_reg)(1 + rnd() % 31);                                           \
-        parcel(rv_##name(rs1));                                                                    \
-        end(#name, R(rs1));                                                                        \
+#define ROW_CRJ(name, funct4, op)                        \
+    for (unsigned i = 0; i < ROUNDS; i++) {              \
+        enum rv_reg rs1 = (enum rv_reg)(1 + rnd() % 31); \
+        parcel(rv_##name(rs1));                          \
+        end(#name, R(rs1));                              \
     }
-#define ROW_CA(name, funct6, funct2, op)                                                           \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = rvc_any(), rs2 = rvc_any();                                               \
-        parcel(rv_##name(rd, rs2));                                                                \
-        end(#name, OPERANDS("%s,%s", R(rd), R(rs2)));                                              \
+#define ROW_CA(name, funct6, funct2, op)              \
+    for (unsigned i = 0; i < ROUNDS; i++) {           \
+        enum rv_reg rd = rvc_any(), rs2 = rvc_any();  \
+        parcel(rv_##name(rd, rs2));                   \
+        end(#name, OPERANDS("%s,%s", R(rd), R(rs2))); \
     }
-#define ROW_CBI(name, funct3, funct2, op)                                                          \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = rvc_any();                                                                \
-        int64_t imm = ci_imm(#name);                                                               \
-        parcel(rv_##name(rd, imm));                                                                \
-        end(#name, OPERANDS("%s,%" PRId64, R(rd), imm));                                           \
+#define ROW_CBI(name, funct3, funct2, op)                \
+    for (unsigned i = 0; i < ROUNDS; i++) {              \
+        enum rv_reg rd = rvc_any();                      \
+        int64_t imm = ci_imm(#name);                     \
+        parcel(rv_##name(rd, imm));                      \
+        end(#name, OPERANDS("%s,%" PRId64, R(rd), imm)); \
     }
-#define ROW_CB(name, funct3, op)                                                                   \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rs1 = rvc_any();                                                               \
-        int64_t imm = imm_of(9, 2);                                                                \
-        parcel(rv_##name(rs1, imm));                                                               \
-        end(#name, OPERANDS("%s,.%+" PRId64, R(rs1), imm));                                        \
+#define ROW_CB(name, funct3, op)                            \
+    for (unsigned i = 0; i < ROUNDS; i++) {                 \
+        enum rv_reg rs1 = rvc_any();                        \
+        int64_t imm = imm_of(9, 2);                         \
+        parcel(rv_##name(rs1, imm));                        \
+        end(#name, OPERANDS("%s,.%+" PRId64, R(rs1), imm)); \
     }
-#define ROW_CJ(name, funct3, op)                                                                   \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        int64_t imm = imm_of(12, 2);                                                               \
-        parcel(rv_##name(imm));                                                                    \
-        end(#name, OPERANDS(".%+" PRId64, imm));                                                   \
+#define ROW_CJ(name, funct3, op)                 \
+    for (unsigned i = 0; i < ROUNDS; i++) {      \
+        int64_t imm = imm_of(12, 2);             \
+        parcel(rv_##name(imm));                  \
+        end(#name, OPERANDS(".%+" PRId64, imm)); \
     }
 
 static void rvc_rows(void)

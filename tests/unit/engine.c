@@ -25,7 +25,8 @@ void engine_code_free(struct ebpf_code *code)
 void engine_encode(const struct ebpf_code *code)
 {
     uint64_t here = (uint64_t)(uintptr_t)&engine_encode & ~15ull;
-    const uint64_t bases[] = {0, 0x80200000, 0xffffffff80000000, 0x3f00000000, here, here + (1 << 20), here - (3ull << 30)};
+    const uint64_t bases[] = {0,    0x80200000,       0xffffffff80000000, 0x3f00000000,
+                              here, here + (1 << 20), here - (3ull << 30)};
 
     for (unsigned i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
         size_t len = 0, again = 0;
@@ -75,7 +76,8 @@ bool engine_run_code(enum engine engine, const struct ebpf_code *code, void *ctx
     return true;
 }
 
-bool engine_run(enum engine engine, const struct bpf_insn *insns, uint32_t cnt, void *ctx, uint64_t *r0)
+bool engine_run(enum engine engine, const struct bpf_insn *insns, uint32_t cnt, void *ctx,
+                uint64_t *r0)
 {
     struct ebpf_code code;
     bool ran = engine_code(insns, cnt, &code) && engine_run_code(engine, &code, ctx, r0);
@@ -93,7 +95,7 @@ void engine_expect(const char *file, int line, const char *name, uint64_t want, 
         uint64_t got = ~want;
 
         if (engine_run(engine, insns, cnt, ctx, &got) && got != want)
-            test_fail(file, line, "%s on the %s: r0 is 0x%llx, expected 0x%llx", name, names[engine],
-                      (unsigned long long)got, (unsigned long long)want);
+            test_fail(file, line, "%s on the %s: r0 is 0x%llx, expected 0x%llx", name,
+                      names[engine], (unsigned long long)got, (unsigned long long)want);
     }
 }

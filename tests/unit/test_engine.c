@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arithmetic, jumps and constants on the interpreter and the JIT. Expected values are worked out from RFC 9669 by hand;
- * neither engine is the other's reference here.
+ * Arithmetic, jumps and constants on the interpreter and the JIT. Expected values are worked out
+ * from RFC 9669 by hand; neither engine is the other's reference here.
  */
 #include "tests/unit/engine.h"
 
@@ -75,7 +75,8 @@ static const struct alu_case alu_cases[] = {
     {BPF_ALU64 | BPF_MOD, 0, ONES, 10, 5},
     {BPF_ALU64 | BPF_MOD, 0, 7, ONES, 7},
     {BPF_ALU | BPF_MOD, 0, 42, 5, 2},
-    {BPF_ALU | BPF_MOD, 0, SOME, 0, 0x9abcdef0}, /* RFC 9669: {dst = dst} in 32 bits, upper half zero */
+    {BPF_ALU | BPF_MOD, 0, SOME, 0,
+     0x9abcdef0}, /* RFC 9669: {dst = dst} in 32 bits, upper half zero */
     {BPF_ALU | BPF_MOD, 0, 0xffffffff, 10, 5},
     {BPF_ALU | BPF_MOD, 0, 7, 0x500000000, 7},
     {BPF_ALU | BPF_MOD, 0, 0xfffffffe, -1ull, 0xfffffffe},
@@ -167,10 +168,12 @@ static void run_alu(const struct alu_case *c, unsigned dst, unsigned src)
     snprintf(name, sizeof(name), "case %u, r%u r%u", (unsigned)(c - alu_cases), dst, src);
     engine_expect(__FILE__, __LINE__, name, c->want, NULL,
                   PROG(BPF_LD_IMM64(dst, c->a), BPF_LD_IMM64(src, c->b),
-                       BPF_RAW_INSN(c->code | BPF_X, dst, src, c->off, 0), BPF_MOV64_REG(R0, dst), BPF_EXIT_INSN()));
+                       BPF_RAW_INSN(c->code | BPF_X, dst, src, c->off, 0), BPF_MOV64_REG(R0, dst),
+                       BPF_EXIT_INSN()));
     if (fits_imm(c->b))
         engine_expect(__FILE__, __LINE__, name, c->want, NULL,
-                      PROG(BPF_LD_IMM64(dst, c->a), BPF_RAW_INSN(c->code | BPF_K, dst, 0, c->off, c->b),
+                      PROG(BPF_LD_IMM64(dst, c->a),
+                           BPF_RAW_INSN(c->code | BPF_K, dst, 0, c->off, c->b),
                            BPF_MOV64_REG(R0, dst), BPF_EXIT_INSN()));
 }
 
@@ -201,8 +204,9 @@ TEST(engine_alu_takes_one_register_twice)
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        EXPECT(rows[i].want, NULL, BPF_LD_IMM64(R6, rows[i].a), BPF_RAW_INSN(rows[i].code | BPF_X, R6, R6, rows[i].off, 0),
-               BPF_MOV64_REG(R0, R6), BPF_EXIT_INSN());
+        EXPECT(rows[i].want, NULL, BPF_LD_IMM64(R6, rows[i].a),
+               BPF_RAW_INSN(rows[i].code | BPF_X, R6, R6, rows[i].off, 0), BPF_MOV64_REG(R0, R6),
+               BPF_EXIT_INSN());
 }
 
 TEST(engine_neg_and_movsx)
@@ -230,7 +234,8 @@ TEST(engine_neg_and_movsx)
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         bool mov = rows[i].code & BPF_X;
         EXPECT(rows[i].want, NULL, BPF_LD_IMM64(R3, rows[i].a), BPF_LD_IMM64(R7, rows[i].a),
-               BPF_RAW_INSN(rows[i].code, R3, mov ? R7 : 0, rows[i].off, 0), BPF_MOV64_REG(R0, R3), BPF_EXIT_INSN());
+               BPF_RAW_INSN(rows[i].code, R3, mov ? R7 : 0, rows[i].off, 0), BPF_MOV64_REG(R0, R3),
+               BPF_EXIT_INSN());
     }
 }
 
@@ -241,28 +246,47 @@ TEST(engine_byte_swaps)
         int32_t width;
         uint64_t want; /* of 0x0102030405060708 | 0x8000... below */
     } rows[] = {
-        {BPF_ALU | BPF_END | BPF_TO_LE, 16, 0xb788},  {BPF_ALU | BPF_END | BPF_TO_LE, 32, 0xc5a6b788},
+        {BPF_ALU | BPF_END | BPF_TO_LE, 16, 0xb788},
+        {BPF_ALU | BPF_END | BPF_TO_LE, 32, 0xc5a6b788},
         {BPF_ALU | BPF_END | BPF_TO_LE, 64, 0x81e293f4c5a6b788},
-        {BPF_ALU | BPF_END | BPF_TO_BE, 16, 0x88b7},  {BPF_ALU | BPF_END | BPF_TO_BE, 32, 0x88b7a6c5},
+        {BPF_ALU | BPF_END | BPF_TO_BE, 16, 0x88b7},
+        {BPF_ALU | BPF_END | BPF_TO_BE, 32, 0x88b7a6c5},
         {BPF_ALU | BPF_END | BPF_TO_BE, 64, 0x88b7a6c5f493e281},
-        {BPF_ALU64 | BPF_END, 16, 0x88b7},            {BPF_ALU64 | BPF_END, 32, 0x88b7a6c5},
+        {BPF_ALU64 | BPF_END, 16, 0x88b7},
+        {BPF_ALU64 | BPF_END, 32, 0x88b7a6c5},
         {BPF_ALU64 | BPF_END, 64, 0x88b7a6c5f493e281},
     };
 
     for (unsigned reg = R0; reg < R10; reg++) {
         for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-            EXPECT(rows[i].want, NULL, BPF_LD_IMM64(reg, 0x81e293f4c5a6b788), BPF_RAW_INSN(rows[i].code, reg, 0, 0, rows[i].width),
-                   BPF_MOV64_REG(R0, reg), BPF_EXIT_INSN());
+            EXPECT(rows[i].want, NULL, BPF_LD_IMM64(reg, 0x81e293f4c5a6b788),
+                   BPF_RAW_INSN(rows[i].code, reg, 0, 0, rows[i].width), BPF_MOV64_REG(R0, reg),
+                   BPF_EXIT_INSN());
     }
 }
 
-/* ---- jumps --------------------------------------------------------------------------------------------------------- */
+/* ---- jumps ----------------------------------------------------------------------------------- */
 
 /* Bit n of taken: the jump is taken for pair n. */
 static const uint64_t pairs[][2] = {
-    {0, 0}, {0, 1}, {1, 0}, {ONES, 0}, {0, ONES}, {ONES, 1}, {MIN64, MAX64}, {ONES, ONES},
-    {0x100000001, 1}, {0x80000000, 0x7fffffff}, {0x80000000, 0xffffffff80000000}, {3, 6}, {1, -1ull}, {-1ull, -2ull},
-    {2, 1}, {0xffffffff, 1}, {0x500000000, 0}, {0x100000000, 0x100000000},
+    {0, 0},
+    {0, 1},
+    {1, 0},
+    {ONES, 0},
+    {0, ONES},
+    {ONES, 1},
+    {MIN64, MAX64},
+    {ONES, ONES},
+    {0x100000001, 1},
+    {0x80000000, 0x7fffffff},
+    {0x80000000, 0xffffffff80000000},
+    {3, 6},
+    {1, -1ull},
+    {-1ull, -2ull},
+    {2, 1},
+    {0xffffffff, 1},
+    {0x500000000, 0},
+    {0x100000000, 0x100000000},
 };
 #define PAIRS (sizeof(pairs) / sizeof(pairs[0]))
 
@@ -302,15 +326,17 @@ static void run_jump(uint8_t code, uint64_t a, uint64_t b, unsigned dst, unsigne
     bool want = taken(BPF_OP(code), BPF_CLASS(code) == BPF_JMP, a, b);
     char name[96];
 
-    snprintf(name, sizeof(name), "jump 0x%02x of 0x%llx and 0x%llx, r%u r%u", code, (unsigned long long)a,
-             (unsigned long long)b, dst, src);
+    snprintf(name, sizeof(name), "jump 0x%02x of 0x%llx and 0x%llx, r%u r%u", code,
+             (unsigned long long)a, (unsigned long long)b, dst, src);
     engine_expect(__FILE__, __LINE__, name, want, NULL,
-                  PROG(BPF_LD_IMM64(dst, a), BPF_LD_IMM64(src, b), BPF_RAW_INSN(code | BPF_X, dst, src, 2, 0),
-                       BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN(), BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN()));
+                  PROG(BPF_LD_IMM64(dst, a), BPF_LD_IMM64(src, b),
+                       BPF_RAW_INSN(code | BPF_X, dst, src, 2, 0), BPF_MOV64_IMM(R0, 0),
+                       BPF_EXIT_INSN(), BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN()));
     if (fits_imm(b))
         engine_expect(__FILE__, __LINE__, name, want, NULL,
-                      PROG(BPF_LD_IMM64(dst, a), BPF_RAW_INSN(code | BPF_K, dst, 0, 2, b), BPF_MOV64_IMM(R0, 0),
-                           BPF_EXIT_INSN(), BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN()));
+                      PROG(BPF_LD_IMM64(dst, a), BPF_RAW_INSN(code | BPF_K, dst, 0, 2, b),
+                           BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN(), BPF_MOV64_IMM(R0, 1),
+                           BPF_EXIT_INSN()));
 }
 
 TEST(engine_jumps_compare_as_rfc_9669_says)
@@ -333,8 +359,10 @@ TEST(engine_jump_reference_by_hand)
     /* the reference above against values worked out by hand, where they are easy to get wrong */
     CHECK(taken(BPF_JSGT, true, 0, ONES) && !taken(BPF_JGT, true, 0, ONES));
     CHECK(taken(BPF_JEQ, false, 0x100000001, 1) && !taken(BPF_JEQ, true, 0x100000001, 1));
-    CHECK(taken(BPF_JSLT, false, 0x80000000, 0x7fffffff) && !taken(BPF_JSLT, true, 0x80000000, 0x7fffffff));
-    CHECK(!taken(BPF_JSET, false, 0x500000000, 0x700000000) && taken(BPF_JSET, true, 0x500000000, 0x700000000));
+    CHECK(taken(BPF_JSLT, false, 0x80000000, 0x7fffffff) &&
+          !taken(BPF_JSLT, true, 0x80000000, 0x7fffffff));
+    CHECK(!taken(BPF_JSET, false, 0x500000000, 0x700000000) &&
+          taken(BPF_JSET, true, 0x500000000, 0x700000000));
 }
 
 TEST(engine_jumps_go_back_and_nowhere)
@@ -342,28 +370,47 @@ TEST(engine_jumps_go_back_and_nowhere)
     /* sum of 10..1 */
     EXPECT(55, NULL, BPF_MOV64_IMM(R0, 0), BPF_MOV64_IMM(R1, 10), BPF_ALU64_REG(BPF_ADD, R0, R1),
            BPF_ALU64_IMM(BPF_SUB, R1, 1), BPF_JMP_IMM(BPF_JNE, R1, 0, -3), BPF_EXIT_INSN());
-    EXPECT(7, NULL, BPF_MOV64_IMM(R0, 7), BPF_JMP_A(0), BPF_JMP32_A(0), BPF_JMP_IMM(BPF_JEQ, R0, 7, 0), BPF_EXIT_INSN());
+    EXPECT(7, NULL, BPF_MOV64_IMM(R0, 7), BPF_JMP_A(0), BPF_JMP32_A(0),
+           BPF_JMP_IMM(BPF_JEQ, R0, 7, 0), BPF_EXIT_INSN());
     EXPECT(2, NULL, BPF_JMP32_A(2), BPF_MOV64_IMM(R0, 2), BPF_EXIT_INSN(), BPF_JMP_A(-3));
     /* r10 may be compared */
     EXPECT(1, NULL, BPF_MOV64_IMM(R0, 0), BPF_MOV64_REG(R2, R10), BPF_ALU64_IMM(BPF_ADD, R2, -8),
-           BPF_JMP_REG(BPF_JGE, R2, R10, 1), BPF_JMP_REG(BPF_JGT, R10, R2, 1), BPF_EXIT_INSN(), BPF_MOV64_IMM(R0, 1),
-           BPF_EXIT_INSN());
+           BPF_JMP_REG(BPF_JGE, R2, R10, 1), BPF_JMP_REG(BPF_JGT, R10, R2, 1), BPF_EXIT_INSN(),
+           BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN());
 }
 
-/* ---- constants ------------------------------------------------------------------------------------------------------ */
+/* ---- constants ------------------------------------------------------------------------------- */
 
 TEST(engine_ld_imm64_loads_every_kind_of_constant)
 {
-    static const uint64_t seeds[] = {0, 1, 0x7ff, 0x800, 0xfff, 0x7fff, 0x12345678, 0x7ffff800, 0x80000000, 0xdeadbeef,
-                                     0xffffffff, 0x123456789, 0x7fffffff7fffffff, SOME, 0x8000000080000800,
-                                     0xffffffff00000000, 0x00ff00ff00ff00ff, 0xaaaaaaaaaaaaaaaa, 0x5555555555555555};
+    static const uint64_t seeds[] = {0,
+                                     1,
+                                     0x7ff,
+                                     0x800,
+                                     0xfff,
+                                     0x7fff,
+                                     0x12345678,
+                                     0x7ffff800,
+                                     0x80000000,
+                                     0xdeadbeef,
+                                     0xffffffff,
+                                     0x123456789,
+                                     0x7fffffff7fffffff,
+                                     SOME,
+                                     0x8000000080000800,
+                                     0xffffffff00000000,
+                                     0x00ff00ff00ff00ff,
+                                     0xaaaaaaaaaaaaaaaa,
+                                     0x5555555555555555};
 
     for (unsigned i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++) {
         for (unsigned shift = 0; shift < 64; shift += 3) {
-            uint64_t values[] = {seeds[i] << shift, ~(seeds[i] << shift), seeds[i] >> shift, (seeds[i] << shift) - 1};
+            uint64_t values[] = {seeds[i] << shift, ~(seeds[i] << shift), seeds[i] >> shift,
+                                 (seeds[i] << shift) - 1};
             for (unsigned v = 0; v < 4; v++) {
                 EXPECT(values[v], NULL, BPF_LD_IMM64(R0, values[v]), BPF_EXIT_INSN());
-                EXPECT(values[v], NULL, BPF_LD_IMM64(R8, values[v]), BPF_MOV64_REG(R0, R8), BPF_EXIT_INSN());
+                EXPECT(values[v], NULL, BPF_LD_IMM64(R8, values[v]), BPF_MOV64_REG(R0, R8),
+                       BPF_EXIT_INSN());
             }
         }
     }

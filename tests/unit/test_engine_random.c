@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random programs: the JIT's code has to do what the interpreter does, to r0 and to memory. SEED=n in the environment
- * repeats a run; a failure prints it and its program.
+ * Random programs: the JIT's code has to do what the interpreter does, to r0 and to memory. SEED=n
+ * in the environment repeats a run; a failure prints it and its program.
  */
 #include "tests/unit/engine.h"
 
@@ -33,8 +33,21 @@ static unsigned below(unsigned n)
 /* Values near the edges are where engines differ. */
 static uint64_t value(void)
 {
-    static const uint64_t edges[] = {0, 1, 2, 0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-                                     0x100000000, 0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff};
+    static const uint64_t edges[] = {0,
+                                     1,
+                                     2,
+                                     0x7f,
+                                     0x80,
+                                     0x7ff,
+                                     0x800,
+                                     0xffff,
+                                     0x7fffffff,
+                                     0x80000000,
+                                     0xffffffff,
+                                     0x100000000,
+                                     0x7fffffffffffffff,
+                                     0x8000000000000000,
+                                     0xffffffffffffffff};
     uint64_t v = edges[below(sizeof(edges) / sizeof(edges[0]))];
 
     switch (below(4)) {
@@ -74,12 +87,12 @@ static void put_constants(unsigned first, unsigned last)
         put_imm64(reg, value());
 }
 
-/* ---- items ------------------------------------------------------------------------------------------------------------ */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 static void item_alu(void)
 {
-    static const uint8_t ops[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR,  BPF_AND, BPF_LSH,
-                                  BPF_RSH, BPF_MOD, BPF_XOR, BPF_MOV, BPF_ARSH};
+    static const uint8_t ops[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR,  BPF_AND,
+                                  BPF_LSH, BPF_RSH, BPF_MOD, BPF_XOR, BPF_MOV, BPF_ARSH};
     uint8_t cls = below(2) ? BPF_ALU : BPF_ALU64, op = ops[below(sizeof(ops))];
     unsigned dst = data_reg();
     int16_t off = (op == BPF_DIV || op == BPF_MOD) && below(2);
@@ -95,14 +108,16 @@ static void item_alu(void)
 
 static void item_unary(void)
 {
-    static const uint8_t codes[] = {BPF_ALU | BPF_NEG, BPF_ALU64 | BPF_NEG, BPF_ALU | BPF_END | BPF_TO_LE,
-                                    BPF_ALU | BPF_END | BPF_TO_BE, BPF_ALU64 | BPF_END | BPF_TO_LE};
+    static const uint8_t codes[] = {BPF_ALU | BPF_NEG, BPF_ALU64 | BPF_NEG,
+                                    BPF_ALU | BPF_END | BPF_TO_LE, BPF_ALU | BPF_END | BPF_TO_BE,
+                                    BPF_ALU64 | BPF_END | BPF_TO_LE};
     unsigned i = below(5);
 
     put(BPF_RAW_INSN(codes[i], data_reg(), 0, 0, i < 2 ? 0 : 16 << below(3)));
 }
 
-/* The first and last 8 of the stack's 512 bytes and some between: what every function initialises. */
+/* The first and last 8 of the stack's 512 bytes and some between: what every function
+ * initialises. */
 static const int16_t slots[] = {-8, -16, -64, -128, -256, -264, -504, -512};
 
 /* An address of size bytes: on the stack or in the buffer. */
@@ -141,8 +156,16 @@ static void item_memory(void)
 
 static void item_atomic(void)
 {
-    static const int32_t ops[] = {BPF_ADD, BPF_OR, BPF_AND, BPF_XOR, BPF_ADD | BPF_FETCH, BPF_OR | BPF_FETCH,
-                                  BPF_AND | BPF_FETCH, BPF_XOR | BPF_FETCH, BPF_XCHG, BPF_CMPXCHG};
+    static const int32_t ops[] = {BPF_ADD,
+                                  BPF_OR,
+                                  BPF_AND,
+                                  BPF_XOR,
+                                  BPF_ADD | BPF_FETCH,
+                                  BPF_OR | BPF_FETCH,
+                                  BPF_AND | BPF_FETCH,
+                                  BPF_XOR | BPF_FETCH,
+                                  BPF_XCHG,
+                                  BPF_CMPXCHG};
     unsigned size = 2 + below(2), base;
     int16_t off;
 
@@ -155,8 +178,10 @@ static void item_atomic(void)
 /* Engines leave different things in r1-r5 after a call: they are set anew. */
 static void item_call(unsigned function)
 {
-    if (function + 1 < FUNCTIONS && below(2)) /* off: which function; the distance is filled in at the end */
-        put(BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, (int)(function + 1 + below(FUNCTIONS - function - 1))));
+    if (function + 1 < FUNCTIONS &&
+        below(2)) /* off: which function; the distance is filled in at the end */
+        put(BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0,
+                         (int)(function + 1 + below(FUNCTIONS - function - 1))));
     else
         put(BPF_EMIT_CALL(5));
     put_constants(R1, R5);
@@ -173,10 +198,12 @@ static void item_constant(void)
 /* off: which item of the function, made a distance at the end */
 static void item_jump(unsigned item, unsigned items)
 {
-    static const uint8_t ops[] = {BPF_JA,  BPF_JEQ,  BPF_JNE,  BPF_JSET, BPF_JGT,  BPF_JGE,
+    static const uint8_t ops[] = {BPF_JA,  BPF_JEQ, BPF_JNE,  BPF_JSET, BPF_JGT,  BPF_JGE,
                                   BPF_JLT, BPF_JLE, BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE};
     uint8_t op = ops[below(sizeof(ops))], cls = below(2) ? BPF_JMP : BPF_JMP32;
-    int16_t target = (int16_t)(item + 1 + below(below(4) ? (items - item < 6 ? items - item : 6) : items - item));
+    int16_t target =
+        (int16_t)(item + 1 +
+                  below(below(4) ? (items - item < 6 ? items - item : 6) : items - item));
 
     if (op == BPF_JA)
         put(BPF_RAW_INSN(cls | BPF_JA, 0, 0, target, 0));
@@ -186,7 +213,7 @@ static void item_jump(unsigned item, unsigned items)
         put(BPF_RAW_INSN(cls | op | BPF_K, data_reg(), 0, target, (int32_t)value()));
 }
 
-/* ---- programs --------------------------------------------------------------------------------------------------------- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 static void fix_jumps(uint32_t start, const uint32_t *item_start)
 {
@@ -277,8 +304,8 @@ static void print_program(uint64_t seed)
 {
     printf("SEED=%llu:\n", (unsigned long long)seed);
     for (uint32_t i = 0; i < cnt && i < 400; i++)
-        printf("%4u: %02x r%u r%u off %d imm 0x%x\n", i, insns[i].code, insns[i].dst_reg, insns[i].src_reg, insns[i].off,
-               (unsigned)insns[i].imm);
+        printf("%4u: %02x r%u r%u off %d imm 0x%x\n", i, insns[i].code, insns[i].dst_reg,
+               insns[i].src_reg, insns[i].off, (unsigned)insns[i].imm);
 }
 
 /* True: the engines agree. */

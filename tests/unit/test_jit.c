@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What only a compiler can get wrong: the reach of branches and calls, lengths, errors, working memory. */
+/* What only a compiler can get wrong: the reach of branches and calls, lengths, errors, working
+ * memory. */
 #include "tests/unit/engine.h"
 
+#include <sys/mman.h>
 #include <time.h>
 
 #define SOME 0x123456789abcdef0ull
@@ -51,16 +53,19 @@ static size_t code_length(const struct bpf_insn *insns, uint32_t cnt)
 
 static size_t large_length(void)
 {
-    return code_length(PROG(PAD_LARGE, PAD_LARGE, BPF_EXIT_INSN())) - code_length(PROG(PAD_LARGE, BPF_EXIT_INSN()));
+    return code_length(PROG(PAD_LARGE, PAD_LARGE, BPF_EXIT_INSN())) -
+           code_length(PROG(PAD_LARGE, BPF_EXIT_INSN()));
 }
 
-/* ---- reach ---------------------------------------------------------------------------------------------------------- */
+/* ---- reach ----------------------------------------------------------------------------------- */
 
-/* The conditions: one with a compressed form, one with registers, one that needs T0. r1 = r2 = 0 takes all of them. */
+/* The conditions: one with a compressed form, one with registers, one that needs T0. r1 = r2 = 0
+ * takes all of them. */
 static struct bpf_insn condition(unsigned kind, int16_t off)
 {
-    return kind == 0 ? BPF_JMP_IMM(BPF_JEQ, R1, 0, off) :
-           kind == 1 ? BPF_JMP_REG(BPF_JLE, R1, R2, off) : BPF_JMP32_REG(BPF_JEQ, R1, R2, off);
+    return kind == 0   ? BPF_JMP_IMM(BPF_JEQ, R1, 0, off)
+           : kind == 1 ? BPF_JMP_REG(BPF_JLE, R1, R2, off)
+                       : BPF_JMP32_REG(BPF_JEQ, R1, R2, off);
 }
 
 static void start(struct builder *b, bool taken)
@@ -119,6 +124,34 @@ TEST(jit_branches_reach_across_every_limit_of_an_encoding)
     free(b.insns);
 }
 
+/* Length of: a jump over n times 2 bytes, those, and a return. */
+static size_t jump_length(struct bpf_insn jump, unsigned n)
+{
+    struct builder b = {0};
+    size_t len;
+
+    jump.off = (int16_t)n;
+    put(&b, jump);
+    put_times(&b, n, PAD_SMALL);
+    put(&b, BPF_EXIT_INSN());
+    len = code_length(b.insns, b.cnt);
+    free(b.insns);
+    return len - 2 * n - 4;
+}
+
+/* The manual's ranges: up to +254, +4094, +2046 bytes from the jump itself. */
+TEST(jit_branches_take_the_shortest_form_that_reaches)
+{
+    CHECK_EQ(jump_length(condition(0, 0), (254 - 2) / 2), 2);
+    CHECK_EQ(jump_length(condition(0, 0), (256 - 2) / 2), 4);
+    CHECK_EQ(jump_length(condition(0, 0), (4094 - 4) / 2), 4);
+    CHECK_EQ(jump_length(condition(0, 0), (4096 - 4) / 2), 2 + 4);
+    CHECK_EQ(jump_length(condition(1, 0), (4094 - 4) / 2), 4);
+    CHECK_EQ(jump_length(condition(1, 0), (4096 - 4) / 2), 4 + 4);
+    CHECK_EQ(jump_length(BPF_JMP_A(0), (2046 - 2) / 2), 2);
+    CHECK_EQ(jump_length(BPF_JMP_A(0), (2048 - 2) / 2), 4);
+}
+
 TEST(jit_branches_reach_beyond_a_megabyte)
 {
     struct builder b = {0};
@@ -142,25 +175,25 @@ TEST(jit_gotol_and_calls_reach_beyond_a_megabyte)
 
     CHECK(n * large_length() > 2 << 20);
     /* main: over two megabytes to a call of a function behind, which calls one between, and back */
-    put(&b, BPF_JMP32_A((int)n + 3));          /* 0 */
-    put(&b, BPF_ALU64_IMM(BPF_ADD, R0, 1));    /* 1: from the end of main */
+    put(&b, BPF_JMP32_A((int)n + 3));       /* 0 */
+    put(&b, BPF_ALU64_IMM(BPF_ADD, R0, 1)); /* 1: from the end of main */
     put(&b, BPF_EXIT_INSN());
     put_times(&b, n, PAD_LARGE);
-    put(&b, BPF_EXIT_INSN());                  /* n + 3 */
-    put(&b, BPF_CALL_REL((int)n + 4));         /* n + 4: to 2 n + 9 */
-    put(&b, BPF_JMP32_A(-(int)n - 5));         /* n + 5: to 1 */
-    put(&b, BPF_MOV64_IMM(R0, 40));            /* n + 6: the function between */
+    put(&b, BPF_EXIT_INSN());          /* n + 3 */
+    put(&b, BPF_CALL_REL((int)n + 4)); /* n + 4: to 2 n + 9 */
+    put(&b, BPF_JMP32_A(-(int)n - 5)); /* n + 5: to 1 */
+    put(&b, BPF_MOV64_IMM(R0, 40));    /* n + 6: the function between */
     put(&b, BPF_EXIT_INSN());
     put_times(&b, n, PAD_LARGE);
-    put(&b, BPF_EXIT_INSN());                  /* 2 n + 8 */
-    put(&b, BPF_CALL_REL(-(int)n - 4));        /* 2 n + 9: to n + 6 */
+    put(&b, BPF_EXIT_INSN());           /* 2 n + 8 */
+    put(&b, BPF_CALL_REL(-(int)n - 4)); /* 2 n + 9: to n + 6 */
     put(&b, BPF_ALU64_IMM(BPF_ADD, R0, 1));
     put(&b, BPF_EXIT_INSN());
     expect(&b, "two megabytes", 42);
     free(b.insns);
 }
 
-/* ---- time and memory -------------------------------------------------------------------------------------------------- */
+/* ---- time and memory ------------------------------------------------------------------------- */
 
 static double seconds_to_encode(const struct builder *b)
 {
@@ -191,16 +224,18 @@ TEST(jit_encodes_a_million_instructions)
 }
 
 /*
- * A program made for it: each branch just reaches its target until the next one behind it grows, so that one pass after
- * another would lengthen a few of them. Ten thousand passes do not fit into this time.
+ * A program made for it: each branch just reaches its target until the next one behind it grows, so
+ * that one pass after another would lengthen a few of them. Ten thousand passes do not fit into
+ * this time.
  */
 TEST(jit_settles_branches_that_push_each_other)
 {
     struct builder b = {0};
     unsigned n = 300000;
 
-    put_times(&b, n, BPF_JMP_IMM(BPF_JEQ, R1, 0, 126)); /* c.beqz over 254 bytes: as far as it goes */
-    put(&b, BPF_JMP_IMM(BPF_JEQ, R1, 0, 127));          /* cannot be one */
+    put_times(&b, n,
+              BPF_JMP_IMM(BPF_JEQ, R1, 0, 126)); /* c.beqz over 254 bytes: as far as it goes */
+    put(&b, BPF_JMP_IMM(BPF_JEQ, R1, 0, 127));   /* cannot be one */
     put_times(&b, 200, PAD_SMALL);
     put(&b, BPF_EXIT_INSN());
     CHECK(seconds_to_encode(&b) < 5);
@@ -211,7 +246,8 @@ TEST(jit_refuses_more_instructions_than_the_limit)
 {
     struct bpf_insn insn = BPF_EXIT_INSN();
     struct ebpf_subprog sub = {0, 1};
-    struct ebpf_code code = {.insns = &insn, .insn_cnt = EBPF_CONFIG_MAX_INSNS + 1, .subprogs = &sub, .subprog_cnt = 1};
+    struct ebpf_code code = {
+        .insns = &insn, .insn_cnt = EBPF_CONFIG_MAX_INSNS + 1, .subprogs = &sub, .subprog_cnt = 1};
     size_t len;
 
     CHECK_EQ(ebpf_jit_encode(&code, 0, NULL, 0, &len), -E2BIG);
@@ -221,7 +257,8 @@ TEST(jit_refuses_more_instructions_than_the_limit)
 
 TEST(jit_encode_reports_each_failed_allocation)
 {
-    const struct bpf_insn insns[] = {BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_EMIT_CALL(KTIME_GET_NS), BPF_EXIT_INSN()};
+    const struct bpf_insn insns[] = {BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_EMIT_CALL(KTIME_GET_NS),
+                                     BPF_EXIT_INSN()};
     struct ebpf_code code;
     uint8_t buf[64];
     size_t len;
@@ -266,7 +303,7 @@ static const struct bpf_insn return_3[] = {
     {.code = BPF_JMP | BPF_EXIT},
 };
 
-/* ---- code memory -------------------------------------------------------------------------------------------------------- */
+/* ---- code memory ----------------------------------------------------------------------------- */
 
 #if defined(__riscv)
 static void check_compile_fails(const struct ebpf_code *code, int want)
@@ -340,7 +377,100 @@ TEST(jit_code_is_written_once)
 #endif
 }
 
-/* ---- what it does not know ------------------------------------------------------------------------------------------------ */
+#if defined(__riscv)
+/* 64 KiB between the functions of this program, where jal reaches the helpers. */
+__asm__(".text\n"
+        ".balign 4096\n"
+        ".globl jit_test_near\n"
+        "jit_test_near:\n"
+        "  .space 65536\n");
+extern uint8_t jit_test_near[];
+
+/* Encodes a call of a helper for mem, runs it there and returns the length of the code. */
+static size_t call_from(void *mem)
+{
+    const struct bpf_insn insns[] = {BPF_EMIT_CALL(KTIME_GET_NS), BPF_ALU64_IMM(BPF_ADD, R0, 1),
+                                     BPF_EXIT_INSN()};
+    struct ebpf_code code;
+    size_t len = 0;
+    union {
+        void *mem;
+        uint64_t (*fn)(void *ctx);
+    } entry = {.mem = mem};
+
+    if (mem == MAP_FAILED || mprotect(mem, 65536, PROT_READ | PROT_WRITE | PROT_EXEC)) {
+        test_fail(__FILE__, __LINE__, "no executable memory");
+        return 0;
+    }
+    if (engine_code(insns, 3, &code)) {
+        CHECK_EQ(ebpf_jit_encode(&code, (uint64_t)(uintptr_t)mem, mem, 65536, &len), 0);
+        __builtin___clear_cache(mem, (char *)mem + len);
+        mock_time_ns = 41;
+        CHECK_EQ(entry.fn(NULL), 42);
+    }
+    engine_code_free(&code);
+    return len;
+}
+
+static void *map_at(uint64_t hint)
+{
+    return mmap((void *)(uintptr_t)hint, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                -1, 0);
+}
+#endif
+
+TEST(jit_calls_helpers_by_jal_auipc_and_li)
+{
+#if defined(__riscv)
+    uint64_t here = (uint64_t)(uintptr_t)jit_test_near;
+    void *middle = map_at((here + (64u << 20)) & ~0xfffffull), *far = map_at(0x3000000000);
+    size_t jal = call_from(jit_test_near), auipc = call_from(middle);
+
+    CHECK((uint64_t)(uintptr_t)middle - here < 1u << 30);
+    CHECK_EQ(auipc, jal + 4);
+    CHECK((uint64_t)(uintptr_t)far - here > 1ull << 32);
+    CHECK(call_from(far) > jal);
+    munmap(middle, 65536);
+    munmap(far, 65536);
+#else
+    test_skip("needs RV64");
+#endif
+}
+
+/*
+ * Constants near the code take auipc, 8 bytes, where li might be three instructions of 2 bytes: the code
+ * must fit into the memory that was measured before its address was known.
+ */
+TEST(jit_measures_enough_for_constants_near_the_code)
+{
+    struct builder b = {0};
+    void *mem = NULL;
+
+#if defined(__riscv)
+    struct ebpf_jit_image image = {0};
+    struct ebpf_code code;
+
+    REQUIRE(engine_code(return_3, 2, &code));
+    CHECK_EQ(ebpf_jit_compile(&code, &image), 0);
+    mem = image.mem;
+    ebpf_jit_free(&image);
+    engine_code_free(&code);
+#endif
+    for (unsigned shift = 12; shift < 48; shift++) {
+        uint64_t value = ((uint64_t)(uintptr_t)mem >> shift << shift) + 5;
+        const struct bpf_insn pair[] = {BPF_LD_IMM64(R0, value)};
+
+        for (unsigned i = 0; i < 64; i++) {
+            put(&b, pair[0]);
+            put(&b, pair[1]);
+        }
+        put(&b, BPF_EXIT_INSN());
+        expect(&b, "constant near the code", value);
+    }
+    free(b.insns);
+}
+
+/* ---- what it does not know ------------------------------------------------------------------- */
 
 static int encode_unchecked(struct bpf_insn *insns, uint32_t cnt)
 {
@@ -412,14 +542,15 @@ TEST(jit_survives_instructions_that_nobody_checked)
             state ^= state << 13, state ^= state >> 7, state ^= state << 17;
             memcpy(&insns[i], &state, sizeof(state));
             if (round & 8)
-                insns[i].off = (int16_t)(insns[i].off % 3), insns[i].imm %= 300, insns[i].src_reg %= 10, insns[i].dst_reg %= 10;
+                insns[i].off = (int16_t)(insns[i].off % 3), insns[i].imm %= 300,
+                insns[i].src_reg %= 10, insns[i].dst_reg %= 10;
         }
         accepted += encode_unchecked(insns, n) == 0;
     }
     CHECK(accepted > 1000); /* it got past the first check */
 }
 
-/* ---- no function pays for what it does not use ------------------------------------------------------------------------------ */
+/* ---- no function pays for what it does not use ----------------------------------------------- */
 
 TEST(jit_code_is_as_short_as_promised)
 {
@@ -428,7 +559,9 @@ TEST(jit_code_is_as_short_as_promised)
     /* ld a5, 8(a0) */
     CHECK_EQ(code_length(PROG(BPF_LDX_MEM(BPF_DW, R0, R1, 8), BPF_EXIT_INSN())), 6);
     /* addi sp, sp, -16; li t1, 5 not compressed away; sd; ld; addi; mv; ret */
-    CHECK_EQ(code_length(PROG(BPF_ST_MEM(BPF_DW, R10, -8, 0), BPF_LDX_MEM(BPF_DW, R0, R10, -8), BPF_EXIT_INSN())), 12);
+    CHECK_EQ(code_length(PROG(BPF_ST_MEM(BPF_DW, R10, -8, 0), BPF_LDX_MEM(BPF_DW, R0, R10, -8),
+                              BPF_EXIT_INSN())),
+             12);
     /* lui; addiw, slli, srli: no zero-extension for what is none */
     CHECK_EQ(code_length(PROG(BPF_ALU32_IMM(BPF_RSH, R0, 3), BPF_EXIT_INSN())), 8);
     CHECK_EQ(code_length(PROG(BPF_ALU32_IMM(BPF_AND, R0, 31), BPF_EXIT_INSN())), 6);
@@ -438,5 +571,7 @@ TEST(jit_code_is_as_short_as_promised)
     /* li -1; srli 32 */
     CHECK_EQ(code_length(PROG(BPF_MOV32_IMM(R0, -1), BPF_EXIT_INSN())), 8);
     /* x > 0 is x != 0: c.bnez */
-    CHECK_EQ(code_length(PROG(BPF_JMP_IMM(BPF_JGT, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())), 8);
+    CHECK_EQ(
+        code_length(PROG(BPF_JMP_IMM(BPF_JGT, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())),
+        8);
 }
