@@ -35,6 +35,7 @@ function keep_least(v) {
 function complain(text) {
     print "bench: " text >"/dev/stderr"
     failed = 1
+    return 1
 }
 
 function ratio(ours, theirs) {
@@ -52,7 +53,7 @@ function named(reason,    n) {
     return reason
 }
 
-function row(key,    name, insns, theirs, r, b) {
+function row(key,    name, insns, theirs, r, b, wrong) {
     name = names[key]
     if (("ours", key) in unsupported || ("linux", key) in unsupported) {
         left_out++
@@ -65,9 +66,9 @@ function row(key,    name, insns, theirs, r, b) {
         return
     }
     if (got["ours", key, "ret"] != got["linux", key, "ret"])
-        complain(name " returns " got["ours", key, "ret"] ", on Linux " got["linux", key, "ret"])
+        wrong = complain(name " returns " got["ours", key, "ret"] ", on Linux " got["linux", key, "ret"])
     if (got["ours", key, "jited"] == 0)
-        complain(name " was interpreted, not compiled")
+        wrong = complain(name " was interpreted, not compiled")
     insns = got["ours", key, "ns"] - empty["ours"]
     theirs = got["linux", key, "ns"] - empty["linux"]
     r = ratio(insns, theirs)
@@ -75,6 +76,10 @@ function row(key,    name, insns, theirs, r, b) {
     printf "BENCH %s ret=%s insns=%d linux=%d ratio=%s bytes=%d linux_bytes=%d load=%d linux_load=%d\n", name, \
         got["ours", key, "ret"], insns, theirs, r ? sprintf("%.3f", r) : "-", got["ours", key, "jited"], \
         got["linux", key, "jited"], got["ours", key, "load"], got["linux", key, "load"] | sorted
+    if (wrong) {
+        left_wrong++
+        return
+    }
     if (r) {
         log_insns += log(r)
         count_insns++
@@ -95,8 +100,8 @@ END {
         row(key)
     close(sorted)
     printf "# one run of `empty`, subtracted above: insns=%d linux=%d\n", empty["ours"], empty["linux"]
-    printf "# in the means: %d programs for insns, %d for bytes; left out: %d unsupported, %d that cost Linux nothing\n", \
-        count_insns, count_bytes, left_out, no_cost
+    printf "# in the means: %d programs for insns, %d for bytes; left out: %d unsupported, %d wrong; no ratio of insns: %d that " \
+        "cost Linux nothing\n", count_insns, count_bytes, left_out, left_wrong, no_cost
     if (!count_insns || !count_bytes) {
         complain("nothing to compare")
     } else {

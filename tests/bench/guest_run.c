@@ -31,8 +31,9 @@ static void fill_tails(struct ebpf_object *obj)
     for (uint32_t i = 0; map && i < sizeof(bench_tails) / sizeof(bench_tails[0]); i++) {
         struct ebpf_object_prog *prog = ebpf_object_find_prog(obj, bench_tails[i]);
         int fd = prog ? prog_fd(prog) : -1;
-        if (fd >= 0)
-            ebpf_map_update(ebpf_object_map_map(map), &i, &fd, 0);
+        int err = fd < 0 ? 0 : ebpf_map_update(ebpf_object_map_map(map), &i, &fd, 0);
+        if (err)
+            printf("FAIL %s in the program array: %s\n", bench_tails[i], strerror(err));
     }
 }
 

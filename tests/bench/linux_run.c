@@ -41,8 +41,8 @@ static void fill_tails(struct bpf_object *obj)
     for (unsigned i = 0; map && i < sizeof(bench_tails) / sizeof(bench_tails[0]); i++) {
         struct bpf_program *prog = bpf_object__find_program_by_name(obj, bench_tails[i]);
         int fd = prog ? bpf_program__fd(prog) : -1;
-        if (fd >= 0)
-            bpf_map_update_elem(bpf_map__fd(map), &i, &fd, 0);
+        if (fd >= 0 && bpf_map_update_elem(bpf_map__fd(map), &i, &fd, 0))
+            printf("FAIL %s in the program array: %s\n", bench_tails[i], strerror(errno));
     }
 }
 
