@@ -23,7 +23,7 @@
 
 static pthread_mutex_t big_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- memory ------------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* In front of each block; 16 bytes keep the block's alignment. */
 struct block {
@@ -101,7 +101,7 @@ size_t mock_live_blocks(void)
     return live_blocks;
 }
 
-/* ---- interrupts, harts, time ---------------------------------------------------------------------------- */
+/* ---- interrupts, harts, time ----------------------------------------------------------------- */
 
 unsigned mock_cpu_count;
 uint64_t mock_time_ns, mock_time_step;
@@ -144,7 +144,8 @@ void mock_set_cpu(unsigned cpu)
 uint64_t ebpf_os_time_ns(void)
 {
     /* programs reach this through the JIT's code: the psABIs of both machines want 16 */
-    contract((uintptr_t)__builtin_frame_address(0) % 16 == 0, "a hook was called on a misaligned stack");
+    contract((uintptr_t)__builtin_frame_address(0) % 16 == 0,
+             "a hook was called on a misaligned stack");
     return __atomic_fetch_add(&mock_time_ns, mock_time_step, __ATOMIC_RELAXED);
 }
 
@@ -167,7 +168,7 @@ void ebpf_os_current(struct ebpf_task *out)
     *out = mock_task;
 }
 
-/* ---- console ------------------------------------------------------------------------------------------------ */
+/* ---- console --------------------------------------------------------------------------------- */
 
 struct text {
     char *data;
@@ -225,7 +226,7 @@ void mock_console_clear(void)
     clear(&trace);
 }
 
-/* ---- user memory ------------------------------------------------------------------------------------------------ */
+/* ---- user memory ----------------------------------------------------------------------------- */
 
 static unsigned char user_memory[USER_SIZE] __attribute__((aligned(4096)));
 static size_t user_used;
@@ -317,7 +318,7 @@ int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user)
     return read_any(dst, (const void *)(uintptr_t)src, len);
 }
 
-/* ---- code ---------------------------------------------------------------------------------------------------------- */
+/* ---- code ------------------------------------------------------------------------------------ */
 
 uint32_t mock_isa;
 
@@ -360,7 +361,8 @@ int mock_text_add(void *start, size_t size)
 {
     uintptr_t page = (uintptr_t)start & ~4095ul;
 
-    if (mprotect((void *)page, page_up((uintptr_t)start + size - page), PROT_READ | PROT_WRITE | PROT_EXEC))
+    if (mprotect((void *)page, page_up((uintptr_t)start + size - page),
+                 PROT_READ | PROT_WRITE | PROT_EXEC))
         return -1;
     return text_add(start, size, false);
 }
@@ -432,7 +434,7 @@ int ebpf_os_text_write(void *dst, const void *src, size_t len)
     return 0;
 }
 
-/* ---- symbols ---------------------------------------------------------------------------------------------------------- */
+/* ---- symbols --------------------------------------------------------------------------------- */
 
 static struct ebpf_symbol symbols[64];
 static unsigned symbol_count;
@@ -468,7 +470,7 @@ int ebpf_os_symbol_at(uint64_t addr, struct ebpf_symbol *out)
     return -ENOENT;
 }
 
-/* ---- bpf(2) ------------------------------------------------------------------------------------------------------------ */
+/* ---- bpf(2) ---------------------------------------------------------------------------------- */
 
 uint32_t mock_caps;
 
@@ -482,7 +484,7 @@ long mock_bpf(int cmd, union bpf_attr *attr, uint32_t size)
     return ret;
 }
 
-/* ---- around a test ------------------------------------------------------------------------------------------------------- */
+/* ---- around a test --------------------------------------------------------------------------- */
 
 static size_t blocks_before;
 
@@ -523,7 +525,8 @@ void mock_end(void)
     if (err)
         test_fail("os_host.c", 0, "ebpf_fini() returned %d: objects or probes are left", err);
     if (live_blocks != blocks_before)
-        test_fail("os_host.c", 0, "%zu blocks leaked, %zu bytes live", live_blocks - blocks_before, live_bytes);
+        test_fail("os_host.c", 0, "%zu blocks leaked, %zu bytes live", live_blocks - blocks_before,
+                  live_bytes);
     for (unsigned i = 0; i < text_count; i++) {
         if (!texts[i].code)
             memset(&texts[i], 0, sizeof(texts[i]));

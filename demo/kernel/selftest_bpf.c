@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of BPF inside the kernel, without user mode: an object from the kernel's image is loaded and attached; a probe
- * comes and goes on a function that all harts run; and what a hit takes of the interrupted stack is measured.
+ * Tests of BPF inside the kernel, without user mode: an object from the kernel's image is loaded
+ * and attached; a probe comes and goes on a function that all harts run; and what a hit takes of
+ * the interrupted stack is measured.
  */
 #include <ebpf/object.h>
 
@@ -11,8 +12,7 @@ extern const char inkernel_bpf_start[], inkernel_bpf_end[];
 
 static int open_and_load(struct ebpf_object **obj)
 {
-    int err =
-        ebpf_object_open_mem(inkernel_bpf_start, inkernel_bpf_end - inkernel_bpf_start, obj);
+    int err = ebpf_object_open_mem(inkernel_bpf_start, inkernel_bpf_end - inkernel_bpf_start, obj);
 
     if (err)
         return err;
@@ -22,7 +22,7 @@ static int open_and_load(struct ebpf_object **obj)
     return err;
 }
 
-/* ---- embedded: from the image to a line of output ------------------------------------------------ */
+/* ---- embedded: from the image to a line of output -------------------------------------------- */
 
 int test_embedded(void)
 {
@@ -36,7 +36,7 @@ int test_embedded(void)
     return 0;
 }
 
-/* ---- link: 1,000 times on and off a function that all harts run ---------------------------------- */
+/* ---- link: 1,000 times on and off a function that all harts run ------------------------------ */
 
 #define ROUNDS 1000
 #define CALLERS 4
@@ -87,7 +87,8 @@ static uint64_t breakpoints(void)
     return sum;
 }
 
-/* Attaches at one instruction of busy() after the other, each time until somebody was caught, or 20 ms. */
+/* Attaches at one instruction of busy() after the other, each time until somebody was caught, or 20
+ * ms. */
 static int attach_rounds(struct ebpf_prog *prog, int rounds)
 {
     uint64_t addr = (uint64_t)busy;
@@ -144,7 +145,8 @@ int test_link(void)
     ebpf_kprobe_stats(&stats);
     trapped = breakpoints() - trapped;
     CHECK(read_calls(obj, &calls) == 0);
-    printk("link: %lu calls, %lu traps = %lu hits + %lu missed + %lu stale + %lu steps; program ran %lu times\n",
+    printk("link: %lu calls, %lu traps = %lu hits + %lu missed + %lu stale + %lu steps; program "
+           "ran %lu times\n",
            made, trapped, stats.hits, stats.missed, stats.stale, stats.step, calls);
     CHECK(stats.hits + stats.missed + stats.stale + stats.step == trapped);
     CHECK(calls == stats.hits && stats.hits > ROUNDS);
@@ -153,13 +155,13 @@ int test_link(void)
     return 0;
 }
 
-/* ---- stack: a hit takes at most 1 KiB of the interrupted stack ------------------------------------ */
+/* ---- stack: a hit takes at most 1 KiB of the interrupted stack ------------------------------- */
 
 #define PAINTED 2048
 #define PAINT 0x5ca1ab1e5ca1ab1eul
 
-/* Paints the stack below this frame, lets a probe hit there, and sees how far down it went. There is nothing of ours
- * below sp: the psABI has no red zone. */
+/* Paints the stack below this frame, lets a probe hit there, and sees how far down it went. There
+ * is nothing of ours below sp: the psABI has no red zone. */
 static noinline size_t stack_of_a_hit(struct caller *caller)
 {
     unsigned long irq = irq_save();
@@ -185,12 +187,13 @@ int test_stack(void)
     size_t plain = stack_of_a_hit(&callers[0]), used;
 
     CHECK(open_and_load(&obj) == 0);
-    CHECK(ebpf_link_kprobe(ebpf_object_prog_prog(ebpf_object_find_prog(obj, "count_calls")), (uint64_t)busy, 0,
-                           &link) == 0);
+    CHECK(ebpf_link_kprobe(ebpf_object_prog_prog(ebpf_object_find_prog(obj, "count_calls")),
+                           (uint64_t)busy, 0, &link) == 0);
     used = stack_of_a_hit(&callers[0]);
     CHECK(read_calls(obj, &calls) == 0);
     CHECK(calls == 1);
-    printk("stack: a probe hit takes %lu bytes of the interrupted stack, the call alone %lu\n", used, plain);
+    printk("stack: a probe hit takes %lu bytes of the interrupted stack, the call alone %lu\n",
+           used, plain);
     CHECK(used > plain && used <= 1024);
     ebpf_obj_put(ebpf_link_obj(link));
     ebpf_object_close(obj);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits of the library. Each can be set on the compiler's command line (-DEBPF_CONFIG_...=n) when the
- * library and everything that includes its headers is built; a value out of range stops the build.
- * No knob changes the signature of a public function or the layout of a public struct.
+ * Limits of the library. Each can be set on the compiler's command line (-DEBPF_CONFIG_...=n) when
+ * the library and everything that includes its headers is built; a value out of range stops the
+ * build. No knob changes the signature of a public function or the layout of a public struct.
  */
 #ifndef EBPF_CONFIG_H
 #define EBPF_CONFIG_H
@@ -15,8 +15,9 @@
 #error "EBPF_CONFIG_MAX_CPUS must be 1 to 256"
 #endif
 
-/* Bytes of stack that programs and helpers run on, one per hart: 8 frames of 512 bytes, what the JIT saves
- * around them, and room for a helper that calls the kernel's hooks, or a trap taken inside one. */
+/* Bytes of stack that programs and helpers run on, one per hart: 8 frames of 512 bytes, what the
+ * JIT saves around them, and room for a helper that calls the kernel's hooks, or a trap taken
+ * inside one. */
 #ifndef EBPF_CONFIG_STACK_SIZE
 #define EBPF_CONFIG_STACK_SIZE 16384
 #endif
@@ -40,7 +41,8 @@
 #error "EBPF_CONFIG_MAX_FDS must be 8 to 65536"
 #endif
 
-/* The lowest number in that table: above the kernel's own fds, so that close(2) can tell them apart. */
+/* The lowest number in that table: above the kernel's own fds, so that close(2) can tell them
+ * apart. */
 #ifndef EBPF_CONFIG_FD_BASE
 #define EBPF_CONFIG_FD_BASE 1024
 #endif
@@ -52,11 +54,13 @@
 #ifndef EBPF_CONFIG_KPROBE_BUCKETS
 #define EBPF_CONFIG_KPROBE_BUCKETS 256
 #endif
-#if EBPF_CONFIG_KPROBE_BUCKETS < 1 || (EBPF_CONFIG_KPROBE_BUCKETS & (EBPF_CONFIG_KPROBE_BUCKETS - 1))
+#if EBPF_CONFIG_KPROBE_BUCKETS < 1 || \
+    (EBPF_CONFIG_KPROBE_BUCKETS & (EBPF_CONFIG_KPROBE_BUCKETS - 1))
 #error "EBPF_CONFIG_KPROBE_BUCKETS must be a power of two"
 #endif
 
-/* Longest line that the library hands to ebpf_os_console(), with its final NUL; it lives on the caller's stack. */
+/* Longest line that the library hands to ebpf_os_console(), with its final NUL; it lives on the
+ * caller's stack. */
 #ifndef EBPF_CONFIG_LOG_LINE
 #define EBPF_CONFIG_LOG_LINE 160
 #endif

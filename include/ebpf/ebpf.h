@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * barebpf: Linux's eBPF for kernels that are not Linux. This header: start-up, the system call's entry, and the
- * same operations for code inside the kernel. <ebpf/os.h> is what the kernel gives, <ebpf/kprobe.h> the
- * breakpoint entry, <ebpf/object.h> loads what clang built.
+ * barebpf: Linux's eBPF for kernels that are not Linux. This header: start-up, the system call's
+ * entry, and the same operations for code inside the kernel. <ebpf/os.h> is what the kernel gives,
+ * <ebpf/kprobe.h> the breakpoint entry, <ebpf/object.h> loads what clang built.
  *
  * Maps, programs and links are objects of <ebpf/os.h>: reference-counted, put by ebpf_obj_put().
- * Errors are negative errno values of Linux (<ebpf/errno.h>). T and A are the contexts of <ebpf/os.h>.
+ * Errors are negative errno values of Linux (<ebpf/errno.h>). T and A are the contexts of
+ * <ebpf/os.h>.
  */
 #ifndef EBPF_EBPF_H
 #define EBPF_EBPF_H
@@ -18,18 +19,19 @@
 #define EBPF_VERSION_MAJOR 0
 #define EBPF_VERSION_MINOR 1
 
-/* ---- start-up ------------------------------------------------------------------------------------- */
+/* ---- start-up -------------------------------------------------------------------------------- */
 
-/* Prepares the library; once, T, on one hart, after the hooks work and before any other call but ebpf_heap_add()
- * and ebpf_breakpoint(). Returns 0, -ENOMEM, -EINVAL (ebpf_os_cpu_count() is 0 or above the limit),
+/* Prepares the library; once, T, on one hart, after the hooks work and before any other call but
+ * ebpf_heap_add() and ebpf_breakpoint(). Returns 0, -ENOMEM, -EINVAL (ebpf_os_cpu_count() is 0 or
+ * above the limit),
  * -EBUSY (called before). */
 int ebpf_init(void);
 
-/* Gives back what ebpf_init() took: for tests and for kernels that unload. T. Returns 0, or -EBUSY, and changes
- * nothing, while objects or probes exist. */
+/* Gives back what ebpf_init() took: for tests and for kernels that unload. T. Returns 0, or -EBUSY,
+ * and changes nothing, while objects or probes exist. */
 int ebpf_fini(void);
 
-/* ---- bpf(2) --------------------------------------------------------------------------------------- */
+/* ---- bpf(2) ---------------------------------------------------------------------------------- */
 
 /* What a caller of bpf(2) may do; the kernel decides (Linux: capabilities(7)). */
 #define EBPF_CAP_BPF (1u << 0)       /* create maps, load programs */
@@ -40,16 +42,17 @@ int ebpf_fini(void);
 
 struct ebpf_caller {
     uint32_t caps; /* EBPF_CAP_* */
-    bool kernel;   /* the addresses in attr are kernel addresses: copied directly, not by the user hooks */
+    /* the addresses in attr are kernel addresses: copied directly, not by the user hooks */
+    bool kernel;
 };
 
 /*
- * The bpf(2) system call: cmd, the address of the attributes and their size, as the three arguments come.
- * Returns what Linux's bpf(2) returns: an fd, 0, or -E*. T.
+ * The bpf(2) system call: cmd, the address of the attributes and their size, as the three arguments
+ * come. Returns what Linux's bpf(2) returns: an fd, 0, or -E*. T.
  */
 long ebpf_bpf(int cmd, uint64_t attr, uint32_t size, const struct ebpf_caller *caller);
 
-/* ---- maps, from inside the kernel ------------------------------------------------------------------ */
+/* ---- maps, from inside the kernel ------------------------------------------------------------ */
 
 struct ebpf_map;
 
@@ -65,9 +68,10 @@ struct ebpf_obj *ebpf_map_obj(struct ebpf_map *map); /* for ebpf_obj_get/put and
 void ebpf_map_spec(const struct ebpf_map *map, struct ebpf_map_spec *out);
 
 /*
- * The system call's operations, on kernel memory. key: key_size bytes. value: ebpf_map_value_size() bytes, which
- * for per-CPU maps is one value rounded up to 8 for each possible CPU, in order. Errors as bpf(2): -ENOENT,
- * -EEXIST, -E2BIG (full), -EINVAL (flags, or an operation that the type has not got), -EBUSY, -ENOMEM. T.
+ * The system call's operations, on kernel memory. key: key_size bytes. value: ebpf_map_value_size()
+ * bytes, which for per-CPU maps is one value rounded up to 8 for each possible CPU, in order.
+ * Errors as bpf(2): -ENOENT, -EEXIST, -E2BIG (full), -EINVAL (flags, or an operation that the type
+ * has not got), -EBUSY, -ENOMEM. T.
  */
 uint32_t ebpf_map_value_size(const struct ebpf_map *map);
 int ebpf_map_lookup(struct ebpf_map *map, const void *key, void *value);
@@ -75,7 +79,7 @@ int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, ui
 int ebpf_map_delete(struct ebpf_map *map, const void *key);
 int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next); /* key NULL: the first */
 
-/* ---- programs, from inside the kernel ------------------------------------------------------------- */
+/* ---- programs, from inside the kernel -------------------------------------------------------- */
 
 struct ebpf_prog;
 
@@ -85,36 +89,38 @@ struct ebpf_prog_spec {
     uint32_t flags; /* BPF_F_* of PROG_LOAD */
     const struct bpf_insn *insns;
     uint32_t insn_cnt;
-    const char *license;         /* NUL-terminated */
+    const char *license;          /* NUL-terminated */
     struct ebpf_map *const *maps; /* what LD_IMM64 with BPF_PSEUDO_MAP_IDX(_VALUE) counts in */
     uint32_t map_cnt;
     uint32_t caps; /* EBPF_CAP_* on whose behalf */
     char name[BPF_OBJ_NAME_LEN];
 };
 
-/* As BPF_PROG_LOAD, same errors; maps are named by index, not by fd. Copies what it needs; *out holds one
- * reference, and the program one on each map that it uses. The log line of a refusal goes to
- * ebpf_os_console(). T. */
+/* As BPF_PROG_LOAD, same errors; maps are named by index, not by fd. Copies what it needs; *out
+ * holds one reference, and the program one on each map that it uses. The log line of a refusal goes
+ * to ebpf_os_console(). T. */
 int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out);
 struct ebpf_obj *ebpf_prog_obj(struct ebpf_prog *prog);
 bool ebpf_prog_is_jited(const struct ebpf_prog *prog);
 
-/* Puts prog into a BPF_MAP_TYPE_PROG_ARRAY at index, as an update with its fd would, for bpf_tail_call(); NULL takes out
- * what is there. The array refers to prog until then, or until only programs refer to the array (ebpf_obj_put()).
- * -EINVAL: another kind of map, or of program than the array has; -E2BIG: index; -ENOENT: nothing to take out. T. */
+/* Puts prog into a BPF_MAP_TYPE_PROG_ARRAY at index, as an update with its fd would, for
+ * bpf_tail_call(); NULL takes out what is there. The array refers to prog until then, or until only
+ * programs refer to the array (ebpf_obj_put()). -EINVAL: another kind of map, or of program than
+ * the array has; -E2BIG: index; -ENOENT: nothing to take out. T. */
 int ebpf_map_set_prog(struct ebpf_map *map, uint32_t index, struct ebpf_prog *prog);
 
 /* As BPF_PROG_TEST_RUN on kernel memory (attr->test.*, pointers are kernel addresses). T. */
 int ebpf_prog_test_run(struct ebpf_prog *prog, union bpf_attr *attr);
 
-/* ---- links ----------------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 struct ebpf_link;
 
-/* Attaches a BPF_PROG_TYPE_KPROBE program to a kernel address; *out holds one reference and the last put
- * detaches. cookie is what bpf_get_attach_cookie() gives. Errors: -EINVAL (program type) and those of
- * ebpf_kprobe_register(). T. */
-int ebpf_link_kprobe(struct ebpf_prog *prog, uint64_t addr, uint64_t cookie, struct ebpf_link **out);
+/* Attaches a BPF_PROG_TYPE_KPROBE program to a kernel address; *out holds one reference and the
+ * last put detaches. cookie is what bpf_get_attach_cookie() gives. Errors: -EINVAL (program type)
+ * and those of ebpf_kprobe_register(). T. */
+int ebpf_link_kprobe(struct ebpf_prog *prog, uint64_t addr, uint64_t cookie,
+                     struct ebpf_link **out);
 struct ebpf_obj *ebpf_link_obj(struct ebpf_link *link);
 
 #endif /* EBPF_EBPF_H */

@@ -2,20 +2,22 @@
 /*
  * The hooks: what a kernel gives the library. This is the only header that a port must read.
  *
- * A hook is an ordinary function that the kernel defines under the name below; the linker binds it. Put ALL
- * hooks of a port in ONE object file: a weak default in the library's archive silently wins over a hook that
- * sits in another archive member which nothing else pulls in.
+ * A hook is an ordinary function that the kernel defines under the name below; the linker binds it.
+ * Put ALL hooks of a port in ONE object file: a weak default in the library's archive silently wins
+ * over a hook that sits in another archive member which nothing else pulls in.
  *
  * Two contexts are named throughout the library:
  *   T  task: a thread or a system call, interrupts on. May allocate and may wait.
- *   A  any: T, or a trap or interrupt handler, or a place with interrupts off. Never allocates, never waits,
+ *   A  any: T, or a trap or interrupt handler, or a place with interrupts off. Never allocates,
+ *   never waits,
  *      never takes a lock that T code holds with interrupts on.
- * A hook marked A may be called while a probe is being handled: keep it short. A probe on a function that such
- * a hook calls is safe (the nested hit is counted as missed); the hooks themselves refuse probes.
+ * A hook marked A may be called while a probe is being handled: keep it short. A probe on a
+ * function that such a hook calls is safe (the nested hit is counted as missed); the hooks
+ * themselves refuse probes.
  *
- * Mandatory: ebpf_os_alloc and ebpf_os_free (or ebpf_heap_add, below), ebpf_os_irq_save, ebpf_os_irq_restore,
- * ebpf_os_time_ns, ebpf_os_console. Every other hook has a weak default, named in its comment, that is safe
- * or fails loudly and never pretends.
+ * Mandatory: ebpf_os_alloc and ebpf_os_free (or ebpf_heap_add, below), ebpf_os_irq_save,
+ * ebpf_os_irq_restore, ebpf_os_time_ns, ebpf_os_console. Every other hook has a weak default, named
+ * in its comment, that is safe or fails loudly and never pretends.
  */
 #ifndef EBPF_OS_H
 #define EBPF_OS_H
@@ -26,34 +28,39 @@
 
 struct ebpf_obj;
 
-/* ---- memory --------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /*
- * Returns size bytes (never 0), aligned to 16, contents undefined, or NULL when there is no memory; NULL is
- * an ordinary answer and becomes -ENOMEM. The memory must be accessible from every hart and in A context.
- * T. Default: takes it from the regions given to ebpf_heap_add(); NULL if there is none.
+ * Returns size bytes (never 0), aligned to 16, contents undefined, or NULL when there is no memory;
+ * NULL is an ordinary answer and becomes -ENOMEM. The memory must be accessible from every hart and
+ * in A context. T. Default: takes it from the regions given to ebpf_heap_add(); NULL if there is
+ * none.
  */
 void *ebpf_os_alloc(size_t size);
 
-/* Takes back what ebpf_os_alloc() returned; size is what was asked for then, ptr is never NULL. T. */
+/* Takes back what ebpf_os_alloc() returned; size is what was asked for then, ptr is never NULL.
+ * T. */
 void ebpf_os_free(void *ptr, size_t size);
 
 /*
- * For a kernel that has only pages: gives the library [mem, mem+size) for good, to serve its allocations from
- * (a first-fit heap with sized frees). May be called again to add more. Not needed when the kernel defines
- * ebpf_os_alloc and ebpf_os_free. Regions smaller than 64 bytes are ignored. T; the library owns mem from then on.
+ * For a kernel that has only pages: gives the library [mem, mem+size) for good, to serve its
+ * allocations from (a first-fit heap with sized frees). May be called again to add more. Not needed
+ * when the kernel defines ebpf_os_alloc and ebpf_os_free. Regions smaller than 64 bytes are
+ * ignored. T; the library owns mem from then on.
  */
 void ebpf_heap_add(void *mem, size_t size);
 
-/* ---- interrupts, harts, time ---------------------------------------------------------------------- */
+/* ---- interrupts, harts, time ----------------------------------------------------------------- */
 
-/* Turns interrupts off on this hart and returns what ebpf_os_irq_restore() needs to bring back the state
- * from before. Calls nest. With interrupts off the caller is not preempted and stays on its hart. A. */
+/* Turns interrupts off on this hart and returns what ebpf_os_irq_restore() needs to bring back the
+ * state from before. Calls nest. With interrupts off the caller is not preempted and stays on its
+ * hart. A. */
 unsigned long ebpf_os_irq_save(void);
 void ebpf_os_irq_restore(unsigned long state);
 
-/* This hart's number, 0 <= id < ebpf_os_cpu_count(). Called first thing at each probe hit, before the library
- * can know whether it is being re-entered: read a register or a per-hart variable, call nothing. A. Default: 0. */
+/* This hart's number, 0 <= id < ebpf_os_cpu_count(). Called first thing at each probe hit, before
+ * the library can know whether it is being re-entered: read a register or a per-hart variable, call
+ * nothing. A. Default: 0. */
 unsigned ebpf_os_cpu_id(void);
 
 /* How many harts may ever run (Linux's "possible CPUs"): constant from before ebpf_init(), at most
@@ -63,24 +70,26 @@ unsigned ebpf_os_cpu_count(void);
 /* Nanoseconds since boot; never goes back, on any hart. A. */
 uint64_t ebpf_os_time_ns(void);
 
-/* Gives the processor to others for a moment: called in a loop while waiting for another hart or thread.
- * T. Default: the `pause` hint, so that waiting spins; right for kernels that never switch threads in the kernel. */
+/* Gives the processor to others for a moment: called in a loop while waiting for another hart or
+ * thread. T. Default: the `pause` hint, so that waiting spins; right for kernels that never switch
+ * threads in the kernel. */
 void ebpf_os_yield(void);
 
-/* 32 random bits; quality decides how hard hash collisions are to force. A. Default: a mix of the time and a
- * counter, good enough for tests only. */
+/* 32 random bits; quality decides how hard hash collisions are to force. A. Default: a mix of the
+ * time and a counter, good enough for tests only. */
 uint32_t ebpf_os_random(void);
 
-/* ---- console -------------------------------------------------------------------------------------- */
+/* ---- console --------------------------------------------------------------------------------- */
 
-/* Shows one finished line (NUL-terminated, no newline at its end) to a person. A: may be called from a probe. */
+/* Shows one finished line (NUL-terminated, no newline at its end) to a person. A: may be called
+ * from a probe. */
 void ebpf_os_console(const char *line);
 
-/* Where bpf_trace_printk() goes: len bytes of text, NUL-terminated behind them, usually ending in '\n'.
- * A. Default: ebpf_os_console() without the newline. */
+/* Where bpf_trace_printk() goes: len bytes of text, NUL-terminated behind them, usually ending in
+ * '\n'. A. Default: ebpf_os_console() without the newline. */
 void ebpf_os_trace(const char *text, size_t len);
 
-/* ---- the current thread --------------------------------------------------------------------------- */
+/* ---- the current thread ---------------------------------------------------------------------- */
 
 struct ebpf_task {
     uint32_t pid;  /* the thread's number: Linux's gettid() */
@@ -89,59 +98,62 @@ struct ebpf_task {
     char comm[16]; /* name, NUL-terminated */
 };
 
-/* Describes the thread that runs on this hart, or was interrupted on it. *out is zeroed before the call. A.
- * Default: leaves the zeros. */
+/* Describes the thread that runs on this hart, or was interrupted on it. *out is zeroed before the
+ * call. A. Default: leaves the zeros. */
 void ebpf_os_current(struct ebpf_task *out);
 
-/* ---- other people's memory ------------------------------------------------------------------------ */
+/* ---- other people's memory ------------------------------------------------------------------- */
 
 /*
- * Copy between the library's memory and the current process's user addresses. The whole user range must be
- * checked: below the user limit, no wrap-around, mapped (or made so), writable for copy_to. Returns 0 or
- * -EFAULT; after -EFAULT an unspecified part may have been copied. T: may fault pages in.
- * Default: -EOPNOTSUPP, which makes ebpf_bpf() usable for kernel callers only.
+ * Copy between the library's memory and the current process's user addresses. The whole user range
+ * must be checked: below the user limit, no wrap-around, mapped (or made so), writable for copy_to.
+ * Returns 0 or -EFAULT; after -EFAULT an unspecified part may have been copied. T: may fault pages
+ * in. Default: -EOPNOTSUPP, which makes ebpf_bpf() usable for kernel callers only.
  */
 int ebpf_os_copy_from_user(void *dst, uint64_t src, size_t len);
 int ebpf_os_copy_to_user(uint64_t dst, const void *src, size_t len);
 
 /*
- * Reads len bytes at any address whatever, for bpf_probe_read_*(): user says whose address it is (user: the
- * current process's; !user: the kernel's, and a user address must be refused). Must survive every address:
- * returns -EFAULT where it cannot be read, 0 otherwise. A: must not wait, so a page that is not present fails.
- * Default: -EFAULT.
+ * Reads len bytes at any address whatever, for bpf_probe_read_*(): user says whose address it is
+ * (user: the current process's; !user: the kernel's, and a user address must be refused). Must
+ * survive every address: returns -EFAULT where it cannot be read, 0 otherwise. A: must not wait, so
+ * a page that is not present fails. Default: -EFAULT.
  */
 int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user);
 
-/* ---- code ----------------------------------------------------------------------------------------- */
+/* ---- code ------------------------------------------------------------------------------------ */
 
 /*
- * Memory that the harts can execute and nothing but ebpf_os_text_write() writes: read and execute permission,
- * size rounded up as the kernel likes (pages), aligned to 16. Near the kernel's text (within 1 MiB) makes probe
- * slots faster; within 2 GiB of it is needed for direct calls. NULL: none left. T.
- * Default: NULL; no JIT (the interpreter runs) and kprobes refuse instructions that need a slot.
+ * Memory that the harts can execute and nothing but ebpf_os_text_write() writes: read and execute
+ * permission, size rounded up as the kernel likes (pages), aligned to 16. Near the kernel's text
+ * (within 1 MiB) makes probe slots faster; within 2 GiB of it is needed for direct calls. NULL:
+ * none left. T. Default: NULL; no JIT (the interpreter runs) and kprobes refuse instructions that
+ * need a slot.
  */
 void *ebpf_os_code_alloc(size_t size);
 void ebpf_os_code_free(void *ptr, size_t size); /* T; same size as asked for */
 
 /*
- * Copies len bytes to dst, which lies in kernel text or in memory of ebpf_os_code_alloc(), then makes sure that
- * every hart executes the new bytes: fence.i on all of them has completed when the call returns. A write of 2 or
- * of 4 bytes to an address aligned to its length must be one single store: other harts may be executing there.
- * Returns 0, or -EFAULT where dst is not text. T, interrupts on; the library never calls it with a spin lock held.
- * Default: -EOPNOTSUPP; no JIT, kprobes refuse.
+ * Copies len bytes to dst, which lies in kernel text or in memory of ebpf_os_code_alloc(), then
+ * makes sure that every hart executes the new bytes: fence.i on all of them has completed when the
+ * call returns. A write of 2 or of 4 bytes to an address aligned to its length must be one single
+ * store: other harts may be executing there. Returns 0, or -EFAULT where dst is not text. T,
+ * interrupts on; the library never calls it with a spin lock held. Default: -EOPNOTSUPP; no JIT,
+ * kprobes refuse.
  */
 int ebpf_os_text_write(void *dst, const void *src, size_t len);
 
 /*
- * Which extensions of RV64IMAC every hart has, for the JIT: a mask of EBPF_ISA_*, e.g. from "riscv,isa" in the device
- * tree. Constant; a bit that is set although a hart lacks the extension makes programs trap there. T. Default: 0.
+ * Which extensions of RV64IMAC every hart has, for the JIT: a mask of EBPF_ISA_*, e.g. from
+ * "riscv,isa" in the device tree. Constant; a bit that is set although a hart lacks the extension
+ * makes programs trap there. T. Default: 0.
  */
 #define EBPF_ISA_ZBA 1u /* address generation */
 #define EBPF_ISA_ZBB 2u /* rotations, bytes, extensions */
 #define EBPF_ISA_ZBS 4u /* single bits */
 uint32_t ebpf_os_isa(void);
 
-/* ---- symbols -------------------------------------------------------------------------------------- */
+/* ---- symbols --------------------------------------------------------------------------------- */
 
 struct ebpf_symbol {
     uint64_t addr; /* of the function's first byte */
@@ -155,26 +167,30 @@ struct ebpf_symbol {
 int ebpf_os_symbol(const char *name, struct ebpf_symbol *out);
 int ebpf_os_symbol_at(uint64_t addr, struct ebpf_symbol *out);
 
-/* ---- file descriptors ----------------------------------------------------------------------------- */
+/* ---- file descriptors ------------------------------------------------------------------------ */
 
-/* Maps, programs and links are reference-counted objects; a file of the kernel stands for one of them. */
-void ebpf_obj_get(struct ebpf_obj *obj);               /* one more reference. A */
-void ebpf_obj_put(struct ebpf_obj *obj);               /* one less; the last one frees, after a grace period. T */
+/* Maps, programs and links are reference-counted objects; a file of the kernel stands for one of
+ * them. */
+void ebpf_obj_get(struct ebpf_obj *obj); /* one more reference. A */
+/* one less; the last one frees, after a grace period. T */
+void ebpf_obj_put(struct ebpf_obj *obj);
 const char *ebpf_obj_kind(const struct ebpf_obj *obj); /* "bpf-map", "bpf-prog" or "bpf-link". A */
 
 /*
- * A kernel with files makes an fd of the current process that stands for obj: install returns its number or
- * -EMFILE/-ENOMEM, and owns the caller's reference of obj from then on only if it succeeds; the file's last close
- * calls ebpf_obj_put(obj) in T. get returns 0 and the object behind fd with a reference of its own added in *obj;
+ * A kernel with files makes an fd of the current process that stands for obj: install returns its
+ * number or -EMFILE/-ENOMEM, and owns the caller's reference of obj from then on only if it
+ * succeeds; the file's last close calls ebpf_obj_put(obj) in T. get returns 0 and the object behind
+ * fd with a reference of its own added in *obj;
  * -EBADF when fd is not open, -EINVAL when it is something else. T. Define both hooks or none.
- * Defaults: a small table in the library, numbered from EBPF_CONFIG_FD_BASE, where an fd belongs to the process
- * (tgid) that made it and is not inherited; such a kernel calls the two functions below.
+ * Defaults: a small table in the library, numbered from EBPF_CONFIG_FD_BASE, where an fd belongs to
+ * the process (tgid) that made it and is not inherited; such a kernel calls the two functions
+ * below.
  */
 int ebpf_os_fd_install(struct ebpf_obj *obj);
 int ebpf_os_fd_get(int fd, struct ebpf_obj **obj);
 
-/* For kernels that use the library's table: close(2) calls the first (0, or -EBADF: not one of the library's, or
- * another process's), the end of a process the second. T. */
+/* For kernels that use the library's table: close(2) calls the first (0, or -EBADF: not one of the
+ * library's, or another process's), the end of a process the second. T. */
 int ebpf_fd_close(int fd);
 void ebpf_fd_exit(uint32_t tgid);
 

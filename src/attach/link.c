@@ -25,7 +25,8 @@ static size_t link_size(uint32_t cnt)
     return sizeof(struct ebpf_link) + cnt * sizeof(struct ebpf_link_point);
 }
 
-/* Disarms all points; false: one stays armed, because the kernel does not let us write its text any more. */
+/* Disarms all points; false: one stays armed, because the kernel does not let us write its text any
+ * more. */
 static bool disarm(struct ebpf_link *link)
 {
     while (link->armed) {
@@ -72,8 +73,8 @@ static int arm(struct ebpf_link *link, const uint64_t *addrs, const uint64_t *co
     return 0;
 }
 
-int ebpf_link_create(struct ebpf_prog *prog, const uint64_t *addrs, const uint64_t *cookies, uint32_t cnt,
-                     struct ebpf_link **out)
+int ebpf_link_create(struct ebpf_prog *prog, const uint64_t *addrs, const uint64_t *cookies,
+                     uint32_t cnt, struct ebpf_link **out)
 {
     struct ebpf_link *link;
     int err;
@@ -109,16 +110,19 @@ struct ebpf_obj *ebpf_link_obj(struct ebpf_link *link)
     return &link->obj;
 }
 
-static int give_addrs(const struct ebpf_link *link, const struct ebpf_caller *caller, uint64_t to, uint32_t room)
+static int give_addrs(const struct ebpf_link *link, const struct ebpf_caller *caller, uint64_t to,
+                      uint32_t room)
 {
     int err = 0;
 
     for (uint32_t i = 0; !err && i < link->cnt && i < room; i++)
-        err = ebpf_copy_out(caller, to + i * sizeof(uint64_t), &link->points[i].probe.addr, sizeof(uint64_t));
+        err = ebpf_copy_out(caller, to + i * sizeof(uint64_t), &link->points[i].probe.addr,
+                            sizeof(uint64_t));
     return err ? err : room < link->cnt ? -ENOSPC : 0;
 }
 
-int ebpf_link_fill_info(const struct ebpf_link *link, const struct ebpf_caller *caller, struct bpf_link_info *info)
+int ebpf_link_fill_info(const struct ebpf_link *link, const struct ebpf_caller *caller,
+                        struct bpf_link_info *info)
 {
     uint64_t addrs = info->kprobe_multi.addrs;
     uint32_t room = info->kprobe_multi.count;
@@ -137,9 +141,10 @@ int ebpf_link_fill_info(const struct ebpf_link *link, const struct ebpf_caller *
     return addrs ? give_addrs(link, caller, addrs, room) : 0;
 }
 
-/* ---- bpf(2): BPF_LINK_CREATE, attach type BPF_TRACE_KPROBE_MULTI ---------------------------------------------- */
+/* ---- bpf(2): BPF_LINK_CREATE, attach type BPF_TRACE_KPROBE_MULTI ----------------------------- */
 
-/* One symbol name of the caller's array of string addresses. Linux: -ESRCH for a name that it does not know. */
+/* One symbol name of the caller's array of string addresses. Linux: -ESRCH for a name that it does
+ * not know. */
 static int find_symbol(const struct ebpf_caller *caller, uint64_t syms, uint32_t i, uint64_t *addr)
 {
     struct ebpf_symbol symbol;
@@ -159,7 +164,8 @@ static int find_symbol(const struct ebpf_caller *caller, uint64_t syms, uint32_t
 
 static int take_addrs(const struct ebpf_cmd *cmd, uint64_t *addrs)
 {
-    uint64_t from = cmd->attr->link_create.kprobe_multi.addrs, syms = cmd->attr->link_create.kprobe_multi.syms;
+    uint64_t from = cmd->attr->link_create.kprobe_multi.addrs,
+             syms = cmd->attr->link_create.kprobe_multi.syms;
     uint32_t cnt = cmd->attr->link_create.kprobe_multi.cnt;
     int err = 0;
 
@@ -192,10 +198,12 @@ static long create_multi(const struct ebpf_cmd *cmd, struct ebpf_prog *prog)
 
 static int check_multi(const union bpf_attr *attr, const struct ebpf_prog *prog)
 {
-    if (attr->link_create.attach_type != BPF_TRACE_KPROBE_MULTI || prog->type->id != BPF_PROG_TYPE_KPROBE ||
+    if (attr->link_create.attach_type != BPF_TRACE_KPROBE_MULTI ||
+        prog->type->id != BPF_PROG_TYPE_KPROBE ||
         prog->expected_attach_type != BPF_TRACE_KPROBE_MULTI)
         return -EINVAL;
-    if (attr->link_create.flags || (attr->link_create.kprobe_multi.flags & ~BPF_F_KPROBE_MULTI_RETURN))
+    if (attr->link_create.flags ||
+        (attr->link_create.kprobe_multi.flags & ~BPF_F_KPROBE_MULTI_RETURN))
         return -EINVAL;
     if (attr->link_create.kprobe_multi.flags & BPF_F_KPROBE_MULTI_RETURN)
         return -EOPNOTSUPP; /* no return probes in this build */

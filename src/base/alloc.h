@@ -7,7 +7,8 @@
 
 void *ebpf_alloc(size_t size);  /* NULL: no memory; size 0 gives NULL too */
 void *ebpf_zalloc(size_t size); /* zero-filled */
-void *ebpf_calloc(size_t count, size_t size); /* zero-filled; NULL also where count * size overflows */
+/* zero-filled; NULL also where count * size overflows */
+void *ebpf_calloc(size_t count, size_t size);
 void *ebpf_memdup(const void *src, size_t size);
 void ebpf_free(void *ptr, size_t size); /* NULL is fine */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Small arithmetic that C lacks: rounding, minimum, overflow-checked sizes, bit-exact loads from unaligned memory. */
+/* Small arithmetic that C lacks: rounding, minimum, overflow-checked sizes, bit-exact loads from
+ * unaligned memory. */
 #ifndef EBPF_BASE_BITS_H
 #define EBPF_BASE_BITS_H
 
@@ -10,7 +11,8 @@
 #include "src/base/mem.h"
 
 #define EBPF_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define EBPF_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define EBPF_CONTAINER_OF(ptr, type, member) \
+    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* multiple: a power of two; the caller knows that value + multiple does not wrap */
 #define EBPF_ROUND_UP(value, multiple) (((value) + (multiple)-1) & ~((multiple)-1))

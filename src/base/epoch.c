@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grace periods. Each hart has a sequence number: odd while it is inside a section. A writer that has unpublished
- * something waits for every odd number to change; who enters later cannot see the old pointer, because the writer's
- * fence and the reader's fence order "unpublish, then look at the number" against "number odd, then look".
+ * Grace periods. Each hart has a sequence number: odd while it is inside a section. A writer that
+ * has unpublished something waits for every odd number to change; who enters later cannot see the
+ * old pointer, because the writer's fence and the reader's fence order "unpublish, then look at the
+ * number" against "number odd, then look".
  */
 #include "src/base/epoch.h"
 
@@ -13,8 +14,8 @@
 
 #include "src/base/relax.h"
 
-/* A section is short and runs with interrupts off, so it ends soon: look often before giving the processor away, which
- * may take a turn of the whole run queue to come back. */
+/* A section is short and runs with interrupts off, so it ends soon: look often before giving the
+ * processor away, which may take a turn of the whole run queue to come back. */
 #define SPINS 4096
 
 struct hart {
@@ -51,7 +52,8 @@ void ebpf_epoch_synchronize(void)
     for (unsigned cpu = 0; cpu < count; cpu++) {
         uint64_t seq = __atomic_load_n(&harts[cpu].seq, __ATOMIC_ACQUIRE);
 
-        for (unsigned spins = 1; (seq & 1) && __atomic_load_n(&harts[cpu].seq, __ATOMIC_ACQUIRE) == seq; spins++) {
+        for (unsigned spins = 1;
+             (seq & 1) && __atomic_load_n(&harts[cpu].seq, __ATOMIC_ACQUIRE) == seq; spins++) {
             if (spins % SPINS)
                 ebpf_cpu_relax();
             else

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's own file descriptors, for kernels without the fd hooks: a number belongs to the process that made it.
- * Context T; the mutex guards the table. Objects are put after it is released, since the last put waits.
+ * The library's own file descriptors, for kernels without the fd hooks: a number belongs to the
+ * process that made it. Context T; the mutex guards the table. Objects are put after it is
+ * released, since the last put waits.
  */
 #include "src/base/fd.h"
 

@@ -5,7 +5,7 @@
 
 #include <ebpf/os.h>
 
-int ebpf_fd_install(struct ebpf_obj *obj);  /* contract of ebpf_os_fd_install() */
+int ebpf_fd_install(struct ebpf_obj *obj);      /* contract of ebpf_os_fd_install() */
 int ebpf_fd_get(int fd, struct ebpf_obj **obj); /* contract of ebpf_os_fd_get() */
 
 #endif /* EBPF_BASE_FD_H */

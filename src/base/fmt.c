@@ -27,7 +27,8 @@ static void put(struct sink *sink, char c)
 }
 
 /* prefix + zeros or blanks + text, to the width of the spec */
-static void put_field(struct sink *sink, const struct spec *spec, const char *prefix, const char *text, size_t len)
+static void put_field(struct sink *sink, const struct spec *spec, const char *prefix,
+                      const char *text, size_t len)
 {
     size_t used = ebpf_strlen(prefix) + len;
     size_t fill = spec->width > 0 && (size_t)spec->width > used ? (size_t)spec->width - used : 0;
@@ -45,8 +46,8 @@ static void put_field(struct sink *sink, const struct spec *spec, const char *pr
         put(sink, ' ');
 }
 
-static void put_number(struct sink *sink, const struct spec *spec, const char *prefix, uint64_t value, unsigned base,
-                       const char *digits)
+static void put_number(struct sink *sink, const struct spec *spec, const char *prefix,
+                       uint64_t value, unsigned base, const char *digits)
 {
     char text[24];
     size_t at = sizeof(text);
@@ -125,7 +126,8 @@ static void put_string(struct sink *sink, const struct spec *spec, const char *s
 {
     if (!s)
         s = "(null)";
-    put_field(sink, spec, "", s, spec->precision >= 0 ? ebpf_strnlen(s, (size_t)spec->precision) : ebpf_strlen(s));
+    put_field(sink, spec, "", s,
+              spec->precision >= 0 ? ebpf_strnlen(s, (size_t)spec->precision) : ebpf_strlen(s));
 }
 
 /* One conversion; false: not known, nothing was written. */
@@ -142,13 +144,16 @@ static bool convert(struct sink *sink, const struct spec *spec, char kind, va_li
         put_number(sink, spec, "", take_unsigned(spec, args), 10, "0123456789");
         return true;
     case 'x':
-        put_number(sink, spec, spec->alt ? "0x" : "", take_unsigned(spec, args), 16, "0123456789abcdef");
+        put_number(sink, spec, spec->alt ? "0x" : "", take_unsigned(spec, args), 16,
+                   "0123456789abcdef");
         return true;
     case 'X':
-        put_number(sink, spec, spec->alt ? "0X" : "", take_unsigned(spec, args), 16, "0123456789ABCDEF");
+        put_number(sink, spec, spec->alt ? "0X" : "", take_unsigned(spec, args), 16,
+                   "0123456789ABCDEF");
         return true;
     case 'p':
-        put_number(sink, spec, "0x", (uint64_t)(uintptr_t)va_arg(*args, void *), 16, "0123456789abcdef");
+        put_number(sink, spec, "0x", (uint64_t)(uintptr_t)va_arg(*args, void *), 16,
+                   "0123456789abcdef");
         return true;
     case 's':
         put_string(sink, spec, va_arg(*args, const char *));

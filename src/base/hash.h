@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uthash for the control plane (ids, fds, symbols, probes), context T, always under a mutex. Its memory comes from the
- * hooks and its fatal error becomes a flag: after HASH_ADD, ebpf_hash_failed(&elt->hh) tells that memory ran out and
- * nothing was added.
+ * uthash for the control plane (ids, fds, symbols, probes), context T, always under a mutex. Its
+ * memory comes from the hooks and its fatal error becomes a flag: after HASH_ADD,
+ * ebpf_hash_failed(&elt->hh) tells that memory ran out and nothing was added.
  */
 #ifndef EBPF_BASE_HASH_H
 #define EBPF_BASE_HASH_H

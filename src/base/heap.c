@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A heap for kernels that have only pages: the memory of ebpf_heap_add(), first fit, free blocks in one list sorted by
- * address so that neighbours join. A free says its size, so used blocks carry no header. Context T.
+ * A heap for kernels that have only pages: the memory of ebpf_heap_add(), first fit, free blocks in
+ * one list sorted by address so that neighbours join. A free says its size, so used blocks carry no
+ * header. Context T.
  */
 #include "src/base/heap.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands behind the default ebpf_os_alloc() and ebpf_os_free(): see ebpf_heap_add() in <ebpf/os.h>. T. */
+/* What stands behind the default ebpf_os_alloc() and ebpf_os_free(): see ebpf_heap_add() in
+ * <ebpf/os.h>. T. */
 #ifndef EBPF_BASE_HEAP_H
 #define EBPF_BASE_HEAP_H
 

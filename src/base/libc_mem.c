@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memcpy, memmove, memset and memcmp for kernels that have none: compilers call them for struct copies and loops that
- * look like them. Weak, so that a kernel's own win. Words where both pointers are aligned, else bytes.
+ * memcpy, memmove, memset and memcmp for kernels that have none: compilers call them for struct
+ * copies and loops that look like them. Weak, so that a kernel's own win. Words where both pointers
+ * are aligned, else bytes.
  */
 #include "src/base/mem.h"
 
@@ -17,7 +18,8 @@ static bool aligned(const void *a, const void *b)
     return (((uintptr_t)a | (uintptr_t)b) & (sizeof(word) - 1)) == 0;
 }
 
-/* The empty asm keeps compilers from turning the byte loops back into a call of the function they are in. */
+/* The empty asm keeps compilers from turning the byte loops back into a call of the function they
+ * are in. */
 static inline void keep(void)
 {
     __asm__ volatile("");

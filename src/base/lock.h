@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two locks.
- * Spin lock: context A, interrupts off while held, never held while a program or a hook that may wait runs.
- * Mutex: context T only, interrupts stay as they are, waits by ebpf_os_yield(); may be held across allocation,
- * text writes and grace periods.
- * Order: a mutex is never taken with a spin lock held. Among mutexes: kprobe -> (none); object ids and the fd
- * table are leaves.
+ * Two locks. Spin lock: context A, interrupts off while held, never held while a program or a hook
+ * that may wait runs. Mutex: context T only, interrupts stay as they are, waits by ebpf_os_yield();
+ * may be held across allocation, text writes and grace periods. Order: a mutex is never taken with
+ * a spin lock held. Among mutexes: kprobe -> (none); object ids and the fd table are leaves.
  */
 #ifndef EBPF_BASE_LOCK_H
 #define EBPF_BASE_LOCK_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The four memory functions that compilers call by themselves (the library carries weak ones, a kernel's own win),
- * and the few string functions that the library needs. Context A. */
+/* The four memory functions that compilers call by themselves (the library carries weak ones, a
+ * kernel's own win), and the few string functions that the library needs. Context A. */
 #ifndef EBPF_BASE_MEM_H
 #define EBPF_BASE_MEM_H
 
@@ -16,7 +16,8 @@ size_t ebpf_strlen(const char *s);
 size_t ebpf_strnlen(const char *s, size_t max);
 bool ebpf_streq(const char *a, const char *b);
 bool ebpf_starts_with(const char *s, const char *prefix);
-/* Copies at most size - 1 bytes of src and always ends dst with NUL; returns the length of src. size > 0. */
+/* Copies at most size - 1 bytes of src and always ends dst with NUL; returns the length of src.
+ * size > 0. */
 size_t ebpf_strlcpy(char *dst, const char *src, size_t size);
 /* Is the whole of [mem, mem+len) zero? */
 bool ebpf_all_zero(const void *mem, size_t len);

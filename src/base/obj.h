@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What maps, programs and links have in common: a reference count, an id that user mode can see, and the way they go:
- * last put -> id gone -> grace period -> destroy(). A weak holder (a map in a kernel's file) always has a reference.
+ * What maps, programs and links have in common: a reference count, an id that user mode can see,
+ * and the way they go: last put -> id gone -> grace period -> destroy(). A weak holder (a map in a
+ * kernel's file) always has a reference.
  *
- * References are of two kinds. Users (fds, the kernel, a loaded object, a link) get and put; objects that refer to each
- * other in circles (a program to its maps, a map to programs) hold and drop. When the last user has gone, unused() lets
- * the object break its circle; all references count for its life.
+ * References are of two kinds. Users (fds, the kernel, a loaded object, a link) get and put;
+ * objects that refer to each other in circles (a program to its maps, a map to programs) hold and
+ * drop. When the last user has gone, unused() lets the object break its circle; all references
+ * count for its life.
  */
 #ifndef EBPF_BASE_OBJ_H
 #define EBPF_BASE_OBJ_H
@@ -19,23 +21,26 @@ enum ebpf_obj_type { EBPF_OBJ_MAP, EBPF_OBJ_PROG, EBPF_OBJ_LINK, EBPF_OBJ_TYPES 
 
 struct ebpf_obj {
     enum ebpf_obj_type type;
-    uint32_t refs;  /* of both kinds */
+    uint32_t refs; /* of both kinds */
     uint32_t users;
     uint32_t id;                        /* unique within its type, never 0 once published */
     void (*destroy)(struct ebpf_obj *); /* T: frees the object that contains this */
-    void (*unused)(struct ebpf_obj *);  /* T: the last user has put its reference; NULL: nothing to do */
-    UT_hash_handle hh;                  /* in the id index of its type */
+    /* T: the last user has put its reference; NULL: nothing to do */
+    void (*unused)(struct ebpf_obj *);
+    UT_hash_handle hh; /* in the id index of its type */
 };
 
-/* Gives obj an id and one reference. T. 0 or -ENOMEM (nothing to undo then; destroy is not called). */
-int ebpf_obj_init(struct ebpf_obj *obj, enum ebpf_obj_type type, void (*destroy)(struct ebpf_obj *));
+/* Gives obj an id and one reference. T. 0 or -ENOMEM (nothing to undo then; destroy is not
+ * called). */
+int ebpf_obj_init(struct ebpf_obj *obj, enum ebpf_obj_type type,
+                  void (*destroy)(struct ebpf_obj *));
 
 /* References that are not users'; drop as ebpf_obj_put(). get/put: <ebpf/os.h>. */
 void ebpf_obj_hold(struct ebpf_obj *obj); /* A */
 void ebpf_obj_drop(struct ebpf_obj *obj); /* T */
 
-/* The object behind an fd with a reference added, if it is of that type. T. -EBADF: not open or not an object of the
- * library; -EINVAL: of another type (Linux's distinction). */
+/* The object behind an fd with a reference added, if it is of that type. T. -EBADF: not open or not
+ * an object of the library; -EINVAL: of another type (Linux's distinction). */
 int ebpf_obj_from_fd(int fd, enum ebpf_obj_type type, struct ebpf_obj **out);
 
 /* How many objects exist. T. */

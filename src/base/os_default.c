@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The weak defaults of all hooks, in one place: what a kernel gets that does not define them. Each is safe or fails
- * loudly. The contracts are in <ebpf/os.h>.
+ * The weak defaults of all hooks, in one place: what a kernel gets that does not define them. Each
+ * is safe or fails loudly. The contracts are in <ebpf/os.h>.
  */
 #include <ebpf/errno.h>
 #include <ebpf/os.h>
@@ -44,7 +44,8 @@ WEAK void ebpf_os_yield(void)
 WEAK uint32_t ebpf_os_random(void)
 {
     static uint64_t counter;
-    uint64_t x = ebpf_os_time_ns() + __atomic_add_fetch(&counter, 0x9e3779b97f4a7c15ull, __ATOMIC_RELAXED);
+    uint64_t x =
+        ebpf_os_time_ns() + __atomic_add_fetch(&counter, 0x9e3779b97f4a7c15ull, __ATOMIC_RELAXED);
 
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull; /* the finaliser of SplitMix64 */
     x = (x ^ x >> 27) * 0x94d049bb133111ebull;

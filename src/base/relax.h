@@ -6,7 +6,8 @@
 static inline void ebpf_cpu_relax(void)
 {
 #if defined(__riscv)
-    __asm__ volatile(".4byte 0x0100000f" ::: "memory"); /* pause (Zihintpause): a fence hint, nothing elsewhere */
+    /* pause (Zihintpause): a fence hint, nothing elsewhere */
+    __asm__ volatile(".4byte 0x0100000f" ::: "memory");
 #elif defined(__x86_64__)
     __asm__ volatile("pause" ::: "memory");
 #else

@@ -29,8 +29,8 @@ static void block(uint32_t state[5], const uint8_t *data)
         uint32_t x;
 
         if (t < 16)
-            x = (uint32_t)data[4 * t] << 24 | (uint32_t)data[4 * t + 1] << 16 | (uint32_t)data[4 * t + 2] << 8 |
-                data[4 * t + 3];
+            x = (uint32_t)data[4 * t] << 24 | (uint32_t)data[4 * t + 1] << 16 |
+                (uint32_t)data[4 * t + 2] << 8 | data[4 * t + 3];
         else
             x = rotl(w[(t - 3) & 15] ^ w[(t - 8) & 15] ^ w[(t - 14) & 15] ^ w[t & 15], 1);
         w[t & 15] = x;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which addresses are the library's own code. Every object of the archive is compiled with src/base/unit.h in front,
- * which marks the begin and end of its .text; the build generates a table of weak references to all marks
- * (tools/text_units.sh), so that objects which the linker leaves out count for nothing. Context A.
+ * Which addresses are the library's own code. Every object of the archive is compiled with
+ * src/base/unit.h in front, which marks the begin and end of its .text; the build generates a table
+ * of weak references to all marks (tools/text_units.sh), so that objects which the linker leaves
+ * out count for nothing. Context A.
  */
 #ifndef EBPF_BASE_TEXT_H
 #define EBPF_BASE_TEXT_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands of bpf(2). Each gets a whole union bpf_attr in kernel memory, its unused bytes checked to be zero, and may
- * change it: a command that has something to say in attr copies those fields out itself (uattr). Context T. */
+/* The commands of bpf(2). Each gets a whole union bpf_attr in kernel memory, its unused bytes
+ * checked to be zero, and may change it: a command that has something to say in attr copies those
+ * fields out itself (uattr). Context T. */
 #ifndef EBPF_CORE_CMD_H
 #define EBPF_CORE_CMD_H
 
@@ -23,9 +24,10 @@ long ebpf_cmd_prog_test_run(const struct ebpf_cmd *cmd);
 long ebpf_cmd_link_create(const struct ebpf_cmd *cmd);
 long ebpf_cmd_obj_get_info_by_fd(const struct ebpf_cmd *cmd);
 
-/* Gives a field of attr back to the caller, as far as the caller's attr reaches. 0 or the hook's error. */
+/* Gives a field of attr back to the caller, as far as the caller's attr reaches. 0 or the hook's
+ * error. */
 int ebpf_cmd_give(const struct ebpf_cmd *cmd, size_t offset, size_t len);
-#define EBPF_CMD_GIVE(cmd, field)                                                                  \
+#define EBPF_CMD_GIVE(cmd, field) \
     ebpf_cmd_give(cmd, offsetof(union bpf_attr, field), sizeof((cmd)->attr->field))
 
 /* An fd for obj: takes the reference over, and puts it if there is no fd to be had. */

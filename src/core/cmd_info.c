@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bpf(2): BPF_OBJ_GET_INFO_BY_FD. The caller says how long its struct is: a longer one must be zero behind ours
- * (-E2BIG), a shorter one gets what fits; fields that hold addresses and sizes of the caller's arrays are read first.
+ * bpf(2): BPF_OBJ_GET_INFO_BY_FD. The caller says how long its struct is: a longer one must be zero
+ * behind ours (-E2BIG), a shorter one gets what fits; fields that hold addresses and sizes of the
+ * caller's arrays are read first.
  */
 #include "maps/map.h"
 #include "src/attach/link.h"
@@ -51,7 +52,8 @@ static int map_info(const struct ebpf_cmd *cmd, const struct ebpf_map *map)
 }
 
 /* Copies what fits of an array to the caller and says how long it really is. */
-static int give_array(const struct ebpf_cmd *cmd, uint64_t to, uint32_t *len, const void *from, size_t full)
+static int give_array(const struct ebpf_cmd *cmd, uint64_t to, uint32_t *len, const void *from,
+                      size_t full)
 {
     size_t part = ebpf_min(*len, full);
 
@@ -82,7 +84,8 @@ static void hide_address(const struct ebpf_prog *prog, struct bpf_insn *insn)
     ebpf_insn_set_imm64(insn, 0); /* cannot happen: the program holds all maps that it names */
 }
 
-static int give_xlated(const struct ebpf_cmd *cmd, const struct ebpf_prog *prog, struct bpf_prog_info *info)
+static int give_xlated(const struct ebpf_cmd *cmd, const struct ebpf_prog *prog,
+                       struct bpf_prog_info *info)
 {
     size_t size = prog->code.insn_cnt * sizeof(struct bpf_insn);
     struct bpf_insn *copy;
@@ -107,15 +110,16 @@ static int give_xlated(const struct ebpf_cmd *cmd, const struct ebpf_prog *prog,
     return err;
 }
 
-static int give_map_ids(const struct ebpf_cmd *cmd, const struct ebpf_prog *prog, struct bpf_prog_info *info)
+static int give_map_ids(const struct ebpf_cmd *cmd, const struct ebpf_prog *prog,
+                        struct bpf_prog_info *info)
 {
     uint32_t room = info->nr_map_ids;
     int err = 0;
 
     info->nr_map_ids = prog->map_cnt;
     for (uint32_t i = 0; !err && info->map_ids && i < prog->map_cnt && i < room; i++)
-        err = ebpf_copy_out(cmd->caller, info->map_ids + i * sizeof(uint32_t), &prog->maps[i]->obj.id,
-                            sizeof(uint32_t));
+        err = ebpf_copy_out(cmd->caller, info->map_ids + i * sizeof(uint32_t),
+                            &prog->maps[i]->obj.id, sizeof(uint32_t));
     return err;
 }
 
@@ -141,7 +145,8 @@ static void clear_unknown(struct bpf_prog_info *info)
     info->nr_jited_ksyms = info->nr_jited_func_lens = 0;
     info->nr_func_info = info->nr_line_info = info->nr_jited_line_info = info->nr_prog_tags = 0;
     info->func_info_rec_size = info->line_info_rec_size = info->jited_line_info_rec_size = 0;
-    info->ifindex = info->btf_id = info->verified_insns = info->attach_btf_obj_id = info->attach_btf_id = 0;
+    info->ifindex = info->btf_id = info->verified_insns = info->attach_btf_obj_id =
+        info->attach_btf_id = 0;
     info->netns_dev = info->netns_ino = info->run_time_ns = 0;
 }
 
@@ -162,7 +167,8 @@ static int prog_info(const struct ebpf_cmd *cmd, const struct ebpf_prog *prog)
     if (!err)
         err = give_xlated(cmd, prog, &info);
     if (!err)
-        err = give_array(cmd, info.jited_prog_insns, &info.jited_prog_len, prog->jit.mem, prog->jit.len);
+        err = give_array(cmd, info.jited_prog_insns, &info.jited_prog_len, prog->jit.mem,
+                         prog->jit.len);
     return err ? err : give_info(cmd, &info, sizeof(info));
 }
 

@@ -18,7 +18,8 @@ long ebpf_cmd_map_create(const struct ebpf_cmd *cmd)
     struct ebpf_map *map;
     int err;
 
-    /* what this build has no objects for: maps in maps, devices, BTF. A btf_fd without type ids is nothing asked for. */
+    /* what this build has no objects for: maps in maps, devices, BTF. A btf_fd without type ids is
+     * nothing asked for. */
     if (attr->inner_map_fd || attr->numa_node || attr->map_ifindex || attr->btf_key_type_id ||
         attr->btf_value_type_id || attr->btf_vmlinux_value_type_id || attr->map_extra)
         return -EINVAL;

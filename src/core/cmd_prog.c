@@ -19,7 +19,8 @@ static int map_by_fd(const struct ebpf_load *load, bool by_index, int32_t n, str
 
         if (!load->fd_array || n < 0)
             return -EINVAL;
-        err = ebpf_copy_in(load->caller, &fd, load->fd_array + (uint64_t)n * sizeof(fd), sizeof(fd));
+        err =
+            ebpf_copy_in(load->caller, &fd, load->fd_array + (uint64_t)n * sizeof(fd), sizeof(fd));
         if (err)
             return err;
     }
@@ -30,7 +31,8 @@ static bool log_ok(const union bpf_attr *attr)
 {
     if (!attr->log_level)
         return !attr->log_buf && !attr->log_size;
-    return attr->log_buf && attr->log_size >= MIN_LOG && attr->log_size <= MAX_LOG && attr->log_level <= 7;
+    return attr->log_buf && attr->log_size >= MIN_LOG && attr->log_size <= MAX_LOG &&
+           attr->log_level <= 7;
 }
 
 /* The caller's log: what a program is refused for, one line; empty when it is not. */
@@ -56,7 +58,8 @@ long ebpf_cmd_prog_load(const struct ebpf_cmd *cmd)
 {
     const union bpf_attr *attr = cmd->attr;
     char license[128], line[EBPF_CONFIG_LOG_LINE] = "";
-    struct ebpf_load load = {.caller = cmd->caller, .find_map = map_by_fd, .fd_array = attr->fd_array, .log = line};
+    struct ebpf_load load = {
+        .caller = cmd->caller, .find_map = map_by_fd, .fd_array = attr->fd_array, .log = line};
     struct ebpf_prog *prog;
     int err, log_err;
 
@@ -103,7 +106,8 @@ long ebpf_cmd_prog_test_run(const struct ebpf_cmd *cmd)
     struct ebpf_prog *prog;
     int err, give_err = 0;
 
-    if (!attr->test.ctx_size_in != !attr->test.ctx_in || !attr->test.ctx_size_out != !attr->test.ctx_out)
+    if (!attr->test.ctx_size_in != !attr->test.ctx_in ||
+        !attr->test.ctx_size_out != !attr->test.ctx_out)
         return -EINVAL;
     err = ebpf_prog_from_fd((int)attr->test.prog_fd, &prog);
     if (err)

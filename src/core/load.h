@@ -6,7 +6,8 @@
 #include "src/core/prog.h"
 
 struct ebpf_load {
-    struct ebpf_prog_spec spec; /* insns is an address of the caller; maps is unused by user callers */
+    /* insns is an address of the caller; maps is unused by user callers */
+    struct ebpf_prog_spec spec;
     const struct ebpf_caller *caller;
     /* The map that an LD_IMM64 names, by fd or by index, with a reference; -EBADF, -EINVAL, ... */
     int (*find_map)(const struct ebpf_load *load, bool by_index, int32_t n, struct ebpf_map **out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* BPF_PROG_TYPE_KPROBE: the context is struct ebpf_regs, passed as it is; Linux has no test run for it. */
+/* BPF_PROG_TYPE_KPROBE: the context is struct ebpf_regs, passed as it is; Linux has no test run for
+ * it. */
 #include <ebpf/kprobe.h>
 
 #include "src/core/prog.h"

@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* BPF_PROG_TYPE_SOCKET_FILTER: sees a packet's metadata. There is no network here: programs run by BPF_PROG_TEST_RUN. */
+/* BPF_PROG_TYPE_SOCKET_FILTER: sees a packet's metadata. There is no network here: programs run by
+ * BPF_PROG_TEST_RUN. */
 #include "src/core/prog.h"
 #include "src/core/skb.h"
 #include "src/core/test_run.h"
 
-#define FIELD(name, may_write)                                                                     \
-    {                                                                                              \
-        .off = offsetof(struct __sk_buff, name), .size = 4, .kernel_size = 4,                      \
-        .kernel_off = offsetof(struct ebpf_skb, name), .writable = may_write                            \
+#define FIELD(name, may_write)                                                \
+    {                                                                         \
+        .off = offsetof(struct __sk_buff, name), .size = 4, .kernel_size = 4, \
+        .kernel_off = offsetof(struct ebpf_skb, name), .writable = may_write  \
     }
 
-/* As Linux's sk_filter_is_valid_access(): no packet pointers, no socket, only cb[] can be written. */
+/* As Linux's sk_filter_is_valid_access(): no packet pointers, no socket, only cb[] can be
+ * written. */
 static const struct ebpf_ctx_field fields[] = {
-    FIELD(len, false),        FIELD(pkt_type, false),     FIELD(mark, false),      FIELD(queue_mapping, false),
-    FIELD(protocol, false),   FIELD(vlan_present, false), FIELD(vlan_tci, false),  FIELD(vlan_proto, false),
-    FIELD(priority, false),   FIELD(ingress_ifindex, false), FIELD(ifindex, false), FIELD(tc_index, false),
-    FIELD(cb[0], true),       FIELD(cb[1], true),         FIELD(cb[2], true),      FIELD(cb[3], true),
-    FIELD(cb[4], true),       FIELD(hash, false),         FIELD(napi_id, false),   FIELD(gso_segs, false),
+    FIELD(len, false),      FIELD(pkt_type, false),
+    FIELD(mark, false),     FIELD(queue_mapping, false),
+    FIELD(protocol, false), FIELD(vlan_present, false),
+    FIELD(vlan_tci, false), FIELD(vlan_proto, false),
+    FIELD(priority, false), FIELD(ingress_ifindex, false),
+    FIELD(ifindex, false),  FIELD(tc_index, false),
+    FIELD(cb[0], true),     FIELD(cb[1], true),
+    FIELD(cb[2], true),     FIELD(cb[3], true),
+    FIELD(cb[4], true),     FIELD(hash, false),
+    FIELD(napi_id, false),  FIELD(gso_segs, false),
     FIELD(gso_size, false),
 };
 
@@ -30,7 +37,8 @@ static int take_ctx(const struct __sk_buff *in, struct ebpf_skb *skb)
     memset(rest.cb, 0, sizeof(rest.cb));
     if (!ebpf_all_zero(&rest, sizeof(rest)))
         return -EINVAL;
-    if (in->ifindex > 1) /* Linux's test runs come in by the loopback device, number 1; there are no others */
+    if (in->ifindex >
+        1) /* Linux's test runs come in by the loopback device, number 1; there are no others */
         return -ENODEV;
     skb->mark = in->mark;
     skb->priority = in->priority;
@@ -70,7 +78,8 @@ static int test_run(struct ebpf_prog *prog, union bpf_attr *attr, const struct e
     if (err)
         return err;
     memcpy(&skb.protocol, data.start + 12, 2); /* big-endian in the packet and in skb->protocol */
-    skb.data = data.start + EBPF_ETH_HLEN;          /* a socket sees what comes behind the link layer */
+    /* a socket sees what comes behind the link layer */
+    skb.data = data.start + EBPF_ETH_HLEN;
     skb.len = data.size - EBPF_ETH_HLEN;
     err = ebpf_test_repeat(prog, attr, &skb);
     if (!err)

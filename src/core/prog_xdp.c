@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* BPF_PROG_TYPE_XDP: packets before the network stack. There is no network here: programs run by BPF_PROG_TEST_RUN. */
+/* BPF_PROG_TYPE_XDP: packets before the network stack. There is no network here: programs run by
+ * BPF_PROG_TEST_RUN. */
 #include "src/core/prog.h"
 #include "src/core/test_run.h"
 
@@ -9,19 +10,19 @@ struct xdp_buff {
     uint32_t ingress_ifindex, rx_queue_index, egress_ifindex;
 };
 
-#define POINTER(name)                                                                              \
-    {                                                                                              \
-        .off = offsetof(struct xdp_md, name), .size = 4, .kernel_size = 8,                         \
-        .kernel_off = offsetof(struct xdp_buff, name)                                              \
+#define POINTER(name)                                                      \
+    {                                                                      \
+        .off = offsetof(struct xdp_md, name), .size = 4, .kernel_size = 8, \
+        .kernel_off = offsetof(struct xdp_buff, name)                      \
     }
-#define NUMBER(name)                                                                               \
-    {                                                                                              \
-        .off = offsetof(struct xdp_md, name), .size = 4, .kernel_size = 4,                         \
-        .kernel_off = offsetof(struct xdp_buff, name)                                              \
+#define NUMBER(name)                                                       \
+    {                                                                      \
+        .off = offsetof(struct xdp_md, name), .size = 4, .kernel_size = 4, \
+        .kernel_off = offsetof(struct xdp_buff, name)                      \
     }
 
 static const struct ebpf_ctx_field fields[] = {
-    POINTER(data),          POINTER(data_end),      POINTER(data_meta),
+    POINTER(data),           POINTER(data_end),      POINTER(data_meta),
     NUMBER(ingress_ifindex), NUMBER(rx_queue_index), NUMBER(egress_ifindex),
 };
 
@@ -30,8 +31,8 @@ static const struct ebpf_ctx_field fields[] = {
 #define TAILROOM 320u
 #define MAX_META 32u
 
-/* The caller's struct xdp_md: data counts the metadata in front of the packet, data_end is the whole size, as Linux's
- * xdp_convert_md_to_buff() has it. *meta: bytes of metadata. */
+/* The caller's struct xdp_md: data counts the metadata in front of the packet, data_end is the
+ * whole size, as Linux's xdp_convert_md_to_buff() has it. *meta: bytes of metadata. */
 static int take_ctx(const struct xdp_md *md, uint32_t size, uint32_t *meta)
 {
     if (md->data_meta || md->data_end != size || md->data > md->data_end)
@@ -66,7 +67,8 @@ static int test_run(struct ebpf_prog *prog, union bpf_attr *attr, const struct e
     buff.data_end = data.start + data.size;
     err = ebpf_test_repeat(prog, attr, &buff);
     if (!err)
-        err = ebpf_test_data_out(attr, caller, buff.data_meta, (uint32_t)(buff.data_end - buff.data_meta));
+        err = ebpf_test_data_out(attr, caller, buff.data_meta,
+                                 (uint32_t)(buff.data_end - buff.data_meta));
     md.data = (uint32_t)(buff.data - buff.data_meta);
     md.data_end = (uint32_t)(buff.data_end - buff.data_meta);
     if (!err || err == -ENOSPC) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bpf(2): one entry, one row for each command. The rule for sizes is Linux's: a short attr counts as filled up with
- * zeros, a long one must be zero behind what this library knows (-E2BIG), and so must the bytes of the union behind the
- * command's last field (-EINVAL), so that a later field never goes unnoticed.
+ * bpf(2): one entry, one row for each command. The rule for sizes is Linux's: a short attr counts
+ * as filled up with zeros, a long one must be zero behind what this library knows (-E2BIG), and so
+ * must the bytes of the union behind the command's last field (-EINVAL), so that a later field
+ * never goes unnoticed.
  */
 #include "src/base/bits.h"
 #include "src/core/cmd.h"

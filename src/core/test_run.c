@@ -7,7 +7,8 @@
 
 #define ETH_HLEN 14u
 
-int ebpf_test_data_in(const union bpf_attr *attr, const struct ebpf_caller *caller, struct ebpf_test_data *data)
+int ebpf_test_data_in(const union bpf_attr *attr, const struct ebpf_caller *caller,
+                      struct ebpf_test_data *data)
 {
     int err;
 
@@ -31,7 +32,8 @@ void ebpf_test_data_free(struct ebpf_test_data *data)
     data->mem = NULL;
 }
 
-int ebpf_test_data_out(union bpf_attr *attr, const struct ebpf_caller *caller, const void *data, uint32_t size)
+int ebpf_test_data_out(union bpf_attr *attr, const struct ebpf_caller *caller, const void *data,
+                       uint32_t size)
 {
     uint32_t room = attr->test.data_size_out, part = size;
     int err = 0, short_of_room = 0;
@@ -48,7 +50,8 @@ int ebpf_test_data_out(union bpf_attr *attr, const struct ebpf_caller *caller, c
     return err ? err : short_of_room;
 }
 
-int ebpf_test_ctx_in(const union bpf_attr *attr, const struct ebpf_caller *caller, void *ctx, uint32_t size)
+int ebpf_test_ctx_in(const union bpf_attr *attr, const struct ebpf_caller *caller, void *ctx,
+                     uint32_t size)
 {
     uint32_t given = attr->test.ctx_size_in;
     int err = 0;
@@ -60,7 +63,8 @@ int ebpf_test_ctx_in(const union bpf_attr *attr, const struct ebpf_caller *calle
     return err ? err : ebpf_copy_in(caller, ctx, attr->test.ctx_in, ebpf_min(given, size));
 }
 
-int ebpf_test_ctx_out(union bpf_attr *attr, const struct ebpf_caller *caller, const void *ctx, uint32_t size)
+int ebpf_test_ctx_out(union bpf_attr *attr, const struct ebpf_caller *caller, const void *ctx,
+                      uint32_t size)
 {
     uint32_t part = size;
     int err, short_of_room = 0;

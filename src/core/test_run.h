@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the test runs of all program types share (BPF_PROG_TEST_RUN in bpf(2)). Context T; errors as Linux's. */
+/* What the test runs of all program types share (BPF_PROG_TEST_RUN in bpf(2)). Context T; errors as
+ * Linux's. */
 #ifndef EBPF_CORE_TEST_RUN_H
 #define EBPF_CORE_TEST_RUN_H
 
@@ -15,19 +16,26 @@ struct ebpf_test_data {
     size_t mem_size;
 };
 
-/* Copies attr->test.data_in: at least an Ethernet header (-EINVAL), at most data->max bytes. -ENOMEM, -EFAULT. */
-int ebpf_test_data_in(const union bpf_attr *attr, const struct ebpf_caller *caller, struct ebpf_test_data *data);
+/* Copies attr->test.data_in: at least an Ethernet header (-EINVAL), at most data->max bytes.
+ * -ENOMEM, -EFAULT. */
+int ebpf_test_data_in(const union bpf_attr *attr, const struct ebpf_caller *caller,
+                      struct ebpf_test_data *data);
 void ebpf_test_data_free(struct ebpf_test_data *data);
 
-/* Gives the packet back and sets data_size_out: -ENOSPC, with what fits, where the caller's buffer is too small. */
-int ebpf_test_data_out(union bpf_attr *attr, const struct ebpf_caller *caller, const void *data, uint32_t size);
+/* Gives the packet back and sets data_size_out: -ENOSPC, with what fits, where the caller's buffer
+ * is too small. */
+int ebpf_test_data_out(union bpf_attr *attr, const struct ebpf_caller *caller, const void *data,
+                       uint32_t size);
 
-/* The caller's context: a longer one must have a zero tail (-E2BIG); a shorter one is filled up with zeros. */
-int ebpf_test_ctx_in(const union bpf_attr *attr, const struct ebpf_caller *caller, void *ctx, uint32_t size);
-int ebpf_test_ctx_out(union bpf_attr *attr, const struct ebpf_caller *caller, const void *ctx, uint32_t size);
+/* The caller's context: a longer one must have a zero tail (-E2BIG); a shorter one is filled up
+ * with zeros. */
+int ebpf_test_ctx_in(const union bpf_attr *attr, const struct ebpf_caller *caller, void *ctx,
+                     uint32_t size);
+int ebpf_test_ctx_out(union bpf_attr *attr, const struct ebpf_caller *caller, const void *ctx,
+                      uint32_t size);
 
-/* Runs prog attr->test.repeat times (0: once); sets retval and the mean duration in ns. -EBUSY: a program is running
- * on this hart, which cannot happen to a caller in T. */
+/* Runs prog attr->test.repeat times (0: once); sets retval and the mean duration in ns. -EBUSY: a
+ * program is running on this hart, which cannot happen to a caller in T. */
 int ebpf_test_repeat(struct ebpf_prog *prog, union bpf_attr *attr, void *ctx);
 
 #endif /* EBPF_CORE_TEST_RUN_H */

@@ -18,13 +18,13 @@
 
 /* ---- formatting, against the C library ---- */
 
-#define SAME(...)                                                                                  \
-    do {                                                                                           \
-        char ours[64], libc[64];                                                                   \
-        int a = ebpf_format(ours, sizeof(ours), __VA_ARGS__);                                      \
-        int b = snprintf(libc, sizeof(libc), __VA_ARGS__);                                         \
-        CHECK_EQ(a, b);                                                                            \
-        CHECK_STR(ours, libc);                                                                     \
+#define SAME(...)                                             \
+    do {                                                      \
+        char ours[64], libc[64];                              \
+        int a = ebpf_format(ours, sizeof(ours), __VA_ARGS__); \
+        int b = snprintf(libc, sizeof(libc), __VA_ARGS__);    \
+        CHECK_EQ(a, b);                                       \
+        CHECK_STR(ours, libc);                                \
     } while (0)
 
 TEST(format_agrees_with_libc)
@@ -34,13 +34,16 @@ TEST(format_agrees_with_libc)
     SAME("plain");
     SAME("%d %i %u", -1, 42, 4000000000u);
     SAME("%d %ld %lld", -2147483647 - 1, -9223372036854775807L - 1, -9223372036854775807LL - 1);
-    SAME("%x %X %lx %llx %zx", 0xabcu, 0xabcu, 0xffffffffffffffffUL, 0x123456789abcdefULL, (size_t)77);
+    SAME("%x %X %lx %llx %zx", 0xabcu, 0xabcu, 0xffffffffffffffffUL, 0x123456789abcdefULL,
+         (size_t)77);
     SAME("%#x %#X|%08x|%8x|%-8x|", 10u, 10u, 0x1fu, 0x1fu, 0x1fu);
     SAME("%5d|%-5d|%05d|%05d", 42, 42, 42, -42);
-    SAME("%hhd %hd %hhu %hu", (signed char)-3, (short)-300, (unsigned char)250, (unsigned short)65000);
+    SAME("%hhd %hd %hhu %hu", (signed char)-3, (short)-300, (unsigned char)250,
+         (unsigned short)65000);
     SAME("%s|%10s|%-10s|%.3s|%c|%%", "abc", "abc", "abc", "abcdef", 'x');
     SAME("%p", (void *)0x1234);
-    SAME(long_format, "longer than the buffer longer than the buffer longer than the buffer longer");
+    SAME(long_format,
+         "longer than the buffer longer than the buffer longer than the buffer longer");
 }
 
 TEST(format_leaves_unknown_conversions_and_ends_with_nul)
@@ -64,7 +67,8 @@ TEST(log_lines_are_cut_not_overrun)
     memset(text, 'x', sizeof(text));
     text[sizeof(text) - 1] = 0;
     ebpf_log("%s", text);
-    CHECK_EQ(strlen(mock_console()), EBPF_CONFIG_LOG_LINE - 1 + 1); /* the line without NUL, and the newline */
+    /* the line without NUL, and the newline */
+    CHECK_EQ(strlen(mock_console()), EBPF_CONFIG_LOG_LINE - 1 + 1);
 }
 
 /* ---- SHA-1: the vectors of FIPS 180 ---- */
@@ -86,7 +90,8 @@ TEST(sha1_vectors)
 
     check_sha1("", "da39a3ee5e6b4b0d3255bfef95601890afd80709");
     check_sha1("abc", "a9993e364706816aba3e25717850c26c9cd0d89d");
-    check_sha1("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
+    check_sha1("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+               "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
     memset(million, 'a', 1000);
     million[1000] = 0;
     check_sha1(million, "291e9a6c66994949b57ba5e650361e98fc36b1ba");
@@ -341,8 +346,8 @@ TEST(locks_exclude)
     CHECK_EQ(under_mutex, THREADS * 1250);
 }
 
-/* Readers look at a published cell; the writer replaces it and poisons the old one after a grace period: a reader that
- * sees poison proves that the grace period was too short. */
+/* Readers look at a published cell; the writer replaces it and poisons the old one after a grace
+ * period: a reader that sees poison proves that the grace period was too short. */
 static uint64_t *cell;
 static int stop, poison_seen;
 

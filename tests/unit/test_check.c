@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The structural check: what it refuses, and that random bytes never get further than they should. */
+/* The structural check: what it refuses, and that random bytes never get further than they
+ * should. */
 #include "tests/unit/insn.h"
 #include "tests/unit/test.h"
 
@@ -21,12 +22,14 @@ static int check_as(const struct bpf_insn *insns, uint32_t cnt, const struct ebp
 }
 
 /* as Linux's PROG_LOAD would */
-#define CHECKED(...)                                                                               \
-    check_as((struct bpf_insn[]){__VA_ARGS__}, sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn), \
+#define CHECKED(...)                                                             \
+    check_as((struct bpf_insn[]){__VA_ARGS__},                                   \
+             sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn), \
              ebpf_prog_type_find(BPF_PROG_TYPE_KPROBE))
 /* as the engines need it */
-#define BARE(...)                                                                                  \
-    check_as((struct bpf_insn[]){__VA_ARGS__}, sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn), NULL)
+#define BARE(...)                              \
+    check_as((struct bpf_insn[]){__VA_ARGS__}, \
+             sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn), NULL)
 
 TEST(check_accepts_the_shortest_program)
 {
@@ -59,14 +62,18 @@ TEST(check_refuses_jumps_out_of_the_function)
     CHECK_EQ(CHECKED(BPF_JMP_A(32767), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_JMP32_A(2147483647), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_JMP32_A(-2147483647 - 1), BPF_EXIT_INSN()), -EINVAL);
-    CHECK_EQ(CHECKED(BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_JMP_IMM(BPF_JEQ, R0, 0, -3), BPF_EXIT_INSN()), -EINVAL);
+    CHECK_EQ(
+        CHECKED(BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_JMP_IMM(BPF_JEQ, R0, 0, -3), BPF_EXIT_INSN()),
+        -EINVAL);
 }
 
 TEST(check_refuses_the_middle_of_ld_imm64)
 {
     CHECK_EQ(CHECKED(BPF_JMP_A(1), BPF_LD_IMM64(R0, 0), BPF_EXIT_INSN()), -EINVAL);
-    CHECK_EQ(CHECKED(BPF_CALL_REL(2), BPF_EXIT_INSN(), BPF_LD_IMM64(R0, 0), BPF_EXIT_INSN()), -EINVAL);
-    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_LD | BPF_DW | BPF_IMM, R0, 0, 0, 0), BPF_EXIT_INSN()), -EINVAL);
+    CHECK_EQ(CHECKED(BPF_CALL_REL(2), BPF_EXIT_INSN(), BPF_LD_IMM64(R0, 0), BPF_EXIT_INSN()),
+             -EINVAL);
+    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_LD | BPF_DW | BPF_IMM, R0, 0, 0, 0), BPF_EXIT_INSN()),
+             -EINVAL);
     CHECK_EQ(CHECKED(BPF_LD_IMM64_RAW(R0, BPF_PSEUDO_BTF_ID, 1), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_LD_IMM64_RAW(R0, BPF_PSEUDO_FUNC, 1), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_LD_IMM64_RAW(R0, 15, 1), BPF_EXIT_INSN()), -EINVAL);
@@ -74,29 +81,40 @@ TEST(check_refuses_the_middle_of_ld_imm64)
 
 TEST(check_refuses_reserved_fields_and_registers)
 {
-    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_MOV | BPF_K, R0, 1, 0, 0), BPF_EXIT_INSN()), -EINVAL);
-    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_ADD | BPF_X, R0, R1, 0, 1), BPF_EXIT_INSN()), -EINVAL);
-    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_ADD | BPF_X, R0, R1, 1, 0), BPF_EXIT_INSN()), -EINVAL);
-    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_ADD | BPF_X, R0, 11, 0, 0), BPF_EXIT_INSN()), -EINVAL);
-    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_NEG | BPF_X, R0, 0, 0, 0), BPF_EXIT_INSN()), -EINVAL);
+    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_MOV | BPF_K, R0, 1, 0, 0), BPF_EXIT_INSN()),
+             -EINVAL);
+    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_ADD | BPF_X, R0, R1, 0, 1), BPF_EXIT_INSN()),
+             -EINVAL);
+    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_ADD | BPF_X, R0, R1, 1, 0), BPF_EXIT_INSN()),
+             -EINVAL);
+    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_ADD | BPF_X, R0, 11, 0, 0), BPF_EXIT_INSN()),
+             -EINVAL);
+    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_NEG | BPF_X, R0, 0, 0, 0), BPF_EXIT_INSN()),
+             -EINVAL);
     CHECK_EQ(CHECKED(BPF_MOV64_IMM(R10, 0), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_MOV64_IMM(11, 0), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_LDX_MEM(BPF_DW, R10, R1, 0), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_LDX_MEM(BPF_DW, R0, 12, 0), BPF_EXIT_INSN()), -EINVAL);
-    CHECK_EQ(CHECKED(BPF_ATOMIC_OP(BPF_DW, BPF_ADD | BPF_FETCH, R1, R10, 0), BPF_EXIT_INSN()), -EINVAL);
+    CHECK_EQ(CHECKED(BPF_ATOMIC_OP(BPF_DW, BPF_ADD | BPF_FETCH, R1, R10, 0), BPF_EXIT_INSN()),
+             -EINVAL);
     CHECK_EQ(CHECKED(BPF_ATOMIC_OP(BPF_DW, BPF_ADD, R1, R10, 0), BPF_EXIT_INSN()), 0);
     CHECK_EQ(CHECKED(BPF_ATOMIC_OP(BPF_H, BPF_ADD, R1, R2, 0), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_ATOMIC_OP(BPF_DW, BPF_SUB, R1, R2, 0), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 1)), -EINVAL);
     CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_JMP | BPF_JA, 0, 0, 0, 1), BPF_EXIT_INSN()), -EINVAL);
-    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_JMP | BPF_CALL | BPF_X, 0, 0, 0, 5), BPF_EXIT_INSN()), -EINVAL); /* callx */
-    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, 1), BPF_EXIT_INSN()), -EINVAL);
+    /* callx */
+    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_JMP | BPF_CALL | BPF_X, 0, 0, 0, 5), BPF_EXIT_INSN()),
+             -EINVAL);
+    CHECK_EQ(
+        CHECKED(BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, 1), BPF_EXIT_INSN()),
+        -EINVAL);
     CHECK_EQ(CHECKED(BPF_LDX_MEMSX(BPF_DW, R0, R1, 0), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_ALU64_REG_OFF(BPF_MOV, R0, R1, 24), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_ALU32_REG_OFF(BPF_MOV, R0, R1, 32), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(CHECKED(BPF_ALU64_REG_OFF(BPF_MOV, R0, R1, 32), BPF_EXIT_INSN()), 0);
     CHECK_EQ(CHECKED(BPF_ENDIAN(BPF_TO_BE, R0, 24), BPF_EXIT_INSN()), -EINVAL);
-    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_END | BPF_TO_BE, R0, 0, 0, 16), BPF_EXIT_INSN()), -EINVAL);
+    CHECK_EQ(CHECKED(BPF_RAW_INSN(BPF_ALU64 | BPF_END | BPF_TO_BE, R0, 0, 0, 16), BPF_EXIT_INSN()),
+             -EINVAL);
 }
 
 TEST(check_refuses_what_linux_refuses_although_it_could_run)
@@ -135,9 +153,11 @@ TEST(check_gpl_helpers_need_a_gpl_program)
     struct bpf_insn insns[] = {BPF_EMIT_CALL(6), BPF_EXIT_INSN()};
     struct ebpf_code code = {.insns = insns, .insn_cnt = 2};
 
-    CHECK_EQ(ebpf_code_check(&code, ebpf_prog_type_find(BPF_PROG_TYPE_KPROBE), false, EBPF_CAP_ALL), -EINVAL);
+    CHECK_EQ(ebpf_code_check(&code, ebpf_prog_type_find(BPF_PROG_TYPE_KPROBE), false, EBPF_CAP_ALL),
+             -EINVAL);
     CHECK(strstr(mock_console(), "GPL"));
-    CHECK_EQ(ebpf_code_check(&code, ebpf_prog_type_find(BPF_PROG_TYPE_KPROBE), true, EBPF_CAP_BPF), -EPERM);
+    CHECK_EQ(ebpf_code_check(&code, ebpf_prog_type_find(BPF_PROG_TYPE_KPROBE), true, EBPF_CAP_BPF),
+             -EPERM);
 }
 
 /* A chain of n functions: main calls f1 calls f2 ... */
@@ -161,15 +181,15 @@ TEST(check_allows_eight_frames_and_no_recursion)
     CHECK_EQ(chain(9), -E2BIG);
     CHECK_EQ(CHECKED(BPF_CALL_REL(-1), BPF_EXIT_INSN()), -E2BIG);
     /* f calls g calls f */
-    CHECK_EQ(CHECKED(BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_CALL_REL(-3),
-                     BPF_EXIT_INSN()),
+    CHECK_EQ(CHECKED(BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_CALL_REL(1), BPF_EXIT_INSN(),
+                     BPF_CALL_REL(-3), BPF_EXIT_INSN()),
              -E2BIG);
 }
 
 TEST(check_finds_the_subprograms)
 {
-    struct bpf_insn insns[] = {BPF_CALL_REL(3),      BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_LD_IMM64(R0, 5),
-                               BPF_EXIT_INSN(), BPF_EXIT_INSN()};
+    struct bpf_insn insns[] = {BPF_CALL_REL(3),     BPF_CALL_REL(1), BPF_EXIT_INSN(),
+                               BPF_LD_IMM64(R0, 5), BPF_EXIT_INSN(), BPF_EXIT_INSN()};
     struct ebpf_code code = {.insns = insns, .insn_cnt = 7};
 
     insns[0].imm = 5; /* the last exit */
@@ -214,7 +234,8 @@ static uint32_t rnd(void)
 static void scramble(struct bpf_insn *insns, unsigned cnt)
 {
     for (unsigned i = 0; i < cnt; i++) {
-        insns[i] = BPF_RAW_INSN(rnd(), rnd() % 12, rnd() % 3 ? 0 : rnd() % 12, rnd() % 2 ? 0 : (int16_t)(rnd() % 20 - 10),
+        insns[i] = BPF_RAW_INSN(rnd(), rnd() % 12, rnd() % 3 ? 0 : rnd() % 12,
+                                rnd() % 2 ? 0 : (int16_t)(rnd() % 20 - 10),
                                 rnd() % 2 ? 0 : (int32_t)(rnd() % 20 - 10));
         if (rnd() % 4 == 0)
             insns[i] = BPF_EXIT_INSN();

@@ -37,7 +37,9 @@ static int rewrite(const struct bpf_insn *insns, uint32_t cnt, uint32_t at, stru
     return err;
 }
 
-#define PROG(...) (struct bpf_insn[]){__VA_ARGS__}, sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn)
+#define PROG(...)                     \
+    (struct bpf_insn[]){__VA_ARGS__}, \
+        sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn)
 
 static void check_insn(const struct bpf_insn *insn, unsigned code, int off)
 {
@@ -63,9 +65,11 @@ TEST(ctx_accesses_outside_the_table_are_refused)
     CHECK_EQ(rewrite(PROG(BPF_LDX_MEM(BPF_W, R0, R1, 2), BPF_EXIT_INSN()), 0, NULL), -EACCES);
     CHECK_EQ(rewrite(PROG(BPF_LDX_MEM(BPF_W, R0, R1, -4), BPF_EXIT_INSN()), 0, NULL), -EACCES);
     CHECK_EQ(rewrite(PROG(BPF_LDX_MEM(BPF_DW, R0, R1, 0), BPF_EXIT_INSN()), 0, NULL), -EACCES);
-    CHECK_EQ(rewrite(PROG(BPF_LDX_MEM(BPF_H, R0, R1, 0), BPF_EXIT_INSN()), 0, NULL), -EACCES); /* half a pointer */
+    /* half a pointer */
+    CHECK_EQ(rewrite(PROG(BPF_LDX_MEM(BPF_H, R0, R1, 0), BPF_EXIT_INSN()), 0, NULL), -EACCES);
     CHECK_EQ(rewrite(PROG(BPF_LDX_MEMSX(BPF_W, R0, R1, 8), BPF_EXIT_INSN()), 0, NULL), -EACCES);
-    CHECK_EQ(rewrite(PROG(BPF_ATOMIC_OP(BPF_W, BPF_ADD, R1, R2, 4), BPF_EXIT_INSN()), 0, NULL), -EACCES);
+    CHECK_EQ(rewrite(PROG(BPF_ATOMIC_OP(BPF_W, BPF_ADD, R1, R2, 4), BPF_EXIT_INSN()), 0, NULL),
+             -EACCES);
 }
 
 TEST(ctx_stores_go_to_writable_fields_only)
@@ -82,21 +86,22 @@ TEST(ctx_is_followed_through_moves_spills_and_branches)
 {
     struct bpf_insn insn;
 
-    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_STX_MEM(BPF_DW, R10, R6, -16), BPF_MOV64_IMM(R1, 0),
-                          BPF_MOV64_IMM(R6, 0), BPF_LDX_MEM(BPF_DW, R3, R10, -16), BPF_LDX_MEM(BPF_W, R0, R3, 0),
-                          BPF_EXIT_INSN()),
-                     5, &insn),
-             0);
+    CHECK_EQ(
+        rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_STX_MEM(BPF_DW, R10, R6, -16), BPF_MOV64_IMM(R1, 0),
+                     BPF_MOV64_IMM(R6, 0), BPF_LDX_MEM(BPF_DW, R3, R10, -16),
+                     BPF_LDX_MEM(BPF_W, R0, R3, 0), BPF_EXIT_INSN()),
+                5, &insn),
+        0);
     check_insn(&insn, BPF_LDX | BPF_MEM | BPF_DW, 40);
     /* both ways round a branch */
-    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_JMP_IMM(BPF_JEQ, R2, 0, 1), BPF_MOV64_IMM(R2, 7),
-                          BPF_LDX_MEM(BPF_W, R0, R6, 4), BPF_EXIT_INSN()),
+    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_JMP_IMM(BPF_JEQ, R2, 0, 1),
+                          BPF_MOV64_IMM(R2, 7), BPF_LDX_MEM(BPF_W, R0, R6, 4), BPF_EXIT_INSN()),
                      3, &insn),
              0);
     check_insn(&insn, BPF_LDX | BPF_MEM | BPF_W, 20);
     /* a loop */
-    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_LDX_MEM(BPF_W, R0, R6, 4), BPF_JMP_IMM(BPF_JNE, R0, 0, -2),
-                          BPF_EXIT_INSN()),
+    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_LDX_MEM(BPF_W, R0, R6, 4),
+                          BPF_JMP_IMM(BPF_JNE, R0, 0, -2), BPF_EXIT_INSN()),
                      1, &insn),
              0);
     check_insn(&insn, BPF_LDX | BPF_MEM | BPF_W, 20);
@@ -104,13 +109,13 @@ TEST(ctx_is_followed_through_moves_spills_and_branches)
 
 TEST(ctx_and_other_pointers_at_one_access_are_refused)
 {
-    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_JMP_IMM(BPF_JEQ, R2, 0, 1), BPF_MOV64_REG(R6, R3),
-                          BPF_LDX_MEM(BPF_W, R0, R6, 4), BPF_EXIT_INSN()),
+    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_JMP_IMM(BPF_JEQ, R2, 0, 1),
+                          BPF_MOV64_REG(R6, R3), BPF_LDX_MEM(BPF_W, R0, R6, 4), BPF_EXIT_INSN()),
                      0, NULL),
              -EACCES);
     /* in a loop, seen only the second time round */
-    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_LDX_MEM(BPF_W, R0, R6, 4), BPF_MOV64_REG(R6, R10),
-                          BPF_JMP_IMM(BPF_JNE, R0, 0, -3), BPF_EXIT_INSN()),
+    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_LDX_MEM(BPF_W, R0, R6, 4),
+                          BPF_MOV64_REG(R6, R10), BPF_JMP_IMM(BPF_JNE, R0, 0, -3), BPF_EXIT_INSN()),
                      0, NULL),
              -EACCES);
 }
@@ -122,16 +127,20 @@ TEST(ctx_other_memory_is_left_alone)
     CHECK_EQ(rewrite(PROG(BPF_LDX_MEM(BPF_W, R0, R2, 0), BPF_EXIT_INSN()), 0, &insn), 0);
     check_insn(&insn, BPF_LDX | BPF_MEM | BPF_W, 0);
     /* after a call r1 is something else; and a store over the spilled pointer ends it */
-    CHECK_EQ(rewrite(PROG(BPF_EMIT_CALL(5), BPF_LDX_MEM(BPF_W, R0, R1, 0), BPF_EXIT_INSN()), 1, &insn), 0);
+    CHECK_EQ(
+        rewrite(PROG(BPF_EMIT_CALL(5), BPF_LDX_MEM(BPF_W, R0, R1, 0), BPF_EXIT_INSN()), 1, &insn),
+        0);
     check_insn(&insn, BPF_LDX | BPF_MEM | BPF_W, 0);
     CHECK_EQ(rewrite(PROG(BPF_STX_MEM(BPF_DW, R10, R1, -8), BPF_ST_MEM(BPF_B, R10, -3, 0),
-                          BPF_LDX_MEM(BPF_DW, R2, R10, -8), BPF_LDX_MEM(BPF_W, R0, R2, 0), BPF_EXIT_INSN()),
+                          BPF_LDX_MEM(BPF_DW, R2, R10, -8), BPF_LDX_MEM(BPF_W, R0, R2, 0),
+                          BPF_EXIT_INSN()),
                      3, &insn),
              0);
     check_insn(&insn, BPF_LDX | BPF_MEM | BPF_W, 0);
     /* an access over two slots ends both */
     CHECK_EQ(rewrite(PROG(BPF_STX_MEM(BPF_DW, R10, R1, -8), BPF_ST_MEM(BPF_DW, R10, -12, 0),
-                          BPF_LDX_MEM(BPF_DW, R2, R10, -8), BPF_LDX_MEM(BPF_W, R0, R2, 0), BPF_EXIT_INSN()),
+                          BPF_LDX_MEM(BPF_DW, R2, R10, -8), BPF_LDX_MEM(BPF_W, R0, R2, 0),
+                          BPF_EXIT_INSN()),
                      3, &insn),
              0);
     check_insn(&insn, BPF_LDX | BPF_MEM | BPF_W, 0);
@@ -152,14 +161,15 @@ TEST(ctx_goes_into_functions_as_an_argument)
 {
     struct bpf_insn insn;
 
-    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R2, R1), BPF_MOV64_IMM(R1, 0), BPF_CALL_REL(1), BPF_EXIT_INSN(),
-                          BPF_LDX_MEM(BPF_W, R0, R2, 0), BPF_EXIT_INSN()),
+    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R2, R1), BPF_MOV64_IMM(R1, 0), BPF_CALL_REL(1),
+                          BPF_EXIT_INSN(), BPF_LDX_MEM(BPF_W, R0, R2, 0), BPF_EXIT_INSN()),
                      4, &insn),
              0);
     check_insn(&insn, BPF_LDX | BPF_MEM | BPF_DW, 40);
     /* two callers that do not agree */
-    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_CALL_REL(3), BPF_MOV64_REG(R1, R10), BPF_CALL_REL(1),
-                          BPF_EXIT_INSN(), BPF_LDX_MEM(BPF_W, R0, R1, 0), BPF_EXIT_INSN()),
+    CHECK_EQ(rewrite(PROG(BPF_MOV64_REG(R6, R1), BPF_CALL_REL(3), BPF_MOV64_REG(R1, R10),
+                          BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_LDX_MEM(BPF_W, R0, R1, 0),
+                          BPF_EXIT_INSN()),
                      0, NULL),
              -EACCES);
 }

@@ -31,8 +31,11 @@ static bool set_up(void)
 static long load_counter(long map, uint32_t attach_type)
 {
     struct bpf_insn insns[] = {
-        BPF_LDX_MEM(BPF_DW, R2, R1, 80), BPF_LD_MAP_VALUE(R1, map, 0), BPF_ATOMIC_OP(BPF_DW, BPF_ADD, R1, R2, 0),
-        BPF_MOV64_IMM(R0, 0),            BPF_EXIT_INSN(),
+        BPF_LDX_MEM(BPF_DW, R2, R1, 80),
+        BPF_LD_MAP_VALUE(R1, map, 0),
+        BPF_ATOMIC_OP(BPF_DW, BPF_ADD, R1, R2, 0),
+        BPF_MOV64_IMM(R0, 0),
+        BPF_EXIT_INSN(),
     };
     union bpf_attr attr = {0};
 
@@ -46,7 +49,8 @@ static long load_counter(long map, uint32_t attach_type)
 
 static long make_map(void)
 {
-    union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
+    union bpf_attr attr = {
+        .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
 
     return mock_bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
 }
@@ -120,7 +124,8 @@ TEST(link_by_symbol_runs_the_program_at_each_hit)
 TEST(link_by_address_is_all_or_nothing)
 {
     long map = make_map(), prog = load_counter(map, BPF_TRACE_KPROBE_MULTI), link;
-    uint64_t good[] = {text_addr(0), text_addr(1)}, bad[] = {text_addr(0), text_addr(1) + 2}, cookies[] = {5, 6};
+    uint64_t good[] = {text_addr(0), text_addr(1)}, bad[] = {text_addr(0), text_addr(1) + 2},
+             cookies[] = {5, 6};
     struct ebpf_regs regs;
     union bpf_attr attr;
 
@@ -140,7 +145,8 @@ TEST(link_by_address_is_all_or_nothing)
 
 TEST(link_wrong_uses)
 {
-    long map = make_map(), prog = load_counter(map, BPF_TRACE_KPROBE_MULTI), plain = load_counter(map, 0);
+    long map = make_map(), prog = load_counter(map, BPF_TRACE_KPROBE_MULTI),
+         plain = load_counter(map, 0);
     uint64_t addr = text_addr(0);
     union bpf_attr attr;
 
@@ -149,13 +155,13 @@ TEST(link_wrong_uses)
     CHECK_EQ(link_by_symbol(plain, "hot"), -EINVAL);
     CHECK_EQ(link_by_symbol(map, "hot"), -EINVAL);
     CHECK_EQ(link_by_symbol(prog + 20, "hot"), -EBADF);
-#define REFUSED(change, err)                                                                       \
-    do {                                                                                           \
-        multi(&attr, prog);                                                                        \
-        attr.link_create.kprobe_multi.addrs = mock_user_copy(&addr, 8);                            \
-        attr.link_create.kprobe_multi.cnt = 1;                                                     \
-        change;                                                                                    \
-        CHECK_EQ(mock_bpf(BPF_LINK_CREATE, &attr, sizeof(attr)), err);                             \
+#define REFUSED(change, err)                                            \
+    do {                                                                \
+        multi(&attr, prog);                                             \
+        attr.link_create.kprobe_multi.addrs = mock_user_copy(&addr, 8); \
+        attr.link_create.kprobe_multi.cnt = 1;                          \
+        change;                                                         \
+        CHECK_EQ(mock_bpf(BPF_LINK_CREATE, &attr, sizeof(attr)), err);  \
     } while (0)
     REFUSED(attr.link_create.attach_type = 0, -EINVAL);
     REFUSED(attr.link_create.flags = 1, -EINVAL);
@@ -217,7 +223,10 @@ TEST(link_unwinds_at_each_failed_allocation)
 TEST(link_from_inside_the_kernel)
 {
     struct bpf_insn insns[] = {BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()};
-    struct ebpf_prog_spec spec = {.type = BPF_PROG_TYPE_KPROBE, .insns = insns, .insn_cnt = 2, .license = "GPL",
+    struct ebpf_prog_spec spec = {.type = BPF_PROG_TYPE_KPROBE,
+                                  .insns = insns,
+                                  .insn_cnt = 2,
+                                  .license = "GPL",
                                   .caps = EBPF_CAP_ALL};
     struct ebpf_regs regs;
     struct ebpf_prog *prog;

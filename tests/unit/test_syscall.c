@@ -14,7 +14,8 @@
 #define R10 BPF_REG_10
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-static long map_create(uint32_t type, uint32_t key, uint32_t value, uint32_t entries, uint32_t flags)
+static long map_create(uint32_t type, uint32_t key, uint32_t value, uint32_t entries,
+                       uint32_t flags)
 {
     union bpf_attr attr = {0};
 
@@ -38,7 +39,8 @@ static long global_u64(void)
     return map_create(BPF_MAP_TYPE_ARRAY, 4, 8, 1, 0);
 }
 
-static void load_attr(union bpf_attr *attr, uint32_t type, const struct bpf_insn *insns, uint32_t cnt)
+static void load_attr(union bpf_attr *attr, uint32_t type, const struct bpf_insn *insns,
+                      uint32_t cnt)
 {
     memset(attr, 0, sizeof(*attr));
     attr->prog_type = type;
@@ -56,9 +58,12 @@ static long prog_load(uint32_t type, const struct bpf_insn *insns, uint32_t cnt)
     return mock_bpf(BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
-#define PROG(...) (struct bpf_insn[]){__VA_ARGS__}, sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn)
+#define PROG(...)                     \
+    (struct bpf_insn[]){__VA_ARGS__}, \
+        sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn)
 
-static long elem(int cmd, long fd, const void *key, uint32_t key_size, uint64_t value, uint64_t flags)
+static long elem(int cmd, long fd, const void *key, uint32_t key_size, uint64_t value,
+                 uint64_t flags)
 {
     union bpf_attr attr = {0};
 
@@ -85,7 +90,8 @@ TEST(bpf_attr_size_rule)
 {
     const struct ebpf_caller caller = {.caps = EBPF_CAP_ALL};
     unsigned char big[256] = {0};
-    union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
+    union bpf_attr attr = {
+        .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
     uint64_t at;
 
     memcpy(big, &attr, sizeof(attr));
@@ -94,9 +100,11 @@ TEST(bpf_attr_size_rule)
     CHECK(ebpf_bpf(BPF_MAP_CREATE, at, sizeof(big), &caller) >= 0);
     ((unsigned char *)mock_user(at))[sizeof(big) - 1] = 1;
     CHECK_EQ(ebpf_bpf(BPF_MAP_CREATE, at, sizeof(big), &caller), -E2BIG);
-    CHECK_EQ(ebpf_bpf(29, at, sizeof(big), &caller), -E2BIG); /* the size comes first, as on Linux */
+    /* the size comes first, as on Linux */
+    CHECK_EQ(ebpf_bpf(29, at, sizeof(big), &caller), -E2BIG);
     CHECK(ebpf_bpf(BPF_MAP_CREATE, at, sizeof(big) - 1, &caller) >= 0);
-    ((unsigned char *)mock_user(at))[sizeof(attr) - 1] = 1; /* inside attr, behind the command's last field */
+    /* inside attr, behind the command's last field */
+    ((unsigned char *)mock_user(at))[sizeof(attr) - 1] = 1;
     CHECK_EQ(ebpf_bpf(BPF_MAP_CREATE, at, sizeof(attr), &caller), -EINVAL);
     CHECK_EQ(ebpf_bpf(BPF_MAP_CREATE, at, 4097, &caller), -E2BIG);
     CHECK_EQ(ebpf_bpf(BPF_MAP_CREATE, MOCK_BAD_ADDR, 16, &caller), -EFAULT);
@@ -121,10 +129,12 @@ TEST(bpf_without_capabilities_nothing_is_created)
 {
     mock_caps = 0;
     CHECK_EQ(array_u64(), -EPERM);
-    CHECK_EQ(prog_load(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())), -EPERM);
+    CHECK_EQ(prog_load(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())),
+             -EPERM);
     mock_caps = EBPF_CAP_BPF; /* no verifier: loading needs trust */
     CHECK(array_u64() >= 0);
-    CHECK_EQ(prog_load(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())), -EPERM);
+    CHECK_EQ(prog_load(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())),
+             -EPERM);
     mock_caps = EBPF_CAP_BPF | EBPF_CAP_TRUST;
     CHECK(prog_load(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())) >= 0);
     CHECK_EQ(prog_load(BPF_PROG_TYPE_KPROBE, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())), -EPERM);
@@ -164,7 +174,8 @@ TEST(bpf_map_next_key_may_overwrite_its_key)
 
 TEST(bpf_map_elements_wrong_uses)
 {
-    long fd = array_u64(), prog = prog_load(BPF_PROG_TYPE_KPROBE, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()));
+    long fd = array_u64(),
+         prog = prog_load(BPF_PROG_TYPE_KPROBE, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()));
     uint32_t key = 4;
     uint64_t buffer = mock_user_alloc(8);
 
@@ -247,7 +258,8 @@ static long load_packet_prog(void)
     return prog_load(BPF_PROG_TYPE_XDP,
                      PROG(BPF_LDX_MEM(BPF_W, R2, R1, 0), BPF_LDX_MEM(BPF_W, R0, R1, 4),
                           BPF_ALU64_REG(BPF_SUB, R0, R2), BPF_LDX_MEM(BPF_B, R3, R2, 0),
-                          BPF_ALU64_REG(BPF_ADD, R3, R3), BPF_STX_MEM(BPF_B, R2, R3, 0), BPF_EXIT_INSN()));
+                          BPF_ALU64_REG(BPF_ADD, R3, R3), BPF_STX_MEM(BPF_B, R2, R3, 0),
+                          BPF_EXIT_INSN()));
 }
 
 TEST(prog_sees_and_changes_the_packet)
@@ -338,7 +350,8 @@ TEST(prog_socket_filter_sees_its_context)
                         PROG(BPF_LDX_MEM(BPF_W, R0, R1, offsetof(struct __sk_buff, mark)),
                              BPF_LDX_MEM(BPF_W, R2, R1, offsetof(struct __sk_buff, len)),
                              BPF_ALU64_REG(BPF_ADD, R0, R2),
-                             BPF_STX_MEM(BPF_W, R1, R0, offsetof(struct __sk_buff, cb[2])), BPF_EXIT_INSN()));
+                             BPF_STX_MEM(BPF_W, R1, R0, offsetof(struct __sk_buff, cb[2])),
+                             BPF_EXIT_INSN()));
 
     REQUIRE(fd >= 0);
     attr.test.ctx_in = attr.test.ctx_out = mock_user_copy(&skb, sizeof(skb));
@@ -358,11 +371,11 @@ TEST(prog_load_wrong_uses)
     struct bpf_insn ok[] = {BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()};
     union bpf_attr attr;
 
-#define REFUSED(change, err)                                                                       \
-    do {                                                                                           \
-        load_attr(&attr, BPF_PROG_TYPE_KPROBE, ok, 2);                                             \
-        change;                                                                                    \
-        CHECK_EQ(mock_bpf(BPF_PROG_LOAD, &attr, sizeof(attr)), err);                               \
+#define REFUSED(change, err)                                         \
+    do {                                                             \
+        load_attr(&attr, BPF_PROG_TYPE_KPROBE, ok, 2);               \
+        change;                                                      \
+        CHECK_EQ(mock_bpf(BPF_PROG_LOAD, &attr, sizeof(attr)), err); \
     } while (0)
     REFUSED(attr.prog_type = 0, -EINVAL);
     REFUSED(attr.prog_type = 0xffffffff, -EINVAL);
@@ -402,17 +415,24 @@ TEST(prog_map_references_are_resolved_and_refused)
     uint32_t key = 0;
 
     CHECK_EQ(elem(BPF_MAP_UPDATE_ELEM, map, &key, 4, mock_user_copy(&value, 8), 0), 0);
-    prog = prog_load(BPF_PROG_TYPE_XDP,
-                     PROG(BPF_LD_MAP_VALUE(R1, map, 1), BPF_LDX_MEM(BPF_W, R0, R1, 0), BPF_EXIT_INSN()));
+    prog = prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R1, map, 1),
+                                             BPF_LDX_MEM(BPF_W, R0, R1, 0), BPF_EXIT_INSN()));
     REQUIRE(prog >= 0);
     CHECK_EQ(test_run(prog, &attr, packet, 64), 0);
     CHECK_EQ(attr.test.retval, 0x12345678);
-    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R0, map, 8), BPF_EXIT_INSN())), -EINVAL);
-    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R0, array_u64(), 0), BPF_EXIT_INSN())), -ENOTSUPP);
-    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R0, hash, 0), BPF_EXIT_INSN())), -EINVAL);
-    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_FD(R0, map + 50), BPF_EXIT_INSN())), -EBADF);
+    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R0, map, 8), BPF_EXIT_INSN())),
+             -EINVAL);
+    CHECK_EQ(
+        prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R0, array_u64(), 0), BPF_EXIT_INSN())),
+        -ENOTSUPP);
+    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_VALUE(R0, hash, 0), BPF_EXIT_INSN())),
+             -EINVAL);
+    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_FD(R0, map + 50), BPF_EXIT_INSN())),
+             -EBADF);
     CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_FD(R0, prog), BPF_EXIT_INSN())), -EINVAL);
-    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_IMM64_RAW(R0, BPF_PSEUDO_MAP_IDX, 0), BPF_EXIT_INSN())), -EINVAL);
+    CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP,
+                       PROG(BPF_LD_IMM64_RAW(R0, BPF_PSEUDO_MAP_IDX, 0), BPF_EXIT_INSN())),
+             -EINVAL);
 }
 
 TEST(prog_keeps_its_maps_alive)
@@ -437,8 +457,8 @@ TEST(prog_load_unwinds_at_each_failed_allocation)
         long fd;
 
         mock_fail_alloc(n);
-        fd = prog_load(BPF_PROG_TYPE_XDP,
-                       PROG(BPF_LD_MAP_FD(R1, map), BPF_LD_MAP_FD(R1, map), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()));
+        fd = prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_LD_MAP_FD(R1, map), BPF_LD_MAP_FD(R1, map),
+                                               BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()));
         if (!mock_alloc_failed()) {
             CHECK(fd >= 0);
             break;
@@ -502,10 +522,11 @@ TEST(info_of_a_map)
 TEST(info_of_a_program)
 {
     long map = global_u64();
-    struct bpf_insn insns[] = {BPF_LD_MAP_FD(R1, map), BPF_LD_MAP_VALUE(R2, map, 7), BPF_MOV64_IMM(R0, 0),
-                               BPF_EXIT_INSN()};
+    struct bpf_insn insns[] = {BPF_LD_MAP_FD(R1, map), BPF_LD_MAP_VALUE(R2, map, 7),
+                               BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()};
     long fd = prog_load(BPF_PROG_TYPE_XDP, insns, ARRAY_SIZE(insns));
-    uint64_t at = mock_user_alloc(sizeof(struct bpf_prog_info)), code = mock_user_alloc(sizeof(insns));
+    uint64_t at = mock_user_alloc(sizeof(struct bpf_prog_info)),
+             code = mock_user_alloc(sizeof(insns));
     uint64_t ids = mock_user_alloc(8);
     struct bpf_prog_info *info = mock_user(at);
     struct bpf_insn *xlated = mock_user(code);
@@ -570,15 +591,17 @@ TEST(info_counts_runs)
 TEST(kernel_callers_pass_kernel_addresses)
 {
     const struct ebpf_caller caller = {.caps = EBPF_CAP_ALL, .kernel = true};
-    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 1};
-    struct bpf_insn insns[] = {BPF_LD_IMM64_RAW(R1, BPF_PSEUDO_MAP_IDX_VALUE, 0), BPF_LDX_MEM(BPF_DW, R0, R1, 8),
-                               BPF_EXIT_INSN()};
+    struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 16, .max_entries = 1};
+    struct bpf_insn insns[] = {BPF_LD_IMM64_RAW(R1, BPF_PSEUDO_MAP_IDX_VALUE, 0),
+                               BPF_LDX_MEM(BPF_DW, R0, R1, 8), BPF_EXIT_INSN()};
     struct ebpf_map *map;
     struct ebpf_prog *prog;
     uint32_t key = 0;
     uint64_t value[2] = {1, 99};
     unsigned char packet[14] = {0};
-    union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
+    union bpf_attr attr = {
+        .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
     union bpf_attr run = {.test = {.data_in = (uint64_t)(uintptr_t)packet, .data_size_in = 14}};
 
     CHECK(ebpf_bpf(BPF_MAP_CREATE, (uint64_t)(uintptr_t)&attr, sizeof(attr), &caller) >= 0);
