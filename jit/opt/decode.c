@@ -154,7 +154,7 @@ static bool decode_call(const struct bpf_insn *insn, struct ebpf_ir_op *op)
 {
     const struct ebpf_helper *helper;
 
-    if (insn->code != (BPF_JMP | BPF_CALL))
+    if (insn->code != (BPF_JMP | BPF_CALL) || (!insn->src_reg && insn->imm == EBPF_HELPER_TAIL_CALL))
         return false;
     op->code = insn->src_reg == BPF_PSEUDO_CALL ? IR_CALL_FUNC : IR_CALL;
     op->dst = BPF_REG_0;
@@ -303,8 +303,9 @@ static bool decode_at(const struct ebpf_code *code, struct ebpf_ir_fn *fn, const
     const struct bpf_insn *insn = &code->insns[slot];
 
     if (!ebpf_ir_decode_insn(insn, slot + 1 >= sub->end, op)) {
-        const struct ebpf_ir_op opaque = {.code = IR_OPAQUE, .dst = IR_NONE, .src1 = IR_NONE, .src2 = IR_NONE,
-                                          .target = IR_NOWHERE};
+        bool frame = insn->dst_reg == BPF_REG_10 || insn->src_reg == BPF_REG_10;
+        const struct ebpf_ir_op opaque = {.code = IR_OPAQUE, .dst = IR_NONE, .src1 = frame ? IR_FP : IR_NONE,
+                                          .src2 = IR_NONE, .size = insn->code, .target = IR_NOWHERE};
 
         *op = opaque;
         fn->opaque = true;

@@ -96,6 +96,20 @@ static uint64_t src2_bit(const struct ebpf_ir_op *op)
     return op->flags & IR_IMM ? 0 : bit(op->src2);
 }
 
+/* (The builtin calls libgcc without Zbb.) */
+unsigned ebpf_ir_lowest(uint64_t mask)
+{
+    unsigned n = 0;
+
+    for (unsigned step = 32; step; step /= 2) {
+        if (!(mask & ((IR_BIT(step)) - 1))) {
+            mask >>= step;
+            n += step;
+        }
+    }
+    return n;
+}
+
 uint64_t ebpf_ir_reads(const struct ebpf_ir_op *op)
 {
     switch (op->code) {
@@ -119,7 +133,7 @@ uint64_t ebpf_ir_reads(const struct ebpf_ir_op *op)
     case IR_EXIT:
         return op->flags & IR_IMM ? 0 : bit(op->src1);
     case IR_OPAQUE:
-        return (IR_BIT(IR_FP) << 1) - 1;
+        return (IR_BIT(IR_FP) - 1) | bit(op->src1);
     default:
         return bit(op->src1) | src2_bit(op);
     }

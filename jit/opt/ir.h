@@ -55,7 +55,8 @@ enum ebpf_ir_code {
     IR_CALL,      /* helper number imm, or the C function at address imm with IR_C; size: its arguments */
     IR_CALL_FUNC, /* the program's function number target */
     IR_EXIT,      /* with src1 or imm as the result */
-    IR_OPAQUE,    /* what only the encoder knows: BPF's instruction at slot; registers are at home, see ebpf_ir_opaque() */
+    IR_OPAQUE,    /* what only the encoder knows: BPF's instruction at slot; registers are at home; size: its opcode,
+                   * src1: IR_FP if it names r10, target: where it may jump, IR_NOWHERE */
     IR_CODES,
 };
 
@@ -107,7 +108,7 @@ struct ebpf_ir_block {
     uint32_t start, end;
     uint32_t next[2];      /* where it goes: block numbers, or IR_NOWHERE */
     uint32_t preds;        /* how many blocks go here */
-    uint32_t loop_end;     /* last block of the loop that begins here (the one that jumps back); 0: no loop begins */
+    uint32_t loop_end;     /* the block behind the loop that begins here; 0: none does */
     uint8_t depth;         /* of loops */
     uint64_t live_lo, live_hi; /* vregs whose lower or upper half is read before it is written, at the start */
 };
@@ -171,6 +172,8 @@ static inline bool ebpf_ir_is_div(const struct ebpf_ir_op *op)
     return op->code >= IR_DIV && op->code <= IR_SMOD;
 }
 #define IR_BIT(v) ((uint64_t)1 << (v))
+/* The number of the lowest bit that is set in mask, which is not 0. */
+unsigned ebpf_ir_lowest(uint64_t mask);
 /* r1 to r5: what a call takes, and leaves undefined */
 #define IR_ARGS 0x3eull
 

@@ -90,6 +90,13 @@ static void branch_if(struct rv_jit *j, const struct test *test, uint32_t label)
     }
 }
 
+void ebpf_rv_branch_zero(struct rv_jit *j, enum rv_reg rs, uint32_t label)
+{
+    const struct test test = {RV_BEQ, rs, ZERO};
+
+    branch_if(j, &test, label);
+}
+
 /* ---- conditions ------------------------------------------------------------------------------ */
 
 /*

@@ -26,8 +26,7 @@ static void call_distance(struct rv_jit *j, int64_t distance, unsigned reach)
     ebpf_rv_emit_wide(&j->as, rv_i(0, RV_JALR, RA, T1, rv_lo(distance))); /* of one length */
 }
 
-/* Skips the copy of a result that nobody reads. */
-static void call_c(struct rv_jit *j, const struct ebpf_ir_op *op, uint64_t target)
+void ebpf_rv_call_c(struct rv_jit *j, uint64_t target)
 {
     int64_t distance = (int64_t)(target - j->base - j->as.pos);
     uint32_t start = j->as.pos;
@@ -41,6 +40,12 @@ static void call_c(struct rv_jit *j, const struct ebpf_ir_op *op, uint64_t targe
     else
         call_distance(j, distance, reach);
     ebpf_rv_leave_room(j, start);
+}
+
+/* Skips the copy of a result that nobody reads. */
+static void call_c(struct rv_jit *j, const struct ebpf_ir_op *op, uint64_t target)
+{
+    ebpf_rv_call_c(j, target);
     if (op->dst != IR_NONE)
         rv_mv(&j->as, ebpf_rv_reg(j, op->dst), A0);
 }
@@ -53,6 +58,8 @@ void ebpf_rv_lower_call(struct rv_jit *j, const struct ebpf_ir_op *op)
     if (op->code == IR_CALL_FUNC) {
         distance = ebpf_rv_entry_distance(j, op->target);
         call_distance(j, distance, ebpf_rv_reach(j, ebpf_rv_near(j, distance, 21) ? 0 : 2));
+        if (j->fns[op->target].frame.c_result)
+            rv_mv(&j->as, A5, A0);
     } else if (op->flags & IR_C) {
         call_c(j, op, (uint64_t)op->imm);
     } else {

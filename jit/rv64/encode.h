@@ -215,8 +215,10 @@ static inline uint32_t rv_j(uint32_t opcode, enum rv_reg rd, int64_t imm)
            rv_bits(imm, 19, 12, 12) | (uint32_t)rd << 7 | opcode;
 }
 
-/* fence rw, rw */
+/* fence rw, rw; fence r, rw; fence rw, w */
 #define RV_FENCE_RW_RW 0x0330000fu
+#define RV_FENCE_R_RW 0x0230000fu
+#define RV_FENCE_RW_W 0x0310000fu
 
 /* Does value fit a signed immediate of so many bits? */
 static inline bool rv_fits(int64_t value, unsigned bits)

@@ -21,7 +21,7 @@ static uint32_t stack_needed(const struct ebpf_ir_fn *ir, const struct ebpf_ir_o
 
 static unsigned saved_count(const struct rv_frame *frame)
 {
-    unsigned count = frame->calls;
+    unsigned count = frame->calls + frame->counts;
 
     for (uint32_t left = frame->saved; left; left &= left - 1)
         count++;
@@ -35,6 +35,7 @@ void ebpf_rv_frame_plan(struct rv_fn *fn)
     uint64_t written = 0;
 
     memset(frame, 0, sizeof(*frame));
+    frame->c_result = fn->ir.subprog == 0;
     for (uint32_t i = 0; i < fn->ir.list.cnt; i++) {
         const struct ebpf_ir_op *op = &fn->ir.list.ops[i];
         uint32_t needed = stack_needed(&fn->ir, op);
@@ -42,6 +43,8 @@ void ebpf_rv_frame_plan(struct rv_fn *fn)
         stack = needed > stack ? needed : stack;
         written |= ebpf_ir_writes(op);
         frame->calls |= ebpf_ir_is_call(op);
+        frame->counts |= op->code == IR_OPAQUE && op->target != IR_NOWHERE;
+        frame->c_result |= rv_is_tail_call(op);
     }
     for (unsigned v = 0; v < IR_NONE; v++) {
         if (v != IR_FP && written >> v & 1)
@@ -84,6 +87,13 @@ void ebpf_rv_prologue(struct rv_jit *j)
     move_sp(j, -first);
     each_saved(j, first, rv_sd);
     move_sp(j, first - size);
+    if (j->fn->frame.counts) {
+        int32_t off = 0;
+        enum rv_reg base = ebpf_rv_base(j, IR_FP, &off, T1);
+
+        ebpf_rv_li(&j->as, T0, EBPF_MAX_LOOPS);
+        rv_sd(&j->as, T0, off, base);
+    }
 }
 
 void ebpf_rv_restore(struct rv_jit *j)
@@ -95,10 +105,10 @@ void ebpf_rv_restore(struct rv_jit *j)
     move_sp(j, first);
 }
 
-/* The result is in r0's own register for the program's other functions; C expects the main function's in a0. */
+/* The result is in r0's own register for the program's other functions, unless it is where C expects it. */
 void ebpf_rv_lower_exit(struct rv_jit *j, const struct ebpf_ir_op *op)
 {
-    enum rv_reg result = j->fn->ir.subprog == 0 ? A0 : A5;
+    enum rv_reg result = j->fn->frame.c_result ? A0 : A5;
 
     if (op->flags & IR_IMM)
         ebpf_rv_li(&j->as, result, (uint64_t)op->imm);

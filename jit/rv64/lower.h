@@ -31,6 +31,7 @@
  *
  *     sp + size ->  caller's frame
  *                   ra, if it calls; the callee-saved registers that it writes
+ *                   the counter of may_goto, if it has one
  *     sp + fp   ->  r10: end of the BPF stack
  *     sp        ->  as much BPF stack as it uses
  */
@@ -39,6 +40,8 @@ struct rv_frame {
     uint16_t size, fp;
     uint32_t saved; /* bit n: xn */
     bool calls;
+    bool counts;    /* has may_goto */
+    bool c_result;  /* leaves its result in a0, as C has it: main, and what may end in a tail call to another main */
 };
 
 struct rv_fn {
@@ -101,6 +104,14 @@ void ebpf_rv_address(struct rv_jit *j, enum rv_reg rd, uint64_t value);
 /* ZEXT and SEXT with whatever the hart has. */
 void ebpf_rv_extend(struct rv_jit *j, enum rv_reg rd, enum rv_reg rs, unsigned bits, bool sign);
 
+/* ---- branch.c ---- */
+/* A jump to the label if rs is 0; of any reach. */
+void ebpf_rv_branch_zero(struct rv_jit *j, enum rv_reg rs, uint32_t label);
+
+/* ---- call.c ---- */
+/* A call of the C function at target, which uses the operation's reach. T1 is changed, and what C may change. */
+void ebpf_rv_call_c(struct rv_jit *j, uint64_t target);
+
 /* ---- assign.c ---- */
 /* Where registers live: fn->regs. */
 void ebpf_rv_assign(struct rv_fn *fn);
@@ -125,5 +136,10 @@ void ebpf_rv_lower_call(struct rv_jit *j, const struct ebpf_ir_op *op);   /* cal
 void ebpf_rv_lower_exit(struct rv_jit *j, const struct ebpf_ir_op *op);   /* frame.c */
 /* opaque.c: instructions that have no operation; registers are at home. Where it jumps is the label op->target. */
 void ebpf_rv_lower_opaque(struct rv_jit *j, const struct bpf_insn *insn);
+/* A tail call? */
+static inline bool rv_is_tail_call(const struct ebpf_ir_op *op)
+{
+    return op->code == IR_OPAQUE && op->size == (BPF_JMP | BPF_CALL);
+}
 
 #endif /* EBPF_JIT_RV64_LOWER_H */

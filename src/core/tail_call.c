@@ -10,7 +10,7 @@
  *
  * The array holds its programs, and gives one up only after a grace period (ebpf_obj_put()), which this run is part of.
  *
- * Compiled code jumps to compiled code. Where the JIT gave up on the target, it jumps to a stub that interprets it; the
+ * Compiled code jumps to compiled code. Where the JIT gave up on the target, it jumps to a function that interprets it; the
  * interpreter interprets every target, since programs keep their instructions.
  */
 #include "maps/map.h"
@@ -38,15 +38,15 @@ const struct ebpf_prog *ebpf_tail_call(struct ebpf_map *map, uint64_t index)
     return run->target;
 }
 
-#if defined(__riscv) && __riscv_xlen == 64
-
-/* jit/rv64/tail_stub.S: as ebpf_tail_interp(), with the result where compiled callers expect it, too */
-uint64_t ebpf_tail_stub(void *ctx);
-uint64_t ebpf_tail_interp(void *ctx);
-
-uint64_t ebpf_tail_interp(void *ctx)
+/* Entered as a compiled program is. */
+static uint64_t interpret(void *ctx)
 {
     return ebpf_interp(&ebpf_run_current()->target->code, ctx);
+}
+
+static uint64_t entry_of(const struct ebpf_prog *prog)
+{
+    return (uint64_t)(uintptr_t)(prog->jit.mem ? prog->jit.mem : (void *)(uintptr_t)&interpret);
 }
 
 static uintptr_t stack_needed(const struct ebpf_prog *prog)
@@ -65,8 +65,6 @@ struct ebpf_tail ebpf_tail_call_native(uint64_t ctx, struct ebpf_map *map, uint6
 
     target = ebpf_tail_call(map, index);
     if (target && sp - run->stack >= stack_needed(target))
-        tail.entry = (uint64_t)(uintptr_t)(target->jit.mem ? target->jit.mem : (void *)(uintptr_t)&ebpf_tail_stub);
+        tail.entry = entry_of(target);
     return tail;
 }
-
-#endif
