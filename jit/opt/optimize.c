@@ -11,7 +11,10 @@ static const struct {
     uint32_t bit;
     int (*run)(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn);
 } order[] = {
-    {NULL, 0, NULL},
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy},
+    {"dead", EBPF_PASS(dead), ebpf_ir_dead},
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy}, /* zero-extensions have become moves */
+    {"dead", EBPF_PASS(dead), ebpf_ir_dead},
 };
 
 int ebpf_ir_optimize(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn, uint32_t passes,

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pass "copy": what is known of registers inside a block (and the blocks that only it goes on to) is put into their uses.
+ *
+ *     v2 = mov v1                      v2 = mov v1          (dead now)
+ *     v2 = lsh v2, 13           ->     v2 = lsh v1, 13
+ *     v3 = mov v10; add v3, -8         v3 = add v10, -8
+ *     v0 = load32 [v3+4]               v0 = load32 [v10-4]
+ *
+ * Constants fold, moves and additions of a constant are looked through.
+ */
+#include "jit/opt/ir.h"
+#include "jit/opt/eval.h"
+#include "src/base/bits.h"
+
+/* A register's value: imm, or base + imm. */
+struct value {
+    enum { UNKNOWN, CONSTANT, SUM } kind;
+    uint8_t base;
+    bool map; /* CONSTANT: IR_MAP */
+    int64_t imm;
+};
+
+struct state {
+    struct value values[IR_VREGS];
+    uint64_t known;            /* vregs that are not UNKNOWN */
+    uint64_t users[IR_VREGS];  /* [v]: which SUMs have v as their base; may name more */
+};
+
+static bool fits12(int64_t imm)
+{
+    return imm >= -2048 && imm < 2048;
+}
+
+static void forget_all(struct state *s)
+{
+    memset(s, 0, sizeof(*s));
+}
+
+static void forget_one(struct state *s, unsigned v)
+{
+    s->values[v].kind = UNKNOWN;
+    s->known &= ~IR_BIT(v);
+}
+
+/* v changes: what is known of it, and what was told in terms of it, is over. */
+static void forget(struct state *s, unsigned v)
+{
+    forget_one(s, v);
+    for (uint64_t left = s->users[v]; left; left &= left - 1) {
+        unsigned user = ebpf_ir_lowest(left);
+
+        if (s->values[user].kind == SUM && s->values[user].base == v)
+            forget_one(s, user);
+    }
+    s->users[v] = 0;
+}
+
+static void learn(struct state *s, unsigned v, struct value value)
+{
+    if (v >= IR_NONE || (value.kind == SUM && value.base == v))
+        return;
+    s->values[v] = value;
+    s->known |= IR_BIT(v);
+    if (value.kind == SUM)
+        s->users[value.base] |= IR_BIT(v);
+}
+
+static struct value value_of(const struct state *s, unsigned v)
+{
+    if (v == IR_ZERO)
+        return (struct value){.kind = CONSTANT};
+    return v < IR_NONE ? s->values[v] : (struct value){0};
+}
+
+/* ---- operands --------------------------------------------------------------------------------------------------------- */
+
+static void replace_copy(const struct state *s, uint8_t *src)
+{
+    struct value value = value_of(s, *src);
+
+    if (value.kind == SUM && value.imm == 0)
+        *src = value.base;
+    else if (value.kind == CONSTANT && value.imm == 0)
+        *src = IR_ZERO;
+}
+
+/* The immediate that a constant register would be in op; false: none that saves anything. */
+static bool immediate(const struct ebpf_ir_op *op, int64_t value, int64_t *imm)
+{
+    bool wide = op->flags & IR_WIDE;
+
+    *imm = wide || op->code == IR_STORE ? value : (int32_t)value;
+    if (ebpf_ir_is_shift(op)) {
+        *imm &= wide ? 63 : 31;
+        return true;
+    }
+    if (op->code == IR_STORE)
+        return value == 0;
+    if (op->code == IR_BRANCH)
+        return *imm == 0;
+    if (ebpf_ir_is_div(op)) /* no look at the divisor: saves one instruction even if it needs a li */
+        return *imm != INT64_MIN && (*imm > 0 && *imm < 2048);
+    return op->code != IR_SHADD && op->code != IR_MUL && fits12(*imm) && (op->code != IR_SUB || fits12(-*imm));
+}
+
+static bool commutes(const struct ebpf_ir_op *op)
+{
+    return op->code == IR_ADD || op->code == IR_MUL || op->code == IR_OR || op->code == IR_AND || op->code == IR_XOR;
+}
+
+static void replace_second(const struct state *s, struct ebpf_ir_op *op)
+{
+    struct value value;
+    int64_t imm;
+
+    if (op->flags & IR_IMM)
+        return;
+    if (commutes(op) && value_of(s, op->src1).kind == CONSTANT && value_of(s, op->src2).kind != CONSTANT) {
+        uint8_t src1 = op->src1;
+
+        op->src1 = op->src2;
+        op->src2 = src1;
+    }
+    replace_copy(s, &op->src2);
+    value = value_of(s, op->src2);
+    if (value.kind == CONSTANT && immediate(op, value.imm, &imm)) {
+        op->flags |= IR_IMM;
+        op->src2 = IR_NONE;
+        op->imm = imm;
+    }
+}
+
+/* A base that is another register plus a constant. */
+static void replace_base(const struct state *s, struct ebpf_ir_op *op)
+{
+    struct value value = value_of(s, op->src1);
+
+    if (value.kind != SUM || !fits12(value.imm) || !fits12(op->off + value.imm))
+        return;
+    op->src1 = value.base;
+    op->off += (int32_t)value.imm;
+}
+
+static void replace_operands(const struct state *s, struct ebpf_ir_op *op)
+{
+    if (ebpf_ir_is_alu(op) || op->code == IR_BRANCH) {
+        replace_copy(s, &op->src1);
+        replace_second(s, op);
+    } else if (op->code >= IR_MOV && op->code <= IR_SWAP && op->code != IR_LI) {
+        replace_copy(s, &op->src1);
+    } else if (op->code == IR_EXIT && !(op->flags & IR_IMM)) {
+        replace_copy(s, &op->src1);
+    } else if (op->code >= IR_LOAD && op->code <= IR_ATOMIC) {
+        replace_base(s, op);
+        if (op->code == IR_STORE)
+            replace_second(s, op);
+        else if (op->code == IR_ATOMIC && op->dst == IR_NONE)
+            replace_copy(s, &op->src2);
+    }
+}
+
+/* ---- simpler operations ------------------------------------------------------------------------------------------------- */
+
+static void make_li(struct ebpf_ir_op *op, int64_t imm)
+{
+    op->code = IR_LI;
+    op->flags = IR_WIDE;
+    op->src1 = op->src2 = IR_NONE;
+    op->imm = imm;
+}
+
+/* dst = src1, of 32 bits zero-extended where op is a 32-bit operation. */
+static void make_mov(struct ebpf_ir_op *op)
+{
+    op->code = op->flags & IR_WIDE ? IR_MOV : IR_ZEXT;
+    op->flags &= IR_WIDE;
+    op->src2 = IR_NONE;
+    op->imm = 32;
+}
+
+static void fold_constants(const struct state *s, struct ebpf_ir_op *op)
+{
+    struct value a = value_of(s, op->src1), b = value_of(s, op->src2);
+    uint64_t result;
+
+    if (op->flags & IR_IMM || op->src2 == IR_NONE)
+        b = (struct value){.kind = CONSTANT, .imm = op->imm};
+    if (a.kind != CONSTANT || b.kind != CONSTANT)
+        return;
+    if (op->code == IR_BRANCH) {
+        op->code = ebpf_ir_eval_branch(op, (uint64_t)a.imm, (uint64_t)b.imm) ? IR_JUMP : IR_NOP;
+        op->src1 = op->src2 = IR_NONE;
+        op->flags = 0;
+    } else if (ebpf_ir_pure(op) && ebpf_ir_eval(op, (uint64_t)a.imm, (uint64_t)b.imm, &result)) {
+        make_li(op, (int64_t)result);
+    }
+}
+
+/* v = (w + k) + imm is v = w + (k + imm). */
+static void fold_sum(const struct state *s, struct ebpf_ir_op *op)
+{
+    struct value value = value_of(s, op->src1);
+
+    if (op->code == IR_SUB && op->imm != INT64_MIN) {
+        op->code = IR_ADD;
+        op->imm = -op->imm;
+    }
+    if (op->code != IR_ADD || !(op->flags & IR_WIDE) || value.kind != SUM)
+        return;
+    if (!fits12(op->imm) || !fits12(value.imm) || !fits12(value.imm + op->imm))
+        return;
+    op->src1 = value.base;
+    op->imm += value.imm;
+}
+
+static unsigned power_of_2(int64_t imm)
+{
+    unsigned n = 0;
+
+    if (imm <= 0 || (imm & (imm - 1)))
+        return 64;
+    while (imm >> n != 1)
+        n++;
+    return n;
+}
+
+static void cheaper(struct ebpf_ir_op *op)
+{
+    int64_t imm = op->flags & IR_WIDE ? op->imm : (int64_t)(uint32_t)op->imm;
+    unsigned n = power_of_2(imm);
+
+    if (n < 64 && (op->code == IR_MUL || op->code == IR_DIV)) {
+        op->code = op->code == IR_MUL ? IR_LSH : IR_RSH;
+        op->imm = n;
+    } else if (n < 64 && op->code == IR_MOD) {
+        op->code = IR_AND;
+        op->imm = imm - 1;
+    }
+    if (op->code == IR_AND && op->imm == -1)
+        op->code = IR_ADD, op->imm = 0;
+    if (op->imm == 0 && (op->code == IR_MUL || op->code == IR_AND))
+        make_li(op, 0);
+    else if (op->imm == 0 && op->code <= IR_ROR)
+        make_mov(op);
+}
+
+static void simplify(const struct state *s, struct ebpf_ir_op *op)
+{
+    if (op->code == IR_BRANCH || (ebpf_ir_pure(op) && op->code != IR_LI))
+        fold_constants(s, op);
+    if (ebpf_ir_is_alu(op) && op->flags & IR_IMM) {
+        fold_sum(s, op);
+        cheaper(op);
+    }
+    if (op->code == IR_EXIT && !(op->flags & IR_IMM) && value_of(s, op->src1).kind == CONSTANT) {
+        op->imm = value_of(s, op->src1).imm;
+        op->flags |= IR_IMM;
+        op->src1 = IR_NONE;
+    }
+}
+
+/* Does dst hold that already? */
+static bool holds(const struct state *s, const struct ebpf_ir_op *op)
+{
+    struct value value = value_of(s, op->dst);
+
+    if (op->code == IR_LI)
+        return value.kind == CONSTANT && value.imm == op->imm && value.map == ((op->flags & IR_MAP) != 0);
+    if (op->code == IR_MOV)
+        return op->src1 == op->dst || (value.kind == SUM && value.base == op->src1 && value.imm == 0);
+    return false;
+}
+
+/* ---- the pass --------------------------------------------------------------------------------------------------------------- */
+
+static void step(struct state *s, struct ebpf_ir_op *op)
+{
+    struct value result = {0};
+
+    replace_operands(s, op);
+    simplify(s, op);
+    if (holds(s, op)) {
+        op->code = IR_NOP;
+        return;
+    }
+    if (op->code == IR_LI)
+        result = (struct value){.kind = CONSTANT, .imm = op->imm, .map = op->flags & IR_MAP};
+    else if (op->code == IR_MOV)
+        result = (struct value){.kind = SUM, .base = op->src1};
+    else if (op->code == IR_ADD && op->flags & IR_WIDE && op->flags & IR_IMM && op->src1 < IR_NONE)
+        result = (struct value){.kind = SUM, .base = op->src1, .imm = op->imm};
+    if (result.kind == SUM && result.base == IR_ZERO)
+        result = (struct value){0};
+    for (uint64_t left = ebpf_ir_writes(op); left; left &= left - 1)
+        forget(s, ebpf_ir_lowest(left));
+    if (result.kind != UNKNOWN)
+        learn(s, op->dst, result);
+}
+
+int ebpf_ir_copy(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
+{
+    struct state state;
+    int err = ebpf_ir_flow(fn);
+
+    (void)env;
+    for (uint32_t b = 0; !err && b < fn->block_cnt; b++) {
+        struct ebpf_ir_block *block = &fn->blocks[b];
+
+        /* only the block before goes here, and nothing else: what it knew still holds */
+        if (b == 0 || block->preds != 1 || (block[-1].next[0] != b && block[-1].next[1] != b))
+            forget_all(&state);
+        for (uint32_t i = block->start; i < block->end; i++)
+            step(&state, &fn->list.ops[i]);
+    }
+    return err;
+}

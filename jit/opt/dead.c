@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pass "dead": takes out what nobody reads, and code that is never reached; makes a zero-extension whose upper half nobody
+ * reads a move.
+ *
+ *     v2 = mov v1               (gone: v2 is written again before it is read)
+ *     v2 = lsh v1, 13     ->    v2 = lsh v1, 13
+ *     v3 = zext32 v4            v3 = mov v4          (only compared as 32 bits)
+ */
+#include "jit/opt/ir.h"
+#include "src/base/bits.h"
+
+static void remove_unreachable(struct ebpf_ir_fn *fn)
+{
+    for (uint32_t b = 1; b < fn->block_cnt; b++) {
+        struct ebpf_ir_block *block = &fn->blocks[b];
+
+        if (block->preds)
+            continue;
+        for (uint32_t i = block->start; i < block->end; i++) {
+            if (fn->list.ops[i].code != IR_LABEL)
+                fn->list.ops[i].code = IR_NOP;
+        }
+        for (unsigned n = 0; n < 2; n++) {
+            if (block->next[n] != IR_NOWHERE)
+                fn->blocks[block->next[n]].preds--;
+            block->next[n] = IR_NOWHERE;
+        }
+    }
+}
+
+/* Keeps the lower half as it is, and the upper half is not read. */
+static bool only_moves(const struct ebpf_ir_op *op)
+{
+    if (op->code == IR_ZEXT || op->code == IR_SEXT)
+        return op->imm == 32;
+    return op->code == IR_AND && op->flags & IR_IMM && (uint32_t)op->imm == UINT32_MAX;
+}
+
+static void step(struct ebpf_ir_op *op, uint64_t lo, uint64_t hi)
+{
+    uint64_t dst = op->dst < IR_NONE ? IR_BIT(op->dst) : 0;
+
+    if (!dst)
+        return;
+    if (!(lo & dst) && !(hi & dst)) {
+        if (ebpf_ir_pure(op) || op->code == IR_LOAD)
+            op->code = IR_NOP;
+        else if ((op->code == IR_ATOMIC && op->imm != BPF_CMPXCHG) || op->code == IR_CALL)
+            op->dst = IR_NONE;
+    } else if (!(hi & dst) && only_moves(op)) {
+        op->code = IR_MOV;
+        op->flags = IR_WIDE;
+        op->src2 = IR_NONE;
+    }
+}
+
+int ebpf_ir_dead(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
+{
+    int err = ebpf_ir_flow(fn);
+
+    (void)env;
+    if (err)
+        return err;
+    remove_unreachable(fn);
+    ebpf_ir_liveness(fn);
+    for (uint32_t b = fn->block_cnt; b-- > 0;) {
+        uint64_t lo, hi;
+
+        ebpf_ir_live_out(fn, &fn->blocks[b], &lo, &hi);
+        for (uint32_t i = fn->blocks[b].end; i-- > fn->blocks[b].start;) {
+            step(&fn->list.ops[i], lo, hi);
+            ebpf_ir_live_before(&fn->list.ops[i], &lo, &hi);
+        }
+    }
+    return 0;
+}

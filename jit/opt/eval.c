@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* What operations on constants yield (RFC 9669, Arithmetic Instructions). */
+#include "jit/opt/eval.h"
+
+static bool eval_alu(const struct ebpf_ir_op *op, uint64_t a, uint64_t b, uint64_t *result)
+{
+    unsigned mask = op->flags & IR_WIDE ? 63 : 31, shift = (unsigned)b & mask;
+
+    switch (op->code) {
+    case IR_ADD:
+        *result = a + b;
+        return true;
+    case IR_SUB:
+        *result = a - b;
+        return true;
+    case IR_MUL:
+        *result = a * b;
+        return true;
+    case IR_OR:
+        *result = a | b;
+        return true;
+    case IR_AND:
+        *result = a & b;
+        return true;
+    case IR_XOR:
+        *result = a ^ b;
+        return true;
+    case IR_LSH:
+        *result = a << shift;
+        return true;
+    case IR_RSH:
+        *result = a >> shift;
+        return true;
+    case IR_ARSH:
+        *result = (uint64_t)((int64_t)(op->flags & IR_WIDE ? a : (uint64_t)(int32_t)a) >> shift);
+        return true;
+    default: /* divisions are rare */
+        return false;
+    }
+}
+
+static uint64_t extend(uint64_t value, unsigned bits, bool sign)
+{
+    uint64_t up = value << (64 - bits);
+
+    return sign ? (uint64_t)((int64_t)up >> (64 - bits)) : up >> (64 - bits);
+}
+
+bool ebpf_ir_eval(const struct ebpf_ir_op *op, uint64_t a, uint64_t b, uint64_t *result)
+{
+    bool wide = op->flags & IR_WIDE, known = true;
+
+    if (ebpf_ir_is_alu(op)) {
+        known = eval_alu(op, wide ? a : (uint32_t)a, wide ? b : (uint32_t)b, result);
+    } else if (op->code == IR_MOV) {
+        *result = a;
+        return true;
+    } else if (op->code == IR_ZEXT || op->code == IR_SEXT) {
+        *result = extend(a, (unsigned)op->imm, op->code == IR_SEXT);
+    } else {
+        return false;
+    }
+    if (!wide)
+        *result = (uint32_t)*result;
+    return known;
+}
+
+bool ebpf_ir_eval_branch(const struct ebpf_ir_op *op, uint64_t a, uint64_t b)
+{
+    bool wide = op->flags & IR_WIDE;
+    int64_t sa = wide ? (int64_t)a : (int32_t)a, sb = wide ? (int64_t)b : (int32_t)b;
+
+    a = (uint64_t)sa; /* the order of lower halves is kept, see branch.c */
+    b = (uint64_t)sb;
+    switch (op->size) {
+    case BPF_JEQ:
+        return a == b;
+    case BPF_JNE:
+        return a != b;
+    case BPF_JGT:
+        return a > b;
+    case BPF_JGE:
+        return a >= b;
+    case BPF_JLT:
+        return a < b;
+    case BPF_JLE:
+        return a <= b;
+    case BPF_JSGT:
+        return sa > sb;
+    case BPF_JSGE:
+        return sa >= sb;
+    case BPF_JSLT:
+        return sa < sb;
+    case BPF_JSLE:
+        return sa <= sb;
+    default: /* BPF_JSET */
+        return (a & b) != 0;
+    }
+}

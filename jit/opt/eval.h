@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* What operations on constants yield. */
+#ifndef EBPF_JIT_OPT_EVAL_H
+#define EBPF_JIT_OPT_EVAL_H
+
+#include "jit/opt/ir.h"
+
+/* The value of a pure operation on a and b (or imm). False: left to the hart. */
+bool ebpf_ir_eval(const struct ebpf_ir_op *op, uint64_t a, uint64_t b, uint64_t *result);
+bool ebpf_ir_eval_branch(const struct ebpf_ir_op *op, uint64_t a, uint64_t b);
+
+#endif /* EBPF_JIT_OPT_EVAL_H */

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocks, loops and liveness of a function's list. */
+#include "jit/opt/ir.h"
+#include "src/base/alloc.h"
+#include "src/base/bits.h"
+
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
+
+static bool begins_block(const struct ebpf_ir_list *list, uint32_t i)
+{
+    return i == 0 || list->ops[i].code == IR_LABEL || ebpf_ir_ends_block(&list->ops[i - 1]);
+}
+
+/* Room for so many; what was there is forgotten. */
+static bool make_room(struct ebpf_ir_fn *fn, uint32_t blocks, uint32_t labels)
+{
+    if (blocks > fn->block_cap) {
+        ebpf_free(fn->blocks, fn->block_cap * sizeof(*fn->blocks));
+        fn->blocks = ebpf_calloc(blocks, sizeof(*fn->blocks));
+        fn->block_cap = fn->blocks ? blocks : 0;
+    }
+    if (labels > fn->labels_cap) {
+        ebpf_free(fn->labels, fn->labels_cap * sizeof(*fn->labels));
+        fn->labels = ebpf_calloc(labels, sizeof(*fn->labels));
+        fn->labels_cap = fn->labels ? labels : 0;
+    }
+    return blocks <= fn->block_cap && labels <= fn->labels_cap;
+}
+
+static void fill_blocks(struct ebpf_ir_fn *fn)
+{
+    const struct ebpf_ir_list *list = &fn->list;
+
+    fn->block_cnt = 0;
+    for (uint32_t i = 0; i < list->cnt; i++) {
+        if (begins_block(list, i)) {
+            memset(&fn->blocks[fn->block_cnt], 0, sizeof(*fn->blocks));
+            fn->blocks[fn->block_cnt++].start = i;
+        }
+        fn->blocks[fn->block_cnt - 1].end = i + 1;
+        if (list->ops[i].code == IR_LABEL)
+            fn->labels[list->ops[i].target] = fn->block_cnt - 1;
+    }
+}
+
+/* Where block number b goes. */
+static void connect(struct ebpf_ir_fn *fn, uint32_t b)
+{
+    struct ebpf_ir_block *block = &fn->blocks[b];
+    const struct ebpf_ir_op *last = &fn->list.ops[block->end - 1];
+    bool leaves = last->code == IR_JUMP || last->code == IR_EXIT;
+
+    block->next[0] = leaves || b + 1 == fn->block_cnt ? IR_NOWHERE : b + 1;
+    block->next[1] = last->code != IR_EXIT && ebpf_ir_ends_block(last) ? fn->labels[last->target] : IR_NOWHERE;
+    for (unsigned n = 0; n < 2; n++) {
+        struct ebpf_ir_block *to = block->next[n] == IR_NOWHERE ? NULL : &fn->blocks[block->next[n]];
+
+        if (!to)
+            continue;
+        to->preds++;
+        if (block->next[n] <= b && to->loop_end <= b)
+            to->loop_end = b + 1;
+    }
+}
+
+/* A loop is what lies between a jump backwards and its target: with the layout of compilers, it is. How many loops end
+ * with a block is counted where liveness will be. */
+static void find_loops(struct ebpf_ir_fn *fn)
+{
+    int32_t depth = 0;
+
+    for (uint32_t b = 0; b < fn->block_cnt; b++) {
+        struct ebpf_ir_block *block = &fn->blocks[b];
+
+        if (block->loop_end) {
+            depth++;
+            fn->blocks[block->loop_end - 1].live_lo++;
+        }
+        block->depth = (uint8_t)(depth > 7 ? 7 : depth);
+        depth -= (int32_t)block->live_lo; /* loops that end with this block */
+        block->live_lo = 0;
+    }
+}
+
+int ebpf_ir_flow(struct ebpf_ir_fn *fn)
+{
+    uint32_t blocks = 0;
+
+    for (uint32_t i = 0; i < fn->list.cnt; i++)
+        blocks += begins_block(&fn->list, i);
+    if (!make_room(fn, blocks, fn->label_cnt))
+        return -ENOMEM;
+    fill_blocks(fn);
+    for (uint32_t b = 0; b < fn->block_cnt; b++)
+        connect(fn, b);
+    find_loops(fn);
+    return 0;
+}
+
+/* ---- liveness ------------------------------------------------------------------------------------------------------ */
+
+/* Which halves of its operands a value needs, given which of its own are needed. */
+static void alu_before(const struct ebpf_ir_op *op, bool need_hi, uint64_t *lo, uint64_t *hi)
+{
+    uint64_t srcs = ebpf_ir_reads(op), src1 = op->src1 < IR_NONE ? IR_BIT(op->src1) : 0;
+    bool imm = op->flags & IR_IMM;
+
+    *lo |= srcs;
+    if (!(op->flags & IR_WIDE))
+        return;
+    if (ebpf_ir_is_div(op))
+        *hi |= srcs;
+    else if (op->code == IR_RSH || op->code == IR_ARSH || op->code == IR_ROR)
+        *hi |= src1;
+    else if (!need_hi)
+        return;
+    else if (op->code == IR_LSH)
+        *hi |= imm && op->imm >= 32 ? 0 : src1;
+    else if (op->code != IR_AND || !imm || (uint64_t)op->imm > UINT32_MAX)
+        *hi |= srcs;
+}
+
+static void memory_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi)
+{
+    uint64_t reads = ebpf_ir_reads(op);
+
+    *lo |= reads;
+    *hi |= op->size == 8 || op->src1 >= IR_NONE ? reads : IR_BIT(op->src1);
+}
+
+void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi)
+{
+    uint64_t writes = op->code == IR_OPAQUE ? 0 : ebpf_ir_writes(op), reads = ebpf_ir_reads(op);
+    bool need_lo = *lo & writes, need_hi = *hi & writes;
+    bool wide = op->flags & IR_WIDE;
+
+    *lo &= ~writes;
+    *hi &= ~writes;
+    if ((ebpf_ir_pure(op) || op->code == IR_LOAD) && !need_lo && !need_hi)
+        return;
+    if (ebpf_ir_is_alu(op)) {
+        alu_before(op, need_hi, lo, hi);
+    } else if (op->code >= IR_LOAD && op->code <= IR_ATOMIC) {
+        memory_before(op, lo, hi);
+    } else if (op->code == IR_MOV) {
+        *lo |= reads;
+        *hi |= need_hi ? reads : 0;
+    } else {
+        *lo |= reads;
+        if (op->code == IR_ZEXT || op->code == IR_SEXT || (op->code == IR_SWAP && op->imm < 64) ||
+            (op->code == IR_BRANCH && !wide))
+            return;
+        *hi |= reads;
+    }
+}
+
+void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *block, uint64_t *lo, uint64_t *hi)
+{
+    *lo = *hi = 0;
+    for (unsigned n = 0; n < 2; n++) {
+        if (block->next[n] == IR_NOWHERE)
+            continue;
+        *lo |= fn->blocks[block->next[n]].live_lo;
+        *hi |= fn->blocks[block->next[n]].live_hi;
+    }
+}
+
+static bool liveness_round(struct ebpf_ir_fn *fn)
+{
+    bool changed = false;
+
+    for (uint32_t b = fn->block_cnt; b-- > 0;) {
+        struct ebpf_ir_block *block = &fn->blocks[b];
+        uint64_t lo, hi;
+
+        ebpf_ir_live_out(fn, block, &lo, &hi);
+        for (uint32_t i = block->end; i-- > block->start;)
+            ebpf_ir_live_before(&fn->list.ops[i], &lo, &hi);
+        changed |= lo != block->live_lo || hi != block->live_hi;
+        block->live_lo = lo;
+        block->live_hi = hi;
+    }
+    return changed;
+}
+
+/* Loops nested n deep take n + 2 rounds or so; jumps that no compiler makes could take many more. */
+#define MAX_ROUNDS 16
+
+bool ebpf_ir_liveness(struct ebpf_ir_fn *fn)
+{
+    for (uint32_t b = 0; b < fn->block_cnt; b++)
+        fn->blocks[b].live_lo = fn->blocks[b].live_hi = 0;
+    for (unsigned round = 0; round < MAX_ROUNDS; round++) {
+        if (!liveness_round(fn))
+            return true;
+    }
+    for (uint32_t b = 0; b < fn->block_cnt; b++)
+        fn->blocks[b].live_lo = fn->blocks[b].live_hi = UINT64_MAX;
+    return false;
+}
