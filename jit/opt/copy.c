@@ -95,6 +95,8 @@ static bool immediate(const struct ebpf_ir_op *op, int64_t value, int64_t *imm)
         *imm &= wide ? 63 : 31;
         return true;
     }
+    if ((op->ext == IR_EXT_ANY || op->flags & IR_DIRECT) && *imm != value)
+        return false; /* the pass "forms" has looked at the whole register */
     if (op->code == IR_STORE)
         return value == 0;
     if (op->code == IR_BRANCH)

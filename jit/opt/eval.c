@@ -46,22 +46,21 @@ static uint64_t extend(uint64_t value, unsigned bits, bool sign)
     return sign ? (uint64_t)((int64_t)up >> (64 - bits)) : up >> (64 - bits);
 }
 
+/* What the hart's register holds: after the pass "forms" that is more than BPF's value, see enum ebpf_ir_ext. */
 bool ebpf_ir_eval(const struct ebpf_ir_op *op, uint64_t a, uint64_t b, uint64_t *result)
 {
-    bool wide = op->flags & IR_WIDE, known = true;
+    bool wide = op->flags & IR_WIDE || op->ext == IR_EXT_ANY, known = true;
 
-    if (ebpf_ir_is_alu(op)) {
+    if (ebpf_ir_is_alu(op))
         known = eval_alu(op, wide ? a : (uint32_t)a, wide ? b : (uint32_t)b, result);
-    } else if (op->code == IR_MOV) {
+    else if (op->code == IR_MOV || (op->code == IR_ZEXT && op->ext == IR_EXT_ANY))
         *result = a;
-        return true;
-    } else if (op->code == IR_ZEXT || op->code == IR_SEXT) {
+    else if (op->code == IR_ZEXT || op->code == IR_SEXT)
         *result = extend(a, (unsigned)op->imm, op->code == IR_SEXT);
-    } else {
+    else
         return false;
-    }
-    if (!wide)
-        *result = (uint32_t)*result;
+    if (!wide && op->code != IR_MOV)
+        *result = extend(*result, 32, op->ext == IR_EXT_SIGN);
     return known;
 }
 

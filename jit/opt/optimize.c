@@ -15,6 +15,9 @@ static const struct {
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy}, /* zero-extensions have become moves */
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
+    {"forms", EBPF_PASS(forms), ebpf_ir_forms},
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy},
+    {"dead", EBPF_PASS(dead), ebpf_ir_dead},
 };
 
 int ebpf_ir_optimize(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn, uint32_t passes,

@@ -191,8 +191,10 @@ static void divide_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_re
     bool mod = op->code == IR_MOD || op->code == IR_SMOD, sign = op->code >= IR_SDIV;
 
     if (!op->imm) {
-        rv_mv(&j->as, rd, mod ? rs1 : ZERO);
-        finish(j, op, rd);
+        if (!mod || op->flags & IR_WIDE || op->ext == IR_EXT_ANY)
+            rv_mv(&j->as, rd, mod ? rs1 : ZERO);
+        else
+            ebpf_rv_extend(j, rd, rs1, 32, op->ext == IR_EXT_SIGN);
         return;
     }
     form(&j->as, rd, rs1, ebpf_rv_constant(j, op->imm, T1));
