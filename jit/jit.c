@@ -41,7 +41,8 @@ static int prepare(struct rv_fn *fn, uint32_t at)
         if (list->ops[i].code == IR_LABEL)
             fn->labels[list->ops[i].target] = i;
     }
-    ebpf_rv_assign(fn);
+    if (!ebpf_rv_assign(fn))
+        return -EOPNOTSUPP;
     ebpf_rv_frame_plan(fn);
     fn->frame.entry = at;
     return 0;
@@ -68,7 +69,8 @@ static void find_used(struct rv_jit *j)
 
 static int build_fn(struct rv_jit *j, uint32_t f, const struct ebpf_ir_trace *trace)
 {
-    const struct ebpf_ir_env env = {.code = j->code, .isa = j->isa};
+    const struct ebpf_ir_env env = {
+        .code = j->code, .isa = j->isa, .li_length = ebpf_rv_li_length, .spare = ebpf_rv_spare};
     struct ebpf_ir_fn *ir = &j->fns[f].ir;
     int err;
 

@@ -18,6 +18,8 @@
 #ifndef EBPF_JIT_OPT_IR_H
 #define EBPF_JIT_OPT_IR_H
 
+#include <ebpf/os.h>
+
 #include "src/core/prog.h"
 
 enum ebpf_ir_code {
@@ -66,9 +68,10 @@ enum ebpf_ir_code {
 #define IR_SIGN 0x04u   /* IR_LOAD */
 #define IR_MAP 0x08u    /* IR_LI: imm is the address of a struct ebpf_map that the program holds */
 #define IR_C 0x10u      /* IR_CALL */
-#define IR_DIRECT 0x20u /* 32-bit IR_BRANCH: comparing whole registers (and imm as it is) gives the same */
+#define IR_DIRECT 0x20u /* 32-bit IR_BRANCH: comparing whole registers (and imm as it is) gives the same;
+                         * division: the divisor is not zero */
 #define IR_SEXT1 0x40u  /* IR_BRANCH: src1 is sign-extended from 32 bits already */
-#define IR_SEXT2 0x80u  /* ... src2 */
+#define IR_SEXT2 0x80u  /* ... src2; 32-bit division: src2 is zero as a whole if its lower half is */
 
 /* ext: what the upper half of a 32-bit result is */
 enum ebpf_ir_ext {
@@ -120,6 +123,7 @@ struct ebpf_ir_fn {
     uint32_t label_cnt;
     uint8_t vreg_cnt;  /* vregs made so far, from IR_EXTRA on, end here */
     bool opaque;       /* has IR_OPAQUE */
+    uint64_t survive;  /* vregs from IR_EXTRA on that must survive calls */
     uint16_t stack;    /* bytes of frames below r10, EBPF_FRAME_SIZE or more when functions are inlined */
 
     /* ebpf_ir_flow() */
@@ -133,6 +137,9 @@ struct ebpf_ir_fn {
 struct ebpf_ir_env {
     const struct ebpf_code *code;
     uint32_t isa; /* EBPF_ISA_* */
+    unsigned (*li_length)(uint64_t value); /* instructions that a constant takes */
+    /* How many registers more passes may make: which calls destroy, and which they do not. */
+    void (*spare)(const struct ebpf_ir_fn *fn, unsigned *temporary, unsigned *saved);
 };
 
 /* ---- ir.c: lists ---------------------------------------------------------------------------------------------- */

@@ -18,6 +18,9 @@ static const struct {
     {"forms", EBPF_PASS(forms), ebpf_ir_forms},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy},
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
+    {"hoist", EBPF_PASS(hoist), ebpf_ir_hoist},
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy}, /* of moves that were constants */
+    {"dead", EBPF_PASS(dead), ebpf_ir_dead},
 };
 
 int ebpf_ir_optimize(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn, uint32_t passes,

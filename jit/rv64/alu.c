@@ -212,6 +212,11 @@ static void divide_reg(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_re
     bool mod = op->code == IR_MOD || op->code == IR_SMOD, wide = op->flags & IR_WIDE;
     enum rv_reg rs2 = ebpf_rv_source(j, op->src2, T1);
 
+    if (op->flags & IR_DIRECT) {
+        form(a, rd, rs1, rs2);
+        finish(j, op, rd);
+        return;
+    }
     if (!mod && !wide && !(op->flags & IR_SEXT2) && rs2 != ZERO) {
         rv_sext_w(a, T1, rs2); /* its lower half alone says whether it is zero */
         rs2 = T1;

@@ -1,11 +1,119 @@
 /* SPDX-License-Identifier: MIT */
-/* Where registers live: BPF's at home (lower.h), those that passes made in what is left. */
+/*
+ * Where registers live: BPF's at home (lower.h), those that passes made in what is left. In a function that calls
+ * nothing, r6 to r9 move to registers that need not be saved.
+ */
 #include "jit/rv64/lower.h"
+#include "src/base/bits.h"
 
 static const uint8_t homes[IR_FP] = {A5, A0, A1, A2, A3, A4, S0, S1, S2, S3};
+/* T0 to T2 are the encoder's; T3 and T4, last, where it does not use them either */
+static const uint8_t temporaries[] = {A6, A7, T5, T6, T3, T4};
+static const uint8_t saved[] = {S4, S5, S6, S7, S8, S9, S10, S11};
 
-void ebpf_rv_assign(struct rv_fn *fn)
+#define CALLEE_BPF 0x3c0ull /* r6 to r9 */
+
+struct choice {
+    uint8_t regs[16];
+    unsigned cnt, next;
+};
+
+struct use {
+    uint64_t mentioned; /* BPF's registers, but for what calls clobber */
+    bool calls, scratch; /* T3 and T4 are the encoder's */
+};
+
+static void put(struct choice *choice, enum rv_reg reg)
 {
+    choice->regs[choice->cnt++] = (uint8_t)reg;
+}
+
+static struct use find_use(const struct ebpf_ir_fn *ir)
+{
+    struct use use = {0};
+
+    for (uint32_t i = 0; i < ir->list.cnt; i++) {
+        const struct ebpf_ir_op *op = &ir->list.ops[i];
+
+        use.mentioned |= ebpf_ir_reads(op);
+        if (!ebpf_ir_is_call(op) || op->code == IR_OPAQUE)
+            use.mentioned |= ebpf_ir_writes(op);
+        else
+            use.mentioned |= 1;
+        use.calls |= ebpf_ir_is_call(op);
+        use.scratch |= op->code == IR_ATOMIC || op->code == IR_OPAQUE;
+    }
+    return use;
+}
+
+/* What is free besides the homes; the first have short encodings. The main function's argument and the result of all
+ * pass through a0 and a5: those stay theirs. */
+static void find_free(const struct use *use, struct choice *temporary, struct choice *callee)
+{
+    for (unsigned v = BPF_REG_2; v <= BPF_REG_5; v++) {
+        if (!(use->mentioned >> v & 1))
+            put(temporary, homes[v]);
+    }
+    for (unsigned i = 0; i < EBPF_ARRAY_SIZE(temporaries) - (use->scratch ? 2 : 0); i++)
+        put(temporary, temporaries[i]);
+    for (unsigned v = BPF_REG_6; v <= BPF_REG_9; v++) {
+        if (!(use->mentioned >> v & 1))
+            put(callee, homes[v]);
+    }
+    for (unsigned i = 0; i < EBPF_ARRAY_SIZE(saved); i++)
+        put(callee, saved[i]);
+}
+
+/* Homes for r6 to r9 of a function without calls. */
+static void move_home(const struct use *use, struct choice *temporary, uint8_t regs[IR_VREGS])
+{
+    for (unsigned v = BPF_REG_6; v <= BPF_REG_9; v++) {
+        if (use->mentioned >> v & 1 && temporary->next < temporary->cnt)
+            regs[v] = temporary->regs[temporary->next++];
+    }
+}
+
+static void choose(const struct ebpf_ir_fn *ir, uint8_t regs[IR_VREGS], struct choice *temporary, struct choice *callee)
+{
+    struct use use = find_use(ir);
+
+    memset(temporary, 0, sizeof(*temporary));
+    memset(callee, 0, sizeof(*callee));
+    find_free(&use, temporary, callee);
     for (unsigned v = 0; v < IR_VREGS; v++)
-        fn->regs[v] = v < IR_FP ? homes[v] : ZERO;
+        regs[v] = v < IR_FP ? homes[v] : ZERO;
+    if (!use.calls)
+        move_home(&use, temporary, regs);
+}
+
+void ebpf_rv_spare(const struct ebpf_ir_fn *ir, unsigned *temporary, unsigned *callee)
+{
+    struct choice t, c;
+    uint8_t regs[IR_VREGS];
+
+    choose(ir, regs, &t, &c);
+    *temporary = t.cnt - t.next;
+    *callee = c.cnt;
+    for (unsigned v = IR_EXTRA; v < ir->vreg_cnt; v++) {
+        unsigned *from = !(ir->survive >> v & 1) && *temporary ? temporary : callee;
+
+        *from -= *from ? 1 : 0;
+    }
+}
+
+/* Passes make no more than ebpf_rv_spare() had; false: one did. */
+bool ebpf_rv_assign(struct rv_fn *fn)
+{
+    struct choice temporary, callee;
+
+    choose(&fn->ir, fn->regs, &temporary, &callee);
+    for (unsigned v = IR_EXTRA; v < fn->ir.vreg_cnt; v++) {
+        bool survives = fn->ir.survive >> v & 1;
+        struct choice *from = !survives && temporary.next < temporary.cnt ? &temporary : &callee;
+
+        if (from->next == from->cnt)
+            return false;
+        fn->regs[v] = from->regs[from->next++];
+    }
+    return true;
 }

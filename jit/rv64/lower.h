@@ -113,8 +113,10 @@ void ebpf_rv_branch_zero(struct rv_jit *j, enum rv_reg rs, uint32_t label);
 void ebpf_rv_call_c(struct rv_jit *j, uint64_t target);
 
 /* ---- assign.c ---- */
-/* Where registers live: fn->regs. */
-void ebpf_rv_assign(struct rv_fn *fn);
+/* Where registers live: fn->regs. False: there are not enough. */
+bool ebpf_rv_assign(struct rv_fn *fn);
+/* How many registers are left for passes: struct ebpf_ir_env. */
+void ebpf_rv_spare(const struct ebpf_ir_fn *ir, unsigned *temporary, unsigned *saved);
 
 /* ---- frame.c ---- */
 void ebpf_rv_frame_plan(struct rv_fn *fn);
