@@ -140,14 +140,8 @@ static void poke_piece(uint64_t dst, const char *src, size_t len)
     spin_unlock(&text_lock, irq);
 }
 
-int text_poke(void *dst, const void *src, size_t len)
+static void poke(uint64_t at, const char *from, size_t len)
 {
-    uint64_t at = (uint64_t)dst;
-    const char *from = src;
-
-    if (at < (uint64_t)__kernel_start || at > (uint64_t)__text_end ||
-        len > (uint64_t)__text_end - at)
-        return -EFAULT;
     while (len) {
         size_t n = MIN(len, PAGE_SIZE - at % PAGE_SIZE);
         poke_piece(at, from, n);
@@ -155,8 +149,23 @@ int text_poke(void *dst, const void *src, size_t len)
         from += n;
         len -= n;
     }
+}
+
+int text_poke(void *dst, const void *src, size_t len)
+{
+    uint64_t at = (uint64_t)dst;
+
+    if (at < (uint64_t)__kernel_start || at > (uint64_t)__text_end ||
+        len > (uint64_t)__text_end - at)
+        return -EFAULT;
+    poke(at, src, len);
     __asm__ volatile("fence rw, rw; fence.i" ::: "memory");
     sbi_remote_fence_i();
+    /* QEMU before 8.1 has a race: a hart that translates the instruction while it is written may
+     * keep the old translation for good, whatever fences follow, and a removed breakpoint would
+     * trap there for ever. The fence has stopped every hart, so no translation is under way now:
+     * the same store again throws an old one out. Real harts do not need it. */
+    poke(at, src, len);
     return 0;
 }
 
