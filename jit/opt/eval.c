@@ -92,6 +92,8 @@ bool ebpf_ir_eval_branch(const struct ebpf_ir_op *op, uint64_t a, uint64_t b)
         return sa < sb;
     case BPF_JSLE:
         return sa <= sb;
+    case IR_JCLEAR:
+        return (a & b) == 0;
     default: /* BPF_JSET */
         return (a & b) != 0;
     }

@@ -281,7 +281,7 @@ static void choose_compare(const struct state *s, struct ebpf_ir_op *op)
     struct form a = form_of(s, op->src1), b = second(s, op);
     bool imm = op->flags & IR_IMM;
 
-    if (op->size == BPF_JSET) {
+    if (op->size == BPF_JSET || op->size == IR_JCLEAR) {
         if (is_zero(a) || is_zero(b) || (is_sign(a) && is_sign(b)))
             op->flags |= IR_DIRECT;
         return;

@@ -68,9 +68,9 @@ static bool is_against_zero(const struct ebpf_ir_op *op)
 
 static unsigned branch_cost(const struct hoist *h, const struct ebpf_ir_op *op)
 {
-    bool one_bit = !(op->imm & (op->imm - 1));
+    bool one_bit = !(op->imm & (op->imm - 1)), bits = op->size == BPF_JSET || op->size == IR_JCLEAR;
 
-    if (op->imm == 0 || (op->size == BPF_JSET ? fits12(op->imm) || one_bit : is_against_zero(op)))
+    if (op->imm == 0 || (bits ? fits12(op->imm) || one_bit : is_against_zero(op)))
         return 0;
     return h->env->li_length((uint64_t)op->imm);
 }
@@ -105,25 +105,37 @@ static unsigned cost(const struct hoist *h, const struct ebpf_ir_op *op)
 
 /* ---- loops ------------------------------------------------------------------------------------------------------------------ */
 
-/* Is the loop only entered by falling into its first block? Then what stands in front of that is run before any of it. */
-static bool has_front(const struct ebpf_ir_fn *fn, const struct loop *loop)
+/*
+ * Finds where the loop is entered from: the block that is the only one to go into it, wherever in it. What stands at that
+ * block's end is run before any of the loop. *front: the operation to put it before; false: there is no such block.
+ * after: the end of the loop before this one, whose registers are used again.
+ */
+static bool find_front(const struct ebpf_ir_fn *fn, const struct loop *loop, uint32_t after, uint32_t *front)
 {
-    uint32_t inner = 0, back = 0, preds = 0;
+    uint32_t inner = 0, preds = loop->first == 0 ? 1 : 0;
+    const struct ebpf_ir_op *last;
 
     for (uint32_t b = loop->first; b < loop->end; b++) {
-        preds += b == loop->first ? 0 : fn->blocks[b].preds;
+        preds += fn->blocks[b].preds;
         for (unsigned n = 0; n < 2; n++) {
             uint32_t to = fn->blocks[b].next[n];
 
-            back += to == loop->first;
-            inner += to > loop->first && to < loop->end;
+            inner += to >= loop->first && to < loop->end;
         }
     }
-    if (inner != preds)
+    if (preds != inner + 1)
         return false;
-    if (loop->first == 0)
-        return true;
-    return fn->blocks[loop->first].preds == back + 1 && fn->blocks[loop->first - 1].next[0] == loop->first;
+    *front = fn->blocks[loop->first].start;
+    for (uint32_t b = loop->first; b-- > after;) {
+        for (unsigned n = 0; n < 2; n++) {
+            if (fn->blocks[b].next[n] < loop->first || fn->blocks[b].next[n] >= loop->end)
+                continue;
+            last = &fn->list.ops[fn->blocks[b].end - 1];
+            *front = fn->blocks[b].end - (ebpf_ir_ends_block(last) ? 1 : 0);
+            return true;
+        }
+    }
+    return loop->first == 0;
 }
 
 static void count(struct loop *loop, int64_t value, uint32_t weight)
@@ -237,6 +249,7 @@ static void use_register(struct ebpf_ir_op *op, unsigned vreg)
     op->src2 = (uint8_t)vreg;
 }
 
+/* Uses the registers in the loop, and loads them in what will be the front. */
 static void rewrite(struct hoist *h, struct loop *loop)
 {
     const struct ebpf_ir_block *blocks = h->fn->blocks;
@@ -261,34 +274,46 @@ static void rewrite(struct hoist *h, struct loop *loop)
     }
 }
 
-static void copy_blocks(struct hoist *h, uint32_t first, uint32_t end)
+/* Everything up to the operation number end. */
+static void copy_until(struct hoist *h, uint32_t *done, uint32_t end)
 {
-    for (uint32_t i = h->fn->blocks[first].start; i < h->fn->blocks[end - 1].end; i++)
-        ebpf_ir_append(&h->out, &h->fn->list.ops[i]);
+    for (; *done < end; ++*done)
+        ebpf_ir_append(&h->out, &h->fn->list.ops[*done]);
+}
+
+/* Loops from the first to the last; what is behind a front is copied after it. */
+static void each_loop(struct hoist *h)
+{
+    struct ebpf_ir_fn *fn = h->fn;
+    struct loop loop = {0};
+    uint32_t done = 0, front, after = 0;
+
+    for (uint32_t b = 0; b < fn->block_cnt; b = loop.end) {
+        loop.first = b;
+        loop.end = b + 1;
+        if (!fn->blocks[b].loop_end)
+            continue;
+        for (uint32_t i = b; i < loop.end; i++) /* one that overlaps belongs to it */
+            loop.end = fn->blocks[i].loop_end > loop.end ? fn->blocks[i].loop_end : loop.end;
+        if (find_front(fn, &loop, after, &front)) {
+            collect(h, &loop);
+            allocate(h, &loop);
+            copy_until(h, &done, front);
+            rewrite(h, &loop);
+        }
+        after = loop.end;
+    }
+    copy_until(h, &done, fn->list.cnt);
 }
 
 int ebpf_ir_hoist(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {
     struct hoist h = {.env = env, .fn = fn};
-    struct loop loop;
     int err = ebpf_ir_flow(fn);
 
     if (err)
         return err;
     env->spare(fn, &h.temporary.left, &h.saved.left);
-    for (uint32_t b = 0; b < fn->block_cnt; b = loop.end) {
-        loop.first = b;
-        loop.end = b + 1;
-        if (fn->blocks[b].loop_end) { /* one that overlaps belongs to it */
-            for (uint32_t i = b; i < loop.end; i++)
-                loop.end = fn->blocks[i].loop_end > loop.end ? fn->blocks[i].loop_end : loop.end;
-            if (has_front(fn, &loop)) {
-                collect(&h, &loop);
-                allocate(&h, &loop);
-                rewrite(&h, &loop);
-            }
-        }
-        copy_blocks(&h, b, loop.end);
-    }
+    each_loop(&h);
     return ebpf_ir_replace(fn, &h.out);
 }

@@ -62,6 +62,9 @@ enum ebpf_ir_code {
     IR_CODES,
 };
 
+/* IR_BRANCH: no bit of src2 is set in src1; the opposite of BPF_JSET, which BPF has not got */
+#define IR_JCLEAR 0xe0u
+
 /* flags */
 #define IR_WIDE 0x01u   /* 64 bits */
 #define IR_IMM 0x02u    /* imm instead of src2 (IR_EXIT: src1) */
@@ -204,11 +207,8 @@ void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *b
 
 /* ---- passes -------------------------------------------------------------------------------------------------------------- */
 #define EBPF_IR_PASSES(X)                                                                          \
-    X(inline)                                                                                      \
+    X(jumps)                                                                                       \
     X(copy)                                                                                        \
-    X(lookup)                                                                                      \
-    X(stack)                                                                                       \
-    X(combine)                                                                                     \
     X(dead)                                                                                        \
     X(forms)                                                                                       \
     X(hoist)

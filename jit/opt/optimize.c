@@ -11,6 +11,7 @@ static const struct {
     uint32_t bit;
     int (*run)(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn);
 } order[] = {
+    {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy},
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy}, /* zero-extensions have become moves */

@@ -16,6 +16,7 @@ static const char *const conditions[16] = {
     [BPF_JEQ >> 4] = "==",  [BPF_JNE >> 4] = "!=",   [BPF_JGT >> 4] = ">",    [BPF_JGE >> 4] = ">=",
     [BPF_JLT >> 4] = "<",   [BPF_JLE >> 4] = "<=",   [BPF_JSET >> 4] = "&",   [BPF_JSGT >> 4] = "s>",
     [BPF_JSGE >> 4] = "s>=", [BPF_JSLT >> 4] = "s<", [BPF_JSLE >> 4] = "s<=",
+    [IR_JCLEAR >> 4] = "!&",
 };
 
 static const char *reg(unsigned vreg, char out[8])

@@ -147,7 +147,7 @@ static bool test_bit(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg 
     if (!mask || mask & (mask - 1) || rv_fits(op->imm, 12))
         return false;
     rv_slli(&j->as, T0, rs1, 64 - rv_bit_length(mask));
-    *test = (struct test){RV_BLT, T0, ZERO};
+    *test = (struct test){op->size == BPF_JSET ? RV_BLT : RV_BGE, T0, ZERO};
     return true;
 }
 
@@ -168,7 +168,7 @@ static void test_bits(struct rv_jit *j, const struct ebpf_ir_op *op, struct test
         rv_and(a, T0, rs1, ebpf_rv_constant(j, op->imm, T1));
     if (!(op->flags & (IR_WIDE | IR_DIRECT)) && (!imm || op->imm < 0))
         rv_sext_w(a, T0, T0);
-    *test = (struct test){RV_BNE, T0, ZERO};
+    *test = (struct test){op->size == BPF_JSET ? RV_BNE : RV_BEQ, T0, ZERO};
 }
 
 static void compare(struct rv_jit *j, const struct ebpf_ir_op *op, struct test *test)
@@ -209,7 +209,7 @@ void ebpf_rv_lower_branch(struct rv_jit *j, const struct ebpf_ir_op *op)
 
     if (goes_on(j, op->target))
         return;
-    if (op->size == BPF_JSET)
+    if (op->size == BPF_JSET || op->size == IR_JCLEAR)
         test_bits(j, op, &test);
     else
         compare(j, op, &test);
