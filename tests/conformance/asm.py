@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The notation of the vectors in *.data, and how it becomes bytes (RFC 9669, section 3 and the following).
 
-A line is one instruction; what follows '#' is a comment. W is a width: nothing is 64 bits, 32 is 32 bits.
+Instructions stand on lines of their own, or with ';' between them; what follows '#' is a comment. W is a width: nothing is 64 bits, 32 is 32 bits.
 
     add W   dst, src|imm          also sub mul div mod sdiv smod or and xor lsh rsh arsh mov: add r1, 5; add32 r1, r2
     neg W   dst                   neg r1
@@ -19,6 +19,12 @@ A line is one instruction; what follows '#' is a comment. W is a width: nothing 
     exit
     raw CODE DST SRC OFF IMM      any fields, as numbers
     label:
+
+Two more make several instructions of one line:
+
+    repeat N INSTRUCTION          N times the same (a jump in it has no label)
+    expect reg, value             if reg is something else, the program ends with r0 = 1 for the first such line, 2 for the
+                                  second, ...: lddw r9, value; jeq reg, r9, +2; mov r0, n; exit
 """
 import re
 import struct
@@ -80,13 +86,14 @@ def operand(text):
 
 class Assembler:
     def __init__(self, lines):
-        self.out = b""
         self.labels = {}
         for final in (False, True):
             self.final = final
-            self.out = b""
+            self.out = bytearray()
+            self.expected = 0
             for line in lines:
-                self.line(line.split("#")[0].strip())
+                for part in line.split("#")[0].split(";"):
+                    self.line(part.strip())
 
     def line(self, text):
         if not text:
@@ -97,9 +104,22 @@ class Assembler:
         name, _, rest = text.partition(" ")
         args = [a.strip() for a in rest.split(",")] if rest.strip() else []
         try:
-            self.out += self.instruction(name, args)
+            if name == "repeat":
+                count, _, again = rest.strip().partition(" ")
+                start = len(self.out)
+                self.line(again)
+                self.out += bytes(self.out[start:]) * (number(count) - 1)
+            elif name == "expect":
+                self.expect(args[0], args[1])
+            else:
+                self.out += self.instruction(name, args)
         except (Error, IndexError, struct.error, KeyError, TypeError, ValueError) as error:
             raise Error(f"{text}: {error}") from None
+
+    def expect(self, reg, value):
+        self.expected += 1
+        for line in (f"lddw r9, {value}", f"jeq {reg}, r9, +2", f"mov r0, {self.expected}", "exit"):
+            self.line(line)
 
     def target(self, text):
         if re.fullmatch(r"[+-][0-9]+", text):
@@ -191,4 +211,4 @@ class Assembler:
 
 
 def assemble(lines):
-    return Assembler(lines).out
+    return bytes(Assembler(lines).out)

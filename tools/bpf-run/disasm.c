@@ -17,7 +17,7 @@ static void unknown(const struct bpf_insn *insn, char *text, size_t size)
 
 static void number(char out[16], int32_t imm)
 {
-    snprintf(out, 16, imm < 0 ? "-0x%" PRIx32 : "0x%" PRIx32, imm < 0 ? 0u - (uint32_t)imm : (uint32_t)imm);
+    snprintf(out, 16, "%" PRId32, imm);
 }
 
 /* The second operand: a register of that width's name, or the immediate. */
@@ -100,10 +100,10 @@ static void jump(const struct bpf_insn *insn, char *text, size_t size)
 
 /* ---- memory ------------------------------------------------------------------------------------------------ */
 
-/* *(u32 *)(r1 + 0x4), or without the star for what takes an address */
+/* *(u32 *)(r1 + 4), or without the star for what takes an address */
 static void place(char out[48], const char *star, const char *type, unsigned reg, int16_t off)
 {
-    snprintf(out, 48, "%s(%s *)(r%u %c 0x%x)", star, type, reg, off < 0 ? '-' : '+', (unsigned)(off < 0 ? -off : off));
+    snprintf(out, 48, "%s(%s *)(r%u %c %u)", star, type, reg, off < 0 ? '-' : '+', (unsigned)(off < 0 ? -off : off));
 }
 
 static void load(const struct bpf_insn *insn, char *text, size_t size)
@@ -127,10 +127,10 @@ static void exchange(const struct bpf_insn *insn, char *text, size_t size)
     unsigned off = (unsigned)(insn->off < 0 ? -insn->off : insn->off);
 
     if (insn->imm == BPF_CMPXCHG)
-        snprintf(text, size, "%c0 = cmpxchg%s(r%u %c 0x%x, %c0, %c%u)", width, wide ? "_64" : "32_32", insn->dst_reg, sign,
+        snprintf(text, size, "%c0 = cmpxchg%s(r%u %c %u, %c0, %c%u)", width, wide ? "_64" : "32_32", insn->dst_reg, sign,
                  off, width, width, insn->src_reg);
     else
-        snprintf(text, size, "%c%u = xchg%s(r%u %c 0x%x, %c%u)", width, insn->src_reg, wide ? "_64" : "32_32",
+        snprintf(text, size, "%c%u = xchg%s(r%u %c %u, %c%u)", width, insn->src_reg, wide ? "_64" : "32_32",
                  insn->dst_reg, sign, off, width, insn->src_reg);
 }
 
@@ -193,8 +193,8 @@ static unsigned imm64(const struct bpf_insn *insn, size_t left, char *text, size
         unknown(insn, text, size);
         return 1;
     }
-    snprintf(text, size, "r%u = %s0x%" PRIx64 " ll", insn->dst_reg, meanings[insn->src_reg],
-             (uint32_t)insn[0].imm | (uint64_t)(uint32_t)insn[1].imm << 32);
+    snprintf(text, size, "r%u = %s%" PRId64 " ll", insn->dst_reg, meanings[insn->src_reg],
+             (int64_t)((uint32_t)insn[0].imm | (uint64_t)(uint32_t)insn[1].imm << 32));
     return 2;
 }
 

@@ -119,17 +119,22 @@ static struct ebpf_code take_code(const struct options *o)
     struct bytes bytes = from_hex(o->program ? o->program : read_all(stdin));
     struct ebpf_code code = {.insns = (struct bpf_insn *)(void *)bytes.data};
 
-    if (bytes.len % sizeof(struct bpf_insn) || bytes.len / sizeof(struct bpf_insn) > EBPF_CONFIG_MAX_INSNS)
+    if (!bytes.len || bytes.len % sizeof(struct bpf_insn) ||
+        bytes.len / sizeof(struct bpf_insn) > EBPF_CONFIG_MAX_INSNS)
         die("the program is not a whole number of instructions, or too long", "");
     code.insn_cnt = (uint32_t)(bytes.len / sizeof(struct bpf_insn));
-    for (uint32_t i = 0; i < code.insn_cnt; i++) {
-        if (code.insns[i].code == (BPF_LD | BPF_IMM | BPF_DW)) {
-            if (code.insns[i].src_reg)
-                die("there are no maps, functions or variables to load addresses of", "");
-            i++;
-        }
-    }
     return code;
+}
+
+static void refuse_maps(const struct ebpf_code *code)
+{
+    for (uint32_t i = 0; i < code->insn_cnt; i++) {
+        if (code->insns[i].code != (BPF_LD | BPF_IMM | BPF_DW))
+            continue;
+        if (code->insns[i].src_reg)
+            die("there are no maps, functions or variables to load addresses of", "");
+        i++;
+    }
 }
 
 /* ---- output --------------------------------------------------------------------------------------------------- */
@@ -161,7 +166,7 @@ static void dump_rv64(const struct ebpf_code *code)
         printf("# the compiler gives up: error %d\n", err);
         return;
     }
-    printf("# %zu bytes of RV64 code\n", len);
+    printf("# %zu bytes of RV64 code, for extensions %#x\n", len, (unsigned)ebpf_os_isa());
     for (size_t i = 0; i + 2 <= len;) {
         bool wide = (buf[i] & 3) == 3;
         uint32_t low = buf[i] | (uint32_t)buf[i + 1] << 8;
@@ -222,10 +227,12 @@ int main(int argc, char **argv)
     struct bytes mem = from_hex(o.mem ? o.mem : "");
     struct ebpf_code code = take_code(&o);
 
+    if (o.dump)
+        dump_bpf(&code);
+    refuse_maps(&code);
     if (ebpf_code_check(&code, NULL, true, EBPF_CAP_ALL))
         return 1; /* the library has said why */
     if (o.dump) {
-        dump_bpf(&code);
         dump_rv64(&code);
     } else {
         printf("%" PRIx64 "\n", (o.jit ? run_jit : run_interp)(&code, &mem));

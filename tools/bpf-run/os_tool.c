@@ -4,6 +4,8 @@
 #include <ebpf/errno.h>
 #include <ebpf/os.h>
 
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,3 +72,43 @@ int ebpf_os_text_write(void *dst, const void *src, size_t len)
     __builtin___clear_cache((char *)dst, (char *)dst + len);
     return 0;
 }
+
+/* ---- extensions ---------------------------------------------------------------------------- */
+
+#if defined(__riscv)
+
+static sigjmp_buf illegal;
+
+static void on_illegal(int signal)
+{
+    (void)signal;
+    siglongjmp(illegal, 1);
+}
+
+/* Does the hart execute this instruction, which changes nothing but a0? */
+#define EXECUTES(word)                                               \
+    (sigsetjmp(illegal, 1) == 0 &&                                   \
+     ({                                                              \
+         __asm__ volatile(".option push\n.option norvc\n.4byte " #word \
+                          "\n.option pop" ::: "a0");                 \
+         true;                                                       \
+     }))
+
+/* By trying, since older systems and emulators tell the letters of the base only. */
+uint32_t ebpf_os_isa(void)
+{
+    struct sigaction action = {.sa_handler = on_illegal}, before;
+    volatile uint32_t isa = 0;
+
+    sigaction(SIGILL, &action, &before);
+    if (EXECUTES(0x20a52533)) /* sh1add a0, a0, a0 */
+        isa |= EBPF_ISA_ZBA;
+    if (EXECUTES(0x40a57533)) /* andn a0, a0, a0 */
+        isa |= EBPF_ISA_ZBB;
+    if (EXECUTES(0x28a51533)) /* bset a0, a0, a0 */
+        isa |= EBPF_ISA_ZBS;
+    sigaction(SIGILL, &before, NULL);
+    return isa;
+}
+
+#endif
