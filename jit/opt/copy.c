@@ -195,7 +195,9 @@ static void fold_constants(const struct state *s, struct ebpf_ir_op *op)
         op->src1 = op->src2 = IR_NONE;
         op->flags = 0;
     } else if (ebpf_ir_pure(op) && ebpf_ir_eval(op, (uint64_t)a.imm, (uint64_t)b.imm, &result)) {
+        a.map &= op->code == IR_MOV;
         make_li(op, (int64_t)result);
+        op->flags |= a.map ? IR_MAP : 0;
     }
 }
 

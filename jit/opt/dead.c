@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pass "dead": takes out what nobody reads, and code that is never reached; makes a zero-extension whose upper half nobody
+ * Pass "dead": takes out what nobody reads, stores to the stack too, and code that is never reached; makes a zero-extension whose upper half nobody
  * reads a move.
  *
  *     v2 = mov v1               (gone: v2 is written again before it is read)
@@ -55,6 +55,49 @@ static void step(struct ebpf_ir_op *op, uint64_t lo, uint64_t hi)
     }
 }
 
+/* ---- stores to the stack ---------------------------------------------------------------------------------------------- */
+
+/* Which bytes below r10 are read, bit n: r10 - 1 - n. False: its address goes elsewhere, anything may be read. */
+static bool stack_reads(const struct ebpf_ir_fn *fn, uint64_t read[EBPF_FRAME_SIZE / 64])
+{
+    memset(read, 0, EBPF_FRAME_SIZE / 8);
+    for (uint32_t i = 0; i < fn->list.cnt; i++) {
+        const struct ebpf_ir_op *op = &fn->list.ops[i];
+
+        if (op->code == IR_OPAQUE || op->code == IR_CALL_FUNC)
+            return false;
+        if (!(ebpf_ir_reads(op) & IR_BIT(IR_FP)))
+            continue;
+        if ((op->code != IR_LOAD && op->code != IR_STORE) || op->off >= 0 || op->off < -(int32_t)EBPF_FRAME_SIZE ||
+            (op->code == IR_STORE && (op->src1 != IR_FP || (!(op->flags & IR_IMM) && op->src2 == IR_FP))))
+            return false;
+        for (int32_t n = 0; op->code == IR_LOAD && n < op->size && op->off + n < 0; n++)
+            read[(-op->off - n - 1) / 64] |= IR_BIT((-op->off - n - 1) % 64);
+    }
+    return true;
+}
+
+static void remove_stores(struct ebpf_ir_fn *fn)
+{
+    uint64_t read[EBPF_FRAME_SIZE / 64];
+
+    if (!stack_reads(fn, read))
+        return;
+    for (uint32_t i = 0; i < fn->list.cnt; i++) {
+        struct ebpf_ir_op *op = &fn->list.ops[i];
+        bool needed = false;
+
+        if (op->code != IR_STORE || op->src1 != IR_FP)
+            continue;
+        for (int32_t n = 0; n < op->size && op->off + n < 0; n++)
+            needed |= read[(-op->off - n - 1) / 64] >> ((-op->off - n - 1) % 64) & 1;
+        if (!needed)
+            op->code = IR_NOP;
+    }
+}
+
+/* ---- the pass --------------------------------------------------------------------------------------------------------------- */
+
 int ebpf_ir_dead(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {
     int err = ebpf_ir_flow(fn);
@@ -73,5 +116,6 @@ int ebpf_ir_dead(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
             ebpf_ir_live_before(&fn->list.ops[i], &lo, &hi);
         }
     }
+    remove_stores(fn);
     return 0;
 }

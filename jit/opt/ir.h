@@ -209,6 +209,7 @@ void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *b
 #define EBPF_IR_PASSES(X)                                                                          \
     X(jumps)                                                                                       \
     X(copy)                                                                                        \
+    X(lookup)                                                                                      \
     X(dead)                                                                                        \
     X(forms)                                                                                       \
     X(hoist)

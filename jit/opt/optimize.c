@@ -13,14 +13,16 @@ static const struct {
 } order[] = {
     {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy},
+    {"lookup", EBPF_PASS(lookup), ebpf_ir_lookup},
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
-    {"copy", EBPF_PASS(copy), ebpf_ir_copy}, /* zero-extensions have become moves */
+    {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps}, /* what dead code was between */
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy},    /* zero-extensions have become moves, lookups arithmetic */
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
     {"forms", EBPF_PASS(forms), ebpf_ir_forms},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy},
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
     {"hoist", EBPF_PASS(hoist), ebpf_ir_hoist},
-    {"copy", EBPF_PASS(copy), ebpf_ir_copy}, /* of moves that were constants */
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy}, /* moves that were constants */
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
 };
 

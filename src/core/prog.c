@@ -176,8 +176,11 @@ static void prog_destroy(struct ebpf_obj *obj)
 /* Without the JIT, or where it gives up, the interpreter runs the program; only memory is worth a word. */
 static void compile(struct ebpf_prog *prog)
 {
-    int err = ebpf_jit_compile(&prog->code, &prog->jit);
+    int err;
 
+    prog->code.maps = prog->maps;
+    prog->code.map_cnt = prog->map_cnt;
+    err = ebpf_jit_compile(&prog->code, &prog->jit);
     if (err && err != -EOPNOTSUPP)
         ebpf_log("ebpf: no JIT for program %s (%d), the interpreter runs it", prog->name, err);
 }

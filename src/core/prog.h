@@ -33,6 +33,8 @@ struct ebpf_code {
     uint32_t subprog_cnt;
     uint32_t frames; /* live at once at most: 1 to EBPF_MAX_FRAMES */
     uint32_t stack;  /* bytes below r10 that any function can use at most, a multiple of 16 */
+    struct ebpf_map *const *maps; /* that the program holds: the only addresses that the JIT takes for maps */
+    uint32_t map_cnt;
     char *log; /* where a refusal's line is kept besides the console, EBPF_CONFIG_LOG_LINE bytes; may be NULL */
 };
 

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pass "lookup": calls for a map that is known. A lookup in an array becomes a compare and an address (maps/array.h), with
+ * the key that was stored just before and the check for NULL that follows; other maps' operations are called directly.
+ *
+ *     store32 [v10-4], v3                   store32 [v10-4], v3     (dead, if nobody else reads it)
+ *     v1 = li MAP                           v0 = zext32 v3
+ *     v2 = add v10, -4                      br v0 >= 256, L5
+ *     call helper 1                   ->    v0 = lsh v0, 3
+ *     br v0 == 0, L0                        v1 = li VALUES
+ *                                           v0 = add v0, v1
+ *                                           ...
+ *                                           L5: v0 = li 0
+ *                                           jump L0
+ */
+#include "jit/opt/ir.h"
+#include "maps/array.h"
+#include "src/base/bits.h"
+
+/* Linux's numbers of the helpers of helpers/map_ops.c */
+enum { LOOKUP = 1, UPDATE = 2, DELETE = 3 };
+
+/* What is known where the pass is. */
+struct lookup {
+    const struct ebpf_ir_env *env;
+    struct ebpf_ir_fn *fn;
+    struct ebpf_ir_list out, stubs; /* stubs: the ends of the function's cold ways */
+    struct ebpf_map *map;           /* in r1; NULL: none that is known */
+    bool key_known;                 /* r2 is r10 + key_off */
+    int32_t key_off;
+    bool stored;                    /* the 32 bits at r10 + store_off are what store stored */
+    int32_t store_off;
+    struct ebpf_ir_op store;
+    uint32_t slot;
+};
+
+/* Only the addresses of maps that the program holds are looked at, whatever its LD_IMM64s say. */
+static struct ebpf_map *find_map(const struct ebpf_code *code, uint64_t addr)
+{
+    for (uint32_t i = 0; i < code->map_cnt; i++) {
+        if ((uint64_t)(uintptr_t)code->maps[i] == addr)
+            return code->maps[i];
+    }
+    return NULL;
+}
+
+/* ---- emitting ------------------------------------------------------------------------------------------------------------ */
+
+static void emit(const struct lookup *l, struct ebpf_ir_list *list, struct ebpf_ir_op op)
+{
+    op.slot = l->slot;
+    ebpf_ir_append(list, &op);
+}
+
+static void emit_imm(struct lookup *l, unsigned code, unsigned dst, unsigned src1, int64_t imm)
+{
+    emit(l, &l->out, (struct ebpf_ir_op){.code = (uint8_t)code, .flags = IR_WIDE | IR_IMM, .dst = (uint8_t)dst,
+                                         .src1 = (uint8_t)src1, .src2 = IR_NONE, .imm = imm});
+}
+
+static void emit_add(struct lookup *l, unsigned dst, unsigned src)
+{
+    emit(l, &l->out, (struct ebpf_ir_op){.code = IR_ADD, .flags = IR_WIDE, .dst = (uint8_t)dst, .src1 = (uint8_t)dst,
+                                         .src2 = (uint8_t)src});
+}
+
+static void emit_li(struct lookup *l, struct ebpf_ir_list *list, unsigned dst, uint64_t imm)
+{
+    emit(l, list, (struct ebpf_ir_op){.code = IR_LI, .flags = IR_WIDE, .dst = (uint8_t)dst, .src1 = IR_NONE,
+                                      .src2 = IR_NONE, .imm = (int64_t)imm});
+}
+
+static void emit_target(struct lookup *l, struct ebpf_ir_list *list, unsigned code, uint32_t label)
+{
+    emit(l, list, (struct ebpf_ir_op){.code = (uint8_t)code, .dst = IR_NONE, .src1 = IR_NONE, .src2 = IR_NONE,
+                                      .target = label});
+}
+
+static void emit_c_call(struct lookup *l, uint64_t target, unsigned args)
+{
+    emit(l, &l->out, (struct ebpf_ir_op){.code = IR_CALL, .flags = IR_C, .dst = BPF_REG_0, .src1 = IR_NONE,
+                                         .src2 = IR_NONE, .size = (uint8_t)args, .imm = (int64_t)target});
+}
+
+/* The key in dst, zero-extended. */
+static void emit_key(struct lookup *l, unsigned dst)
+{
+    struct ebpf_ir_op op = {.code = IR_LOAD, .dst = (uint8_t)dst, .src1 = BPF_REG_2, .src2 = IR_NONE, .size = 4};
+
+    if (l->key_known) {
+        op.src1 = IR_FP;
+        op.off = l->key_off;
+    }
+    if (l->key_known && l->stored && l->store_off == l->key_off)
+        op = (struct ebpf_ir_op){.code = IR_ZEXT, .dst = (uint8_t)dst, .src1 = l->store.src2, .src2 = IR_NONE, .imm = 32};
+    emit(l, &l->out, op);
+}
+
+static bool key_is_constant(const struct lookup *l, uint32_t *key)
+{
+    *key = (uint32_t)l->store.imm;
+    return l->key_known && l->stored && l->store_off == l->key_off && l->store.flags & IR_IMM;
+}
+
+/* ---- arrays ---------------------------------------------------------------------------------------------------------------- */
+
+static bool checks_null(const struct ebpf_ir_op *op)
+{
+    return op && op->code == IR_BRANCH && op->flags & IR_WIDE && op->flags & IR_IMM && op->imm == 0 &&
+           op->src1 == BPF_REG_0 && (op->size == BPF_JEQ || op->size == BPF_JNE);
+}
+
+/* What to do with a NULL: the branch behind the call may say. Returns how many operations it has answered. */
+static uint32_t null_goes_to(struct lookup *l, const struct ebpf_ir_op *next, uint32_t null)
+{
+    bool checks = checks_null(next);
+    uint32_t back;
+
+    emit_target(l, &l->stubs, IR_LABEL, null);
+    emit_li(l, &l->stubs, BPF_REG_0, 0);
+    if (checks && next->size == BPF_JEQ) {
+        emit_target(l, &l->stubs, IR_JUMP, next->target);
+        return 1;
+    }
+    back = l->fn->label_cnt++;
+    if (checks)
+        emit_target(l, &l->out, IR_JUMP, next->target);
+    emit_target(l, &l->out, IR_LABEL, back);
+    emit_target(l, &l->stubs, IR_JUMP, back);
+    return checks ? 1 : 0;
+}
+
+static void constant_key(struct lookup *l, uint32_t key, uint64_t values, bool per_cpu)
+{
+    if (key >= l->map->max_entries) {
+        emit_li(l, &l->out, BPF_REG_0, 0);
+        return;
+    }
+    emit_li(l, &l->out, per_cpu ? BPF_REG_1 : BPF_REG_0, values + (uint64_t)key * l->map->value_stride);
+    if (per_cpu)
+        emit_add(l, BPF_REG_0, BPF_REG_1);
+}
+
+/* With a constant key it is known which way a check behind the call goes. */
+static uint32_t skip_check(struct lookup *l, const struct ebpf_ir_op *next, uint32_t key)
+{
+    bool found = key < l->map->max_entries;
+
+    if (!checks_null(next))
+        return 0;
+    if ((next->size == BPF_JNE) == found)
+        emit_target(l, &l->out, IR_JUMP, next->target);
+    return 1;
+}
+
+static uint32_t array_lookup(struct lookup *l, const struct ebpf_ir_op *next)
+{
+    const struct ebpf_array *array = (const struct ebpf_array *)l->map;
+    uint64_t values = (uint64_t)(uintptr_t)array->values;
+    uint32_t key, null;
+
+    if (key_is_constant(l, &key)) {
+        constant_key(l, key, values, false);
+        return skip_check(l, next, key);
+    }
+    null = l->fn->label_cnt++;
+    emit_key(l, BPF_REG_0);
+    emit(l, &l->out, (struct ebpf_ir_op){.code = IR_BRANCH, .flags = IR_WIDE | IR_IMM, .dst = IR_NONE, .src1 = BPF_REG_0,
+                                         .src2 = IR_NONE, .size = BPF_JGE, .target = null, .imm = l->map->max_entries});
+    emit_imm(l, IR_MUL, BPF_REG_0, BPF_REG_0, l->map->value_stride);
+    emit_li(l, &l->out, BPF_REG_1, values);
+    emit_add(l, BPF_REG_0, BPF_REG_1);
+    return null_goes_to(l, next, null);
+}
+
+static uint32_t percpu_lookup(struct lookup *l, const struct ebpf_ir_op *next)
+{
+    const struct ebpf_percpu_array *array = (const struct ebpf_percpu_array *)l->map;
+    uint64_t values = (uint64_t)(uintptr_t)array->values;
+    uint32_t key, null;
+
+    /* asking for the hart destroys what calls destroy: a key that was there is read from the stack */
+    l->stored &= l->store.flags & IR_IMM || l->store.src2 >= BPF_REG_6;
+    emit_c_call(l, (uint64_t)(uintptr_t)&ebpf_os_cpu_id, 0);
+    emit_imm(l, IR_MUL, BPF_REG_0, BPF_REG_0, (int64_t)array->cpu_stride);
+    if (key_is_constant(l, &key)) {
+        constant_key(l, key, values, true);
+        return skip_check(l, next, key);
+    }
+    null = l->fn->label_cnt++;
+    emit_key(l, BPF_REG_1);
+    emit(l, &l->out, (struct ebpf_ir_op){.code = IR_BRANCH, .flags = IR_WIDE | IR_IMM, .dst = IR_NONE, .src1 = BPF_REG_1,
+                                         .src2 = IR_NONE, .size = BPF_JGE, .target = null, .imm = l->map->max_entries});
+    emit_imm(l, IR_MUL, BPF_REG_1, BPF_REG_1, l->map->value_stride);
+    emit_add(l, BPF_REG_0, BPF_REG_1);
+    emit_li(l, &l->out, BPF_REG_1, values);
+    emit_add(l, BPF_REG_0, BPF_REG_1);
+    return null_goes_to(l, next, null);
+}
+
+/* ---- calls ----------------------------------------------------------------------------------------------------------------- */
+
+/* The type's own function behind the helpers 1 to 3, and how many arguments it has; 0: none. */
+static uint64_t own_function(const struct ebpf_map *map, int64_t helper, unsigned *args)
+{
+    *args = helper == UPDATE ? 4 : 2;
+    switch (helper) {
+    case LOOKUP:
+        return (uint64_t)(uintptr_t)map->ops->lookup;
+    case UPDATE:
+        return (uint64_t)(uintptr_t)map->ops->update;
+    case DELETE:
+        return (uint64_t)(uintptr_t)map->ops->remove;
+    default:
+        return 0;
+    }
+}
+
+/* Returns how many operations behind the call need not be copied. */
+static uint32_t call(struct lookup *l, const struct ebpf_ir_op *op, const struct ebpf_ir_op *next)
+{
+    unsigned args;
+    uint64_t fn = l->map ? own_function(l->map, op->imm, &args) : 0;
+
+    if (fn && op->imm == LOOKUP && l->map->type == BPF_MAP_TYPE_ARRAY)
+        return array_lookup(l, next);
+    if (fn && op->imm == LOOKUP && l->map->type == BPF_MAP_TYPE_PERCPU_ARRAY &&
+        l->key_known)
+        return percpu_lookup(l, next);
+    if (fn)
+        emit_c_call(l, fn, args);
+    else
+        ebpf_ir_append(&l->out, op);
+    return 0;
+}
+
+/* ---- the pass ----------------------------------------------------------------------------------------------------------------- */
+
+static void see_store(struct lookup *l, const struct ebpf_ir_op *op)
+{
+    l->stored = op->code == IR_STORE && op->src1 == IR_FP && op->size == 4 && (op->flags & IR_IMM || op->src2 != IR_FP);
+    l->store_off = op->off;
+    l->store = *op;
+}
+
+/* What op does to what is known. */
+static void see(struct lookup *l, const struct ebpf_ir_op *op)
+{
+    uint64_t writes = ebpf_ir_writes(op);
+
+    if (writes & IR_BIT(BPF_REG_1))
+        l->map = op->code == IR_LI && op->flags & IR_MAP ? find_map(l->env->code, (uint64_t)op->imm) : NULL;
+    if (writes & IR_BIT(BPF_REG_2)) {
+        l->key_known = op->code == IR_ADD && op->src1 == IR_FP && op->flags & IR_IMM && op->flags & IR_WIDE;
+        l->key_off = (int32_t)op->imm;
+    }
+    if (op->code == IR_STORE || op->code == IR_ATOMIC)
+        see_store(l, op);
+    else if (ebpf_ir_is_call(op))
+        l->stored = false;
+    else if (l->stored && !(l->store.flags & IR_IMM) && l->store.src2 < IR_NONE && writes >> l->store.src2 & 1)
+        l->stored = false;
+    if (op->code == IR_LABEL)
+        l->map = NULL, l->key_known = l->stored = false;
+}
+
+int ebpf_ir_lookup(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
+{
+    struct lookup l = {.env = env, .fn = fn};
+    const struct ebpf_ir_list *list = &fn->list;
+
+    if (!env->code->map_cnt)
+        return 0;
+    for (uint32_t i = 0; i < list->cnt; i++) {
+        const struct ebpf_ir_op op = list->ops[i];
+
+        l.slot = op.slot;
+        if (op.code == IR_CALL && !(op.flags & IR_C))
+            i += call(&l, &op, i + 1 < list->cnt ? &list->ops[i + 1] : NULL);
+        else
+            ebpf_ir_append(&l.out, &op);
+        see(&l, &op);
+    }
+    for (uint32_t i = 0; i < l.stubs.cnt; i++)
+        ebpf_ir_append(&l.out, &l.stubs.ops[i]);
+    l.out.err = l.out.err ? l.out.err : l.stubs.err;
+    ebpf_ir_list_fini(&l.stubs);
+    return ebpf_ir_replace(fn, &l.out);
+}
