@@ -13,6 +13,12 @@ struct ebpf_hash_element {
     uint8_t key[]; /* padded with zeros to a multiple of 8; behind it the value */
 };
 
+/* Per-CPU and LRU maps: the 8 bytes before an element's value (which per-CPU maps keep elsewhere). */
+struct ebpf_hash_extra {
+    uint32_t ref;  /* LRU: used since the clock's hand came by */
+    uint32_t slot; /* the element's number: its place in each hart's part of the per-CPU values */
+};
+
 struct ebpf_hash_stripe {
     uint64_t state; /* bit 0: locked; the rest: the sequence */
 };
@@ -41,6 +47,15 @@ struct ebpf_hash {
     struct ebpf_hash_stripe *stripes;
     struct ebpf_hash_hart *harts;
     struct ebpf_hash_queue queue;
+
+    uint32_t elements, element_at, element_links; /* how many, the first one's link, links apart */
+    uint32_t hand;                                /* LRU: the clock's, counts elements */
+    /* LRU, called when the map is full: one element leaves it, and its place in count is the
+     * caller's. False: none was to be had. NULL: a full map is full. */
+    bool (*evict)(struct ebpf_hash *hash);
+    uint8_t *percpu; /* per-CPU: each hart's values, cpu_stride bytes apart; else NULL */
+    size_t cpu_stride;
+    unsigned cpus;
 };
 
 static inline struct ebpf_hash *ebpf_hash_of(const struct ebpf_map *map)
@@ -58,5 +73,43 @@ static inline uint8_t *ebpf_hash_value(const struct ebpf_hash *hash, struct ebpf
 {
     return (uint8_t *)e + hash->value_at;
 }
+
+/* Only where there is one: see struct ebpf_hash_extra. */
+static inline struct ebpf_hash_extra *ebpf_hash_extra(const struct ebpf_hash *hash,
+                                                      struct ebpf_hash_element *e)
+{
+    return (struct ebpf_hash_extra *)(void *)((uint8_t *)e + hash->value_at) - 1;
+}
+
+/* The link of element number i. */
+static inline uint32_t ebpf_hash_nth(const struct ebpf_hash *hash, uint32_t i)
+{
+    return hash->element_at + i * hash->element_links;
+}
+
+/* ---- hash_common.c: operations of all hash types (struct ebpf_map_ops) ---- */
+int ebpf_hash_check(const struct ebpf_map_spec *spec);
+int ebpf_hash_remove(struct ebpf_map *map, const void *key);
+int ebpf_hash_lookup_copy(struct ebpf_map *map, const void *key, void *value);
+int ebpf_hash_take_copy(struct ebpf_map *map, const void *key, void *value);
+int ebpf_hash_next_key(struct ebpf_map *map, const void *key, void *next);
+void ebpf_hash_free(struct ebpf_map *map);
+
+enum ebpf_hash_kind { EBPF_HASH_PERCPU = 1, EBPF_HASH_LRU = 2 };
+int ebpf_hash_alloc(const struct ebpf_map_spec *spec, unsigned kind, struct ebpf_map **out);
+
+/* ---- percpu_hash.c, for both per-CPU types ---- */
+int ebpf_percpu_hash_check(const struct ebpf_map_spec *spec);
+void *ebpf_percpu_hash_lookup_cpu(struct ebpf_map *map, const void *key, unsigned cpu);
+void *ebpf_percpu_hash_lookup(struct ebpf_map *map, const void *key);
+int ebpf_percpu_hash_update(struct ebpf_map *map, const void *key, const void *value,
+                            uint64_t flags);
+int ebpf_percpu_hash_update_copy(struct ebpf_map *map, const void *key, const void *value,
+                                 uint64_t flags);
+
+/* ---- lru_hash.c, for both LRU types ---- */
+int ebpf_lru_hash_check(const struct ebpf_map_spec *spec);
+void ebpf_lru_hash_adjust(struct ebpf_map_spec *spec);
+bool ebpf_lru_hash_evict(struct ebpf_hash *hash);
 
 #endif /* EBPF_MAPS_HASH_H */

@@ -98,9 +98,10 @@ static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
     return ebpf_obj_init(&map->obj, EBPF_OBJ_MAP, map_destroy);
 }
 
-int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
+int ebpf_map_create(const struct ebpf_map_spec *asked, struct ebpf_map **out)
 {
-    const struct ebpf_map_ops *ops = ebpf_map_ops(spec->type);
+    const struct ebpf_map_ops *ops = ebpf_map_ops(asked->type);
+    struct ebpf_map_spec adjusted = *asked, *spec = &adjusted;
     char name[BPF_OBJ_NAME_LEN];
     struct ebpf_map *map;
     int err;
@@ -112,6 +113,8 @@ int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
         err = check_flags(ops, spec->flags);
     if (!err && ops->check)
         err = ops->check(spec);
+    if (!err && ops->adjust)
+        ops->adjust(spec);
     if (!err)
         err = ops->alloc(spec, &map);
     if (err)
@@ -199,6 +202,19 @@ int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, ui
         return map->ops->objects->update(map, key, value, flags);
     s = section_begin();
     err = map->ops->update_copy(map, key, value, flags);
+    section_end(s);
+    return err;
+}
+
+int ebpf_map_lookup_and_delete(struct ebpf_map *map, const void *key, void *value)
+{
+    struct section s;
+    int err;
+
+    if (!map->ops->take_copy)
+        return -ENOTSUPP;
+    s = section_begin();
+    err = map->ops->take_copy(map, key, value);
     section_end(s);
     return err;
 }

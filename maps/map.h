@@ -53,6 +53,9 @@ struct ebpf_map_ops {
 
     /* The type's own rules for sizes and flags beyond the table: 0 or -E*. NULL: none. T */
     int (*check)(const struct ebpf_map_spec *spec);
+    /* Where Linux makes more of it than was asked for: changes a spec that is checked. NULL: as it
+     * is. T */
+    void (*adjust)(struct ebpf_map_spec *spec);
     /* Allocates the type's struct (which starts with struct ebpf_map) and all elements, sets
      * nothing in map itself but what is its own: ebpf_map_create() fills the common fields after
      * success. T */
@@ -63,12 +66,16 @@ struct ebpf_map_ops {
     void *(*lookup)(struct ebpf_map *map, const void *key); /* the value, or NULL */
     int (*update)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
     int (*remove)(struct ebpf_map *map, const void *key);
+    /* Per-CPU types: hart number cpu's value; NULL also where there is no such hart. A */
+    void *(*lookup_cpu)(struct ebpf_map *map, const void *key, unsigned cpu);
 
     /* For user mode; value has ebpf_map_value_size() bytes. T. The wrappers in map.c turn
      * interrupts off and hold an epoch section open around the copies; next_key runs with
      * neither. */
     int (*lookup_copy)(struct ebpf_map *map, const void *key, void *value);
     int (*update_copy)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
+    /* Copies and deletes at one moment. NULL: the type cannot. */
+    int (*take_copy)(struct ebpf_map *map, const void *key, void *value);
     /* key NULL: the first. -ENOENT: no more */
     int (*next_key)(struct ebpf_map *map, const void *key, void *next);
 

@@ -63,6 +63,13 @@ static void *percpu_lookup(struct ebpf_map *map, const void *key)
     return index < map->max_entries ? value_at(map, ebpf_os_cpu_id(), index) : NULL;
 }
 
+static void *percpu_lookup_cpu(struct ebpf_map *map, const void *key, unsigned cpu)
+{
+    uint32_t index = ebpf_array_index(key);
+
+    return index < map->max_entries && cpu < array_of(map)->cpus ? value_at(map, cpu, index) : NULL;
+}
+
 static int percpu_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
     uint32_t index = ebpf_array_index(key);
@@ -108,6 +115,7 @@ const struct ebpf_map_ops ebpf_map_percpu_array_ops = {
     .alloc = percpu_alloc,
     .free = percpu_free,
     .lookup = percpu_lookup,
+    .lookup_cpu = percpu_lookup_cpu,
     .update = percpu_update,
     .remove = ebpf_array_remove,
     .lookup_copy = percpu_lookup_copy,

@@ -16,9 +16,9 @@
 #include "src/base/epoch.h"
 
 struct prog_array {
-    struct ebpf_map map;     /* first */
-    uint64_t kind;           /* 0: not decided */
-    size_t bytes;            /* of this allocation */
+    struct ebpf_map map;      /* first */
+    uint64_t kind;            /* 0: not decided */
+    size_t bytes;             /* of this allocation */
     struct ebpf_obj *progs[]; /* [max_entries], each with a reference; NULL: empty */
 };
 

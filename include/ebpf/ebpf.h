@@ -77,6 +77,8 @@ uint32_t ebpf_map_value_size(const struct ebpf_map *map);
 int ebpf_map_lookup(struct ebpf_map *map, const void *key, void *value);
 int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
 int ebpf_map_delete(struct ebpf_map *map, const void *key);
+/* -ENOTSUPP: not a hash, queue or stack */
+int ebpf_map_lookup_and_delete(struct ebpf_map *map, const void *key, void *value);
 int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next); /* key NULL: the first */
 
 /* ---- programs, from inside the kernel -------------------------------------------------------- */

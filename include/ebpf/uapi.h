@@ -133,7 +133,15 @@ enum bpf_cmd {
     BPF_PROG_GET_FD_BY_ID = 13,
     BPF_MAP_GET_FD_BY_ID = 14,
     BPF_OBJ_GET_INFO_BY_FD = 15,
+    BPF_MAP_LOOKUP_AND_DELETE_ELEM = 21,
+    BPF_MAP_FREEZE = 22,
+    BPF_MAP_LOOKUP_BATCH = 24,
+    BPF_MAP_LOOKUP_AND_DELETE_BATCH = 25,
+    BPF_MAP_UPDATE_BATCH = 26,
+    BPF_MAP_DELETE_BATCH = 27,
     BPF_LINK_CREATE = 28,
+    BPF_LINK_GET_FD_BY_ID = 30,
+    BPF_LINK_GET_NEXT_ID = 31,
 };
 
 enum bpf_map_type {
@@ -144,7 +152,16 @@ enum bpf_map_type {
     BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
     BPF_MAP_TYPE_PERCPU_HASH = 5,
     BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+    BPF_MAP_TYPE_STACK_TRACE = 7,
+    BPF_MAP_TYPE_LRU_HASH = 9,
+    BPF_MAP_TYPE_LRU_PERCPU_HASH = 10,
+    BPF_MAP_TYPE_LPM_TRIE = 11,
+    BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+    BPF_MAP_TYPE_HASH_OF_MAPS = 13,
+    BPF_MAP_TYPE_QUEUE = 22,
+    BPF_MAP_TYPE_STACK = 23,
     BPF_MAP_TYPE_RINGBUF = 27,
+    BPF_MAP_TYPE_BLOOM_FILTER = 30,
 };
 
 enum bpf_prog_type {
@@ -216,6 +233,26 @@ union bpf_attr {
             uint64_t next_key;
         };
         uint64_t flags;
+    };
+    struct { /* BPF_MAP_*_BATCH */
+        uint64_t in_batch;
+        uint64_t out_batch;
+        uint64_t keys;
+        uint64_t values;
+        uint32_t count;
+        uint32_t map_fd;
+        uint64_t elem_flags;
+        uint64_t flags;
+    } batch;
+    struct { /* BPF_*_GET_NEXT_ID, BPF_*_GET_FD_BY_ID */
+        union {
+            uint32_t start_id;
+            uint32_t prog_id;
+            uint32_t map_id;
+            uint32_t link_id;
+        };
+        uint32_t next_id;
+        uint32_t open_flags;
     };
     struct { /* BPF_PROG_LOAD */
         uint32_t prog_type;

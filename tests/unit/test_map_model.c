@@ -37,24 +37,30 @@ static void draw_value(struct model *m, uint8_t *value)
         value[i] = (uint8_t)draw(m, 256);
 }
 
+static bool is_hash(const struct model *m)
+{
+    return m->spec.type == BPF_MAP_TYPE_HASH || m->spec.type == BPF_MAP_TYPE_PERCPU_HASH ||
+           m->spec.type == BPF_MAP_TYPE_LRU_HASH || m->spec.type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+}
+
 /* Key number k: a number for arrays; for hashes all bytes depend on it. */
 static void make_key(const struct model *m, uint32_t k, uint8_t *key)
 {
     memset(key, (int)k, m->spec.key_size);
-    if (m->spec.type != BPF_MAP_TYPE_HASH)
+    if (!is_hash(m))
         memcpy(key, &k, 4);
 }
 
 static bool is_percpu(const struct model *m)
 {
-    return m->spec.type == BPF_MAP_TYPE_PERCPU_ARRAY;
+    return m->map->ops->per_cpu;
 }
 
 static int expected_update(const struct model *m, uint32_t k, uint64_t flags)
 {
     if (flags > BPF_EXIST)
         return -EINVAL;
-    if (m->spec.type != BPF_MAP_TYPE_HASH)
+    if (!is_hash(m))
         return k >= m->spec.max_entries ? -E2BIG : flags == BPF_NOEXIST ? -EEXIST : 0;
     if (m->present[k])
         return flags == BPF_NOEXIST ? -EEXIST : 0;
@@ -80,6 +86,8 @@ static void step_update(struct model *m, uint32_t k, const uint8_t *key)
         CHECK_EQ(ebpf_map_update(m->map, key, value, flag), want);
     if (want)
         return;
+    if (by_program && is_percpu(m) && !m->present[k])
+        memset(m->value[k], 0, m->user_size);
     if (by_program && is_percpu(m))
         memcpy(m->value[k] + cpu * stride, value, m->spec.value_size);
     else
@@ -90,9 +98,17 @@ static void step_update(struct model *m, uint32_t k, const uint8_t *key)
 
 static void step_delete(struct model *m, uint32_t k, const uint8_t *key)
 {
-    int want = m->spec.type != BPF_MAP_TYPE_HASH ? -EINVAL : m->present[k] ? 0 : -ENOENT;
+    int want = !is_hash(m) ? -EINVAL : m->present[k] ? 0 : -ENOENT;
 
-    CHECK_EQ(draw(m, 2) ? ebpf_map_delete(m->map, key) : m->map->ops->remove(m->map, key), want);
+    uint8_t value[CPUS * MAX_SIZE];
+
+    if (is_hash(m) && draw(m, 3) == 0) {
+        CHECK_EQ(ebpf_map_lookup_and_delete(m->map, key, value), want);
+        CHECK(want || !memcmp(value, m->value[k], m->user_size));
+    } else {
+        CHECK_EQ(draw(m, 2) ? ebpf_map_delete(m->map, key) : m->map->ops->remove(m->map, key),
+                 want);
+    }
     if (!want) {
         m->present[k] = false;
         m->count--;
@@ -114,6 +130,13 @@ static void step_lookup(struct model *m, uint32_t k, const uint8_t *key)
     if (in_place)
         CHECK(
             !memcmp(in_place, m->value[k] + (is_percpu(m) ? cpu * stride : 0), m->spec.value_size));
+    if (m->map->ops->lookup_cpu) {
+        uint32_t other = draw(m, CPUS + 1);
+
+        in_place = m->map->ops->lookup_cpu(m->map, key, other);
+        CHECK(!in_place == (!m->present[k] || other == CPUS));
+        CHECK(!in_place || !memcmp(in_place, m->value[k] + other * stride, m->spec.value_size));
+    }
 }
 
 /* The whole map by next_key: each present key once, no other. */
@@ -149,7 +172,7 @@ static void run_model(uint32_t type, uint32_t key_size, uint32_t value_size, uin
     REQUIRE(!ebpf_map_create(&m.spec, &m.map));
     m.user_size = ebpf_map_value_size(m.map);
     REQUIRE(m.user_size <= CPUS * MAX_SIZE);
-    if (type != BPF_MAP_TYPE_HASH) {
+    if (!is_hash(&m)) {
         m.count = entries;
         for (uint32_t k = 0; k < entries; k++)
             m.present[k] = true;
@@ -199,4 +222,20 @@ TEST(model_array)
 TEST(model_percpu_array)
 {
     run_model(BPF_MAP_TYPE_PERCPU_ARRAY, 4, 24, 64, 200000);
+}
+TEST(model_percpu_hash_with_room)
+{
+    run_model(BPF_MAP_TYPE_PERCPU_HASH, 4, 8, KEYS, 200000);
+}
+TEST(model_percpu_hash_mostly_full)
+{
+    run_model(BPF_MAP_TYPE_PERCPU_HASH, 13, 21, 40, 200000);
+}
+TEST(model_lru_hash_with_room)
+{
+    run_model(BPF_MAP_TYPE_LRU_HASH, 8, 12, KEYS, 200000);
+}
+TEST(model_lru_percpu_hash_with_room)
+{
+    run_model(BPF_MAP_TYPE_LRU_PERCPU_HASH, 5, 21, KEYS, 200000);
 }

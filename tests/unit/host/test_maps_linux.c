@@ -22,7 +22,13 @@ struct pair {
     struct ebpf_map_spec spec;
     uint64_t random;
     uint32_t user_size;
+    uint32_t keys; /* different ones that are used */
 };
+
+static bool is_hash(const struct pair *p)
+{
+    return p->spec.type != BPF_MAP_TYPE_ARRAY && p->spec.type != BPF_MAP_TYPE_PERCPU_ARRAY;
+}
 
 static int linux_bpf(int cmd, union bpf_attr *attr)
 {
@@ -118,8 +124,15 @@ static void compare_creation(const struct ebpf_map_spec *spec)
 
 TEST(linux_agrees_on_creation_errors)
 {
-    static const uint32_t types[] = {
-        0, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY, 200, UINT32_MAX};
+    static const uint32_t types[] = {0,
+                                     BPF_MAP_TYPE_HASH,
+                                     BPF_MAP_TYPE_ARRAY,
+                                     BPF_MAP_TYPE_PERCPU_ARRAY,
+                                     BPF_MAP_TYPE_PERCPU_HASH,
+                                     BPF_MAP_TYPE_LRU_HASH,
+                                     BPF_MAP_TYPE_LRU_PERCPU_HASH,
+                                     200,
+                                     UINT32_MAX};
     static const uint32_t keys[] = {0, 1, 3, 4, 5, 8, 512, 513, 4096, 4u << 20, UINT32_MAX};
     static const uint32_t values[] = {0,
                                       1,
@@ -177,14 +190,16 @@ TEST(linux_agrees_on_absurd_sizes)
 
 TEST(linux_agrees_on_flags)
 {
-    static const uint32_t types[] = {BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_ARRAY,
-                                     BPF_MAP_TYPE_PERCPU_ARRAY};
-    /* ours has no NUMA nodes and no mmap() of maps yet; 1 << 12 is BPF_F_INNER_MAP */
-    const uint32_t not_ours = BPF_F_NUMA_NODE | BPF_F_MMAPABLE | 1u << 12;
+    static const uint32_t types[] = {BPF_MAP_TYPE_HASH,         BPF_MAP_TYPE_ARRAY,
+                                     BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_PERCPU_HASH,
+                                     BPF_MAP_TYPE_LRU_HASH,     BPF_MAP_TYPE_LRU_PERCPU_HASH};
+    /* ours has no NUMA nodes and no mmap() of maps yet; 1 << 12 is BPF_F_INNER_MAP, 1 << 16
+     * BPF_F_TOKEN_FD */
+    const uint32_t not_ours = BPF_F_NUMA_NODE | BPF_F_MMAPABLE | 1u << 12 | 1u << 16;
 
     if (!usable())
         return;
-    for (size_t t = 0; t < 3; t++) {
+    for (size_t t = 0; t < sizeof(types) / 4; t++) {
         for (unsigned a = 0; a < 32; a++) {
             for (unsigned b = 0; b <= a; b++) {
                 struct ebpf_map_spec spec = {
@@ -232,7 +247,7 @@ static uint32_t draw(struct pair *p, uint32_t below)
 
 static void draw_key(struct pair *p, uint8_t *key)
 {
-    uint32_t k = draw(p, p->spec.max_entries + p->spec.max_entries / 2 + 2);
+    uint32_t k = draw(p, p->keys);
 
     memset(key, 0, p->spec.key_size);
     memcpy(key, &k, p->spec.key_size < 4 ? p->spec.key_size : 4);
@@ -248,7 +263,7 @@ static void compare_update(struct pair *p, const uint8_t *key)
         value[i] = (uint8_t)draw(p, 256);
     /* kernels after 6.18 give per-CPU maps the flags 8 and 16 and use the upper half for a CPU
      * number */
-    if (p->spec.type == BPF_MAP_TYPE_PERCPU_ARRAY && flag >= 8)
+    if (p->user_size != p->spec.value_size && flag >= 8)
         flag = 3;
     CHECK_EQ(ebpf_map_update(p->ours, key, value, flag),
              linux_element(p->linux_fd, BPF_MAP_UPDATE_ELEM, key, value, flag));
@@ -270,7 +285,7 @@ static void compare_next(struct pair *p, const uint8_t *key)
     int err = ebpf_map_next_key(p->ours, key, ours);
     int want = linux_element(p->linux_fd, BPF_MAP_GET_NEXT_KEY, key, theirs, 0);
 
-    if (p->spec.type != BPF_MAP_TYPE_HASH) {
+    if (!is_hash(p)) {
         CHECK_EQ(err, want);
         CHECK(!memcmp(ours, theirs, sizeof(ours)));
     } else if (!key || linux_element(p->linux_fd, BPF_MAP_LOOKUP_ELEM, key, theirs, 0) == -ENOENT) {
@@ -294,6 +309,15 @@ static void compare_contents(struct pair *p)
     CHECK_EQ(ours, theirs);
 }
 
+static void compare_take(struct pair *p, const uint8_t *key)
+{
+    uint8_t ours[MAX_CPUS * MAX_VALUE] = {0}, theirs[MAX_CPUS * MAX_VALUE] = {0};
+
+    CHECK_EQ(ebpf_map_lookup_and_delete(p->ours, key, ours),
+             linux_element(p->linux_fd, BPF_MAP_LOOKUP_AND_DELETE_ELEM, key, theirs, 0));
+    CHECK(!memcmp(ours, theirs, sizeof(ours)));
+}
+
 static void compare_step(struct pair *p)
 {
     uint32_t what = draw(p, 100);
@@ -302,6 +326,8 @@ static void compare_step(struct pair *p)
     draw_key(p, key);
     if (what < 45)
         compare_update(p, key);
+    else if (what < 50)
+        compare_take(p, key);
     else if (what < 65)
         CHECK_EQ(ebpf_map_delete(p->ours, key),
                  linux_element(p->linux_fd, BPF_MAP_DELETE_ELEM, key, NULL, 0));
@@ -325,6 +351,10 @@ static void compare_maps(uint32_t type, uint32_t key_size, uint32_t value_size, 
     p.linux_fd = linux_create(&p.spec);
     CHECK(p.linux_fd >= 0);
     p.user_size = ebpf_map_value_size(p.ours);
+    /* Linux's LRU maps may evict before they are full */
+    p.keys = type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH
+                 ? 60
+                 : entries + entries / 2 + 2;
     for (unsigned i = 0; i < 40000; i++)
         compare_step(&p);
     compare_contents(&p);
@@ -357,4 +387,20 @@ TEST(linux_agrees_on_hash_operations)
     compare_maps(BPF_MAP_TYPE_HASH, 1, 3, 33, 0);
     compare_maps(BPF_MAP_TYPE_HASH, 13, 37, 20, BPF_F_NO_PREALLOC);
     compare_maps(BPF_MAP_TYPE_HASH, 64, 64, 20, BPF_F_ZERO_SEED);
+}
+
+TEST(linux_agrees_on_percpu_hash_operations)
+{
+    if (!usable())
+        return;
+    compare_maps(BPF_MAP_TYPE_PERCPU_HASH, 4, 8, 7, 0);
+    compare_maps(BPF_MAP_TYPE_PERCPU_HASH, 13, 21, 20, 0);
+}
+
+TEST(linux_agrees_on_lru_operations_with_room)
+{
+    if (!usable())
+        return;
+    compare_maps(BPF_MAP_TYPE_LRU_HASH, 4, 8, 4096, 0);
+    compare_maps(BPF_MAP_TYPE_LRU_PERCPU_HASH, 13, 21, 4096, 0);
 }

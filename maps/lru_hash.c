@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * BPF_MAP_TYPE_LRU_HASH, and what BPF_MAP_TYPE_LRU_PERCPU_HASH shares with it: a hash that makes
+ * room when it is full, by dropping an element that has not been used for long.
+ *
+ * Which one: a clock. A hand goes round over all elements; one that a program has looked up, or
+ * that was updated, since the hand came by last gets a second chance, the next one without goes.
+ * After SCAN second chances the next one goes whatever it is, so that an update stays short. (Linux
+ * approximates with lists, by hart, and may evict before the map is full; here it never does.
+ * BPF_F_NO_COMMON_LRU rounds max_entries up as there, but the clock stays common: it has no lock.)
+ *
+ * The hand takes no lock. What it points at may be in no chain (a hart's spare, the queue) or just
+ * be moving: the element is searched in the bucket that its hash names, under that bucket's lock,
+ * and only if it is found there it is in the map and leaves it.
+ */
+#include "maps/hash_inline.h"
+
+#include "maps/value.h"
+
+#define SCAN 64u
+
+int ebpf_lru_hash_check(const struct ebpf_map_spec *spec)
+{
+    return spec->flags & BPF_F_NO_PREALLOC ? -ENOTSUPP : ebpf_hash_check(spec);
+}
+
+/* Linux gives each hart a list of its own, all of one length. */
+void ebpf_lru_hash_adjust(struct ebpf_map_spec *spec)
+{
+    uint32_t cpus = ebpf_os_cpu_count(), rest = spec->max_entries % cpus;
+
+    /* far from wrapping: ebpf_hash_check() has seen it */
+    if (spec->flags & BPF_F_NO_COMMON_LRU && rest)
+        spec->max_entries += cpus - rest;
+}
+
+/* ---- eviction ------------------------------------------------------------------------------ */
+
+/* Takes the element out of the map if it is in it. */
+static bool take_out(struct ebpf_hash *hash, uint32_t element)
+{
+    uint32_t h = __atomic_load_n(&ebpf_hash_element(hash, element)->hash, __ATOMIC_RELAXED);
+    struct ebpf_hash_stripe *stripe = &hash->stripes[h & hash->stripe_mask];
+    uint32_t *link = &hash->buckets[h & hash->bucket_mask];
+    uint64_t state = stripe_lock(stripe);
+    bool found;
+
+    while (*link && *link != element)
+        link = &ebpf_hash_element(hash, *link)->next;
+    found = *link == element;
+    if (found)
+        link_store(link, ebpf_hash_element(hash, element)->next);
+    stripe_unlock(stripe, state, found);
+    return found;
+}
+
+static inline bool spare_it(const struct ebpf_hash *hash, uint32_t element)
+{
+    struct ebpf_hash_extra *extra = ebpf_hash_extra(hash, ebpf_hash_element(hash, element));
+
+    if (!__atomic_load_n(&extra->ref, __ATOMIC_RELAXED))
+        return false;
+    __atomic_store_n(&extra->ref, 0, __ATOMIC_RELAXED);
+    return true;
+}
+
+bool ebpf_lru_hash_evict(struct ebpf_hash *hash)
+{
+    uint32_t chances = 0;
+
+    /* twice round: harts that insert and delete at the same time move elements behind the hand */
+    for (uint32_t i = 0; i / 2 < hash->elements; i++) {
+        uint32_t n = __atomic_fetch_add(&hash->hand, 1, __ATOMIC_RELAXED) % hash->elements;
+        uint32_t element = ebpf_hash_nth(hash, n);
+
+        if (chances < SCAN && spare_it(hash, element)) {
+            chances++;
+            continue;
+        }
+        if (take_out(hash, element)) {
+            queue_lock(&hash->queue);
+            queue_push(hash, element);
+            queue_unlock(&hash->queue);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the type ------------------------------------------------------------------------------ */
+
+static void *lru_lookup(struct ebpf_map *map, const void *key)
+{
+    const struct ebpf_hash *hash = ebpf_hash_of(map);
+    struct probe p = probe_key(hash, key);
+    uint64_t since;
+    struct ebpf_hash_element *e = find(hash, &p, &since);
+
+    if (!e)
+        return NULL;
+    if (!__atomic_load_n(&ebpf_hash_extra(hash, e)->ref, __ATOMIC_RELAXED))
+        __atomic_store_n(&ebpf_hash_extra(hash, e)->ref, 1, __ATOMIC_RELAXED);
+    return ebpf_hash_value(hash, e);
+}
+
+/* With the spare filled: as publish(), and makes room where it must. */
+static int put(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, const struct probe *p,
+               uint64_t flags, uint32_t *old)
+{
+    int err = publish(hash, hart, p, flags, false, old);
+
+    if (err != -E2BIG)
+        return err;
+    if (!hash->evict(hash))
+        return -ENOMEM;
+    err = publish(hash, hart, p, flags, true, old);
+    if (err || *old) /* another hart was first */
+        give_back(hash);
+    return err;
+}
+
+static int lru_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
+{
+    struct ebpf_hash *hash = ebpf_hash_of(map);
+    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
+    struct ebpf_hash_element *e;
+    struct probe p;
+    uint32_t old;
+    int err;
+
+    if (flags > BPF_EXIST)
+        return -EINVAL;
+    if (!hart_enter(hart))
+        return -EBUSY;
+    e = ebpf_hash_element(hash, hart->spare);
+    p = fill_key(hash, e, key);
+    ebpf_value_copy(ebpf_hash_value(hash, e), value, map->value_size);
+    __atomic_store_n(&ebpf_hash_extra(hash, e)->ref, 0, __ATOMIC_RELAXED);
+    err = put(hash, hart, &p, flags, &old);
+    if (old) {
+        __atomic_store_n(&ebpf_hash_extra(hash, e)->ref, 1, __ATOMIC_RELAXED); /* used again */
+        recycle(hash, hart, old);
+    }
+    hart_leave(hart);
+    return err;
+}
+
+static int lru_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
+{
+    int err = ebpf_hash_alloc(spec, EBPF_HASH_LRU, out);
+
+    if (!err)
+        ebpf_hash_of(*out)->evict = ebpf_lru_hash_evict;
+    return err;
+}
+
+const struct ebpf_map_ops ebpf_map_lru_hash_ops = {
+    .name = "lru_hash",
+    .flags = BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU | BPF_F_ZERO_SEED | BPF_F_RDONLY |
+             BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+    .check = ebpf_lru_hash_check,
+    .adjust = ebpf_lru_hash_adjust,
+    .alloc = lru_alloc,
+    .free = ebpf_hash_free,
+    .lookup = lru_lookup,
+    .update = lru_update,
+    .remove = ebpf_hash_remove,
+    .lookup_copy = ebpf_hash_lookup_copy,
+    .update_copy = lru_update,
+    .take_copy = ebpf_hash_take_copy,
+    .next_key = ebpf_hash_next_key,
+};

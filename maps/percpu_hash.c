@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * BPF_MAP_TYPE_PERCPU_HASH, and what BPF_MAP_TYPE_LRU_PERCPU_HASH shares with it: a hash whose
+ * elements stand for one value on each hart. The values lie behind the elements, each hart's
+ * together, so that harts do not share cache lines. An update of a key that is there writes in
+ * place, as on Linux: no other hart's value changes, so nothing can be replaced.
+ */
+#include "maps/hash_inline.h"
+
+#include "maps/value.h"
+
+#define MAX_VALUE 32768u /* Linux: PCPU_MIN_UNIT_SIZE */
+
+int ebpf_percpu_hash_check(const struct ebpf_map_spec *spec)
+{
+    int err = ebpf_hash_check(spec);
+
+    return !err && spec->value_size > MAX_VALUE ? -E2BIG : err;
+}
+
+static uint8_t *value_of(const struct ebpf_hash *hash, struct ebpf_hash_element *e, unsigned cpu)
+{
+    return hash->percpu + cpu * hash->cpu_stride +
+           (size_t)ebpf_hash_extra(hash, e)->slot * hash->map.value_stride;
+}
+
+void *ebpf_percpu_hash_lookup_cpu(struct ebpf_map *map, const void *key, unsigned cpu)
+{
+    const struct ebpf_hash *hash = ebpf_hash_of(map);
+    struct probe p = probe_key(hash, key);
+    uint64_t since;
+    struct ebpf_hash_element *e = cpu < hash->cpus ? find(hash, &p, &since) : NULL;
+
+    return e ? value_of(hash, e, cpu) : NULL;
+}
+
+void *ebpf_percpu_hash_lookup(struct ebpf_map *map, const void *key)
+{
+    return ebpf_percpu_hash_lookup_cpu(map, key, ebpf_os_cpu_id());
+}
+
+/* ---- updates ------------------------------------------------------------------------------- */
+
+/* What an update brings: a value for this hart, or one for each. */
+struct update {
+    const uint8_t *value;
+    uint64_t flags;
+    bool all;
+};
+
+static void clear(uint8_t *value, size_t len)
+{
+    for (; len; value += 8, len -= 8)
+        ebpf_word_store(value, 0, 8);
+}
+
+/* fresh: the element is new, so that nothing may be left of who had it before. */
+static void set_values(const struct ebpf_hash *hash, struct ebpf_hash_element *e,
+                       const struct update *u, bool fresh)
+{
+    size_t stride = hash->map.value_stride;
+    unsigned self = ebpf_os_cpu_id();
+
+    for (unsigned cpu = 0; cpu < hash->cpus; cpu++) {
+        if (u->all) {
+            ebpf_value_copy(value_of(hash, e, cpu), u->value + cpu * stride, stride);
+            continue;
+        }
+        if (fresh)
+            clear(value_of(hash, e, cpu), stride);
+        if (cpu == self)
+            ebpf_value_copy(value_of(hash, e, cpu), u->value, hash->map.value_size);
+    }
+}
+
+/* With the spare's key filled in. *used: the spare went into the map. */
+static int put(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, const struct probe *p,
+               const struct update *u, bool granted, bool *used)
+{
+    uint64_t state = stripe_lock(p->stripe);
+    uint32_t link = *find_link(hash, p);
+    int err = 0;
+
+    *used = false;
+    if (link && u->flags == BPF_NOEXIST) {
+        err = -EEXIST;
+    } else if (!link && u->flags == BPF_EXIST) {
+        err = -ENOENT;
+    } else if (link) {
+        set_values(hash, ebpf_hash_element(hash, link), u, false);
+        __atomic_store_n(&ebpf_hash_extra(hash, ebpf_hash_element(hash, link))->ref, 1,
+                         __ATOMIC_RELAXED);
+    } else {
+        struct ebpf_hash_element *e = ebpf_hash_element(hash, hart->spare);
+
+        set_values(hash, e, u, true);
+        __atomic_store_n(&ebpf_hash_extra(hash, e)->ref, 0, __ATOMIC_RELAXED);
+        err = insert(hash, hart, p->bucket, granted);
+        *used = !err;
+    }
+    stripe_unlock(p->stripe, state, *used);
+    return err;
+}
+
+static int update(struct ebpf_map *map, const void *key, const struct update *u)
+{
+    struct ebpf_hash *hash = ebpf_hash_of(map);
+    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
+    struct probe p;
+    bool used;
+    int err;
+
+    if (u->flags > BPF_EXIST)
+        return -EINVAL;
+    if (!hart_enter(hart))
+        return -EBUSY;
+    p = fill_key(hash, ebpf_hash_element(hash, hart->spare), key);
+    err = put(hash, hart, &p, u, false, &used);
+    if (err == -E2BIG && hash->evict) {
+        if (hash->evict(hash)) {
+            err = put(hash, hart, &p, u, true, &used);
+            if (!used)
+                give_back(hash);
+        } else {
+            err = -ENOMEM;
+        }
+    }
+    hart_leave(hart);
+    return err;
+}
+
+int ebpf_percpu_hash_update(struct ebpf_map *map, const void *key, const void *value,
+                            uint64_t flags)
+{
+    return update(map, key, &(struct update){value, flags, false});
+}
+
+int ebpf_percpu_hash_update_copy(struct ebpf_map *map, const void *key, const void *value,
+                                 uint64_t flags)
+{
+    return update(map, key, &(struct update){value, flags, true});
+}
+
+static int percpu_hash_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
+{
+    return ebpf_hash_alloc(spec, EBPF_HASH_PERCPU, out);
+}
+
+const struct ebpf_map_ops ebpf_map_percpu_hash_ops = {
+    .name = "percpu_hash",
+    .flags = BPF_F_NO_PREALLOC | BPF_F_ZERO_SEED | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG |
+             BPF_F_WRONLY_PROG,
+    .per_cpu = true,
+    .check = ebpf_percpu_hash_check,
+    .alloc = percpu_hash_alloc,
+    .free = ebpf_hash_free,
+    .lookup = ebpf_percpu_hash_lookup,
+    .lookup_cpu = ebpf_percpu_hash_lookup_cpu,
+    .update = ebpf_percpu_hash_update,
+    .remove = ebpf_hash_remove,
+    .lookup_copy = ebpf_hash_lookup_copy,
+    .update_copy = ebpf_percpu_hash_update_copy,
+    .take_copy = ebpf_hash_take_copy,
+    .next_key = ebpf_hash_next_key,
+};
