@@ -96,11 +96,12 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {"arithmetic", 0, 0, 0, 0, 0, 16},   {"mixed", 10, 4, 16, 2, 40, 64},
-    {"branches", 32, 0, 0, 0, 1500, 16}, /* about as far as a conditional branch of RV64 gets: half are just too far */
-    {"far", 16, 0, 8, 0, 32000, 16}, /* as far as BPF's get */
-    {"constants", 4, 40, 0, 0, 20, 16},  {"calls", 0, 0, 4, 24, 0, 8},
+    {"arithmetic", 0, 0, 0, 0, 0, 0},   {"mixed", 10, 4, 16, 2, 40, 64},
+    {"branches", 32, 0, 0, 0, 1500, 0}, /* about as far as a conditional branch of RV64 gets: half are just too far */
+    {"far", 16, 0, 8, 0, 32000, 0}, /* as far as BPF's get */
+    {"constants", 4, 40, 0, 0, 20, 0},  {"calls", 0, 0, 4, 24, 0, 32},
 };
+#define CTX_WORDS 8
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
 static uint32_t rng_state;
@@ -174,45 +175,70 @@ static void mend(struct bpf_insn *insns, uint32_t start, uint32_t end)
     }
 }
 
-/* A function in [start, end); it calls the leaves of shape->leaf slots each that lie in [leaves, last), if there are any. */
+/* Values that no compiler can know: the main function's come from the context, others' are their arguments. */
+static uint32_t begin(struct bpf_insn *insns, const struct shape *shape, bool is_main)
+{
+    uint32_t i = 0;
+
+    for (unsigned r = 9; r >= 2 && is_main; r--)
+        insns[i++] = BPF_LDX_MEM(BPF_DW, r, BPF_REG_1, (int16_t)(8 * (r % CTX_WORDS)));
+    for (unsigned r = 6; r <= 9 && !is_main; r++)
+        insns[i++] = BPF_MOV64_REG(r, r - 5);
+    insns[i++] = BPF_MOV64_REG(BPF_REG_0, BPF_REG_7);
+    insns[i++] = BPF_MOV64_REG(BPF_REG_1, BPF_REG_8);
+    for (int16_t slot = 1; slot <= 8 && shape->memory; slot++)
+        insns[i++] = BPF_STX_MEM(BPF_DW, BPF_REG_10, 2 + slot % 8, -8 * slot);
+    return i;
+}
+
+/* One thing of the shape, in at most 6 slots; how many. room: slots up to the function's exit. */
+static uint32_t next(struct bpf_insn *insns, const struct shape *shape, uint32_t room,
+                     int32_t to_leaf)
+{
+    uint32_t dice = rng() % 64;
+
+    if (dice < shape->jumps) {
+        insns[0] = jump(shape, room - 1);
+        return 1;
+    }
+    dice -= shape->jumps;
+    if (dice < shape->constants) {
+        struct bpf_insn use[] = {BPF_LD_IMM64(rng() % 6, (uint64_t)rng() << 32 | rng()),
+                                 BPF_ALU64_REG(BPF_XOR, 6 + rng() % 4, 0)};
+        use[2].src_reg = use[0].dst_reg;
+        memcpy(insns, use, sizeof(use));
+        return 3;
+    }
+    dice -= shape->constants;
+    if (dice < shape->memory) {
+        insns[0] = memory();
+        return 1;
+    }
+    dice -= shape->memory;
+    if (dice < shape->calls && to_leaf) {
+        insns[0] = BPF_CALL_REL(to_leaf - 1);
+        for (unsigned r = 1; r <= 5; r++) /* what a call leaves in them, nobody may read */
+            insns[r] = BPF_MOV64_REG(r, 6 + r % 4);
+        return 6;
+    }
+    insns[0] = arithmetic();
+    return 1;
+}
+
+/* A function in [start, end); it calls the leaves of shape->leaf slots each that lie in [leaves, last), if any. */
 static void function(struct bpf_insn *insns, const struct shape *shape, uint32_t start,
                      uint32_t end, uint32_t leaves, uint32_t last)
 {
-    uint32_t i = start, n = last > leaves ? (last - leaves) / shape->leaf : 0;
+    uint32_t i = start + begin(&insns[start], shape, start == 0);
+    uint32_t n = last > leaves ? (last - leaves) / shape->leaf : 0;
 
-    for (unsigned r = 0; r < 10 && end - start > 32; r++)
-        insns[i++] = BPF_MOV64_IMM(r, r * 77);
-    if (end - start <= 32)
-        insns[i++] = BPF_MOV64_IMM(BPF_REG_0, 5);
-    for (int slot = 1; slot <= 8 && shape->memory && end - start > 32; slot++)
-        insns[i++] = BPF_ST_MEM(BPF_DW, BPF_REG_10, -8 * slot, slot);
-    while (i < end - 1) {
-        uint32_t dice = rng() % 64, room = end - 2 - i;
-        if (dice < shape->jumps && end - start > 32) {
-            insns[i++] = jump(shape, room);
-            continue;
-        }
-        dice -= shape->jumps;
-        if (dice < shape->constants && room >= 1) {
-            struct bpf_insn pair[] = {BPF_LD_IMM64(reg() % 6, (uint64_t)rng() << 32 | rng())};
-            memcpy(&insns[i], pair, sizeof(pair));
-            i += 2;
-            continue;
-        }
-        dice -= shape->constants;
-        if (dice < shape->memory && end - start > 32) {
-            insns[i++] = memory();
-            continue;
-        }
-        dice -= shape->memory;
-        if (dice < shape->calls && n) {
-            uint32_t target = leaves + rng() % n * shape->leaf;
-            insns[i] = BPF_CALL_REL((int32_t)(target - i - 1));
-            i++;
-            continue;
-        }
-        insns[i++] =
-            end - start > 32 ? arithmetic() : BPF_ALU64_IMM(BPF_ADD, BPF_REG_0, (int32_t)(i % 100));
+    while (i < end - 16) {
+        uint32_t leaf = n ? leaves + rng() % n * shape->leaf : i;
+        i += next(&insns[i], shape, end - 1 - i, (int32_t)(leaf - i));
+    }
+    while (i < end - 1) { /* all registers matter */
+        insns[i] = BPF_ALU64_REG(BPF_XOR, BPF_REG_0, 1 + i % 9);
+        i++;
     }
     insns[i] = BPF_EXIT_INSN();
     mend(insns, start, end);
@@ -220,7 +246,7 @@ static void function(struct bpf_insn *insns, const struct shape *shape, uint32_t
 
 static void generate(struct bpf_insn *insns, uint32_t cnt, const struct shape *shape)
 {
-    uint32_t leaves = shape->calls ? cnt / 8 / shape->leaf : 0,
+    uint32_t leaves = shape->calls ? cnt / 4 / shape->leaf : 0,
              main_end = cnt - leaves * shape->leaf;
 
     rng_state = 2463534242u;
@@ -250,7 +276,10 @@ static void compare(const struct ebpf_code *code, const struct ebpf_jit_image *i
         void *mem;
         uint64_t (*fn)(void *ctx);
     } entry = {.mem = image->mem};
-    uint64_t ctx[8] = {0};
+    uint64_t ctx[CTX_WORDS];
+
+    for (unsigned i = 0; i < CTX_WORDS; i++)
+        ctx[i] = (i + 1) * 0x9e3779b97f4a7c15;
 
     if (entry.fn(ctx) != ebpf_interp(code, ctx))
         die("the code computes something else than the interpreter", shape, code->insn_cnt, 0);
