@@ -58,5 +58,6 @@ unit-user: $(USER)/unit progs
 	$(Q)qemu-riscv64 $(USER)/unit $(T)
 
 -include tests/fuzz.mk
+include tests/fuzz_jit.mk
 include tests/bench.mk
 include tests/conformance.mk
