@@ -10,6 +10,7 @@
  * Constants fold, moves and additions of a constant are looked through.
  */
 #include "jit/opt/ir.h"
+#include "src/base/alloc.h"
 #include "jit/opt/eval.h"
 #include "src/base/bits.h"
 
@@ -304,8 +305,9 @@ static void step(struct state *s, struct ebpf_ir_op *op)
 
 int ebpf_ir_copy(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {
-    struct state state;
-    int err = ebpf_ir_flow(fn);
+    /* too large for a kernel's stack */
+    struct state *state = ebpf_alloc(sizeof(*state));
+    int err = state ? ebpf_ir_flow(fn) : -ENOMEM;
 
     (void)env;
     for (uint32_t b = 0; !err && b < fn->block_cnt; b++) {
@@ -313,9 +315,10 @@ int ebpf_ir_copy(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 
         /* only the block before goes here, and nothing else: what it knew still holds */
         if (b == 0 || block->preds != 1 || (block[-1].next[0] != b && block[-1].next[1] != b))
-            forget_all(&state);
+            forget_all(state);
         for (uint32_t i = block->start; i < block->end; i++)
-            step(&state, &fn->list.ops[i]);
+            step(state, &fn->list.ops[i]);
     }
+    ebpf_free(state, sizeof(*state));
     return err;
 }
