@@ -7,6 +7,8 @@
  */
 #include "kernel.h"
 
+#include <ebpf/os.h>
+
 #define FDT_MAGIC 0xd00dfeed
 #define FDT_BEGIN_NODE 1
 #define FDT_END_NODE 2
@@ -53,6 +55,28 @@ static void read_chosen(const struct prop *p)
         machine.seed = cells(p->value, p->len);
 }
 
+/* "rv64imac_zba_zbb": does an extension with a name of several letters stand among the others? */
+static bool isa_has(const char *isa, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (; *isa; isa++) {
+        if (isa[0] == '_' && !strncmp(isa + 1, name, n) && (isa[n + 1] == 0 || isa[n + 1] == '_'))
+            return true;
+    }
+    return false;
+}
+
+static void read_isa(const char *isa)
+{
+    uint32_t has = (isa_has(isa, "zba") ? EBPF_ISA_ZBA : 0) | (isa_has(isa, "zbb") ? EBPF_ISA_ZBB : 0) |
+                   (isa_has(isa, "zbs") ? EBPF_ISA_ZBS : 0);
+    static bool first = true;
+
+    machine.isa = first ? has : machine.isa & has;
+    first = false;
+}
+
 static void read_prop(const struct prop *p)
 {
     if (node_is(p, "chosen")) {
@@ -62,6 +86,8 @@ static void read_prop(const struct prop *p)
         machine.ram_end = MIN(machine.ram_start + cells(p->value + 8, 8), PHYS_END);
     } else if (node_is(p, "cpus") && !strcmp(p->name, "timebase-frequency")) {
         timebase = cells(p->value, p->len);
+    } else if (node_is(p, "cpu") && !strcmp(p->name, "riscv,isa")) {
+        read_isa(p->value);
     } else if (node_is(p, "cpu") && !strcmp(p->name, "reg") && machine.harts < MAX_HARTS) {
         machine.hartids[machine.harts++] = cells(p->value, p->len);
     }

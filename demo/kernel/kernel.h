@@ -227,6 +227,7 @@ struct machine {
     uint64_t hartids[MAX_HARTS];
     unsigned harts;
     uint64_t seed;
+    uint32_t isa; /* EBPF_ISA_*: what all harts have */
     char bootargs[PATH_SIZE];
 };
 extern struct machine machine;

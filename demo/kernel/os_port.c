@@ -45,6 +45,11 @@ unsigned ebpf_os_cpu_id(void)
     return current->cpu->id;
 }
 
+uint32_t ebpf_os_isa(void)
+{
+    return machine.isa;
+}
+
 unsigned ebpf_os_cpu_count(void)
 {
     return cpu_count;

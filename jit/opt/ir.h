@@ -210,6 +210,7 @@ void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *b
     X(jumps)                                                                                       \
     X(copy)                                                                                        \
     X(lookup)                                                                                      \
+    X(combine)                                                                                     \
     X(dead)                                                                                        \
     X(forms)                                                                                       \
     X(hoist)

@@ -17,6 +17,8 @@ static const struct {
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
     {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps}, /* what dead code was between */
     {"copy", EBPF_PASS(copy), ebpf_ir_copy},    /* zero-extensions have become moves, lookups arithmetic */
+    {"combine", EBPF_PASS(combine), ebpf_ir_combine},
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy},
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
     {"forms", EBPF_PASS(forms), ebpf_ir_forms},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy},

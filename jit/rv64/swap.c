@@ -63,6 +63,12 @@ void ebpf_rv_lower_swap(struct rv_jit *j, const struct ebpf_ir_op *op)
     struct rv_asm *a = &j->as;
     enum rv_reg rd = ebpf_rv_reg(j, op->dst), rs = ebpf_rv_source(j, op->src1, rd);
 
+    if (j->isa & EBPF_ISA_ZBB) {
+        rv_rev8(a, rd, rs);
+        if (op->imm < 64)
+            rv_srli(a, rd, rd, 64 - op->imm);
+        return;
+    }
     rv_mv(a, rd, rs);
     if (op->imm == 16)
         swap16(a, rd);

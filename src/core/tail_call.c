@@ -20,8 +20,8 @@
  * itself. */
 #define ROOM 6144u
 #define INTERP_STACK 5376u
-/* What a compiled function saves around its stack: ra, four registers, a counter, alignment. */
-#define SAVED 64u
+/* What a compiled function saves around its stack: ra, twelve registers, a counter, alignment. */
+#define SAVED 128u
 
 const struct ebpf_prog *ebpf_tail_call(struct ebpf_map *map, uint64_t index)
 {

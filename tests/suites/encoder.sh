@@ -22,7 +22,7 @@ compare() { # compare MODE ASSEMBLER-OPTION: one check per instruction
     fi
     # norelax: branches stay as they are written
     { echo ".option norelax"; echo ".option $option"; cut -f 2 "$dir/rows"; } >"$dir/rows.s"
-    if ! "${cross}as" -march=rv64imac -mabi=lp64 "$dir/rows.s" -o "$dir/rows.o" 2>"$dir/as.log"; then
+    if ! "${cross}as" -march=rv64imac_zba_zbb_zbs -mabi=lp64 "$dir/rows.s" -o "$dir/rows.o" 2>"$dir/as.log"; then
         echo "GNU as refuses what rv_rows $mode $seed printed:"
         head -5 "$dir/as.log"
         failed=$((failed + 1))

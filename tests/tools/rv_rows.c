@@ -158,6 +158,17 @@ static void put(uint32_t word)
         end(#name, OPERANDS("%s,%s,%" PRId64, R(rd), R(rs1), imm)); \
     }
 
+#define ROW_UNARY(name, funct12, funct3, opcode)                  \
+    for (unsigned i = 0; i < ROUNDS; i++) {                       \
+        enum rv_reg rd = any_reg(), rs1 = again(rd);              \
+        begin();                                                  \
+        if (wide)                                                 \
+            put(rv_i(funct3, opcode, rd, rs1, funct12));          \
+        else                                                      \
+            rv_##name(&a, rd, rs1);                               \
+        end(#name, OPERANDS("%s,%s", R(rd), R(rs1)));             \
+    }
+
 #define ROW_SHIFT(name, upper, funct3, opcode, bits)                \
     for (unsigned i = 0; i < ROUNDS; i++) {                         \
         enum rv_reg rd = any_reg(), rs1 = again(rd);                \
@@ -247,8 +258,11 @@ static const char *const orders[] = {"", "_rl", "_aq", "_aqrl"};
 static void base_rows(void)
 {
     RV_R_TYPE(ROW_R)
+    RV_R_TYPE_B(ROW_R)
+    RV_UNARY_B(ROW_UNARY)
     RV_I_TYPE(ROW_I)
     RV_SHIFT_TYPE(ROW_SHIFT)
+    RV_SHIFT_TYPE_B(ROW_SHIFT)
     RV_LOAD_TYPE(ROW_LOAD)
     RV_S_TYPE(ROW_S)
     RV_B_TYPE(ROW_B)
