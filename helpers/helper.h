@@ -15,13 +15,14 @@ typedef uint64_t (*ebpf_helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint64
 
 enum ebpf_arg {
     ARG_NONE = 0,
-    ARG_ANYTHING,  /* a number, whatever it is */
-    ARG_MAP,       /* struct ebpf_map * from LD_IMM64 */
-    ARG_MAP_KEY,   /* key_size readable bytes */
-    ARG_MAP_VALUE, /* value_size readable bytes */
-    ARG_MEM_RD,    /* readable memory, its size in the next argument */
-    ARG_MEM_WR,    /* writable, may be uninitialised before */
-    ARG_SIZE,      /* of the memory in the argument before; > 0 */
+    ARG_ANYTHING,     /* a number, whatever it is */
+    ARG_MAP,          /* struct ebpf_map * from LD_IMM64 */
+    ARG_MAP_KEY,      /* key_size readable bytes */
+    ARG_MAP_VALUE,    /* value_size readable bytes */
+    ARG_MAP_VALUE_WR, /* value_size writable bytes, may be uninitialised before */
+    ARG_MEM_RD,       /* readable memory, its size in the next argument */
+    ARG_MEM_WR,       /* writable, may be uninitialised before */
+    ARG_SIZE,         /* of the memory in the argument before; > 0 */
     ARG_SIZE_OR_ZERO,
     ARG_CTX, /* the program's context */
 };

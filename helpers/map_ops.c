@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Helpers 1 to 3: a program's access to its maps. */
+/* Helpers 1 to 3 and 195: a program's access to its maps. */
 #include "helpers/helper.h"
 #include "maps/map.h"
 
@@ -41,4 +41,21 @@ const struct ebpf_helper ebpf_helper_map_delete_elem = {
     .name = "map_delete_elem",
     .fn = map_delete_elem,
     .arg = {ARG_MAP, ARG_MAP_KEY},
+};
+
+/* NULL also for a map that has no value for each hart, and for a hart that does not exist. */
+EBPF_HELPER_FN(map_lookup_percpu_elem)
+{
+    struct ebpf_map *map = ebpf_reg_ptr(r1);
+
+    if (!map->ops->lookup_cpu)
+        return 0;
+    return (uintptr_t)map->ops->lookup_cpu(map, ebpf_reg_ptr(r2), (uint32_t)r3);
+}
+
+const struct ebpf_helper ebpf_helper_map_lookup_percpu_elem = {
+    .name = "map_lookup_percpu_elem",
+    .fn = map_lookup_percpu_elem,
+    .arg = {ARG_MAP, ARG_MAP_KEY, ARG_ANYTHING},
+    .ret = RET_MAP_VALUE_OR_NULL,
 };

@@ -92,6 +92,8 @@ int ebpf_hash_check(const struct ebpf_map_spec *spec);
 int ebpf_hash_remove(struct ebpf_map *map, const void *key);
 int ebpf_hash_lookup_copy(struct ebpf_map *map, const void *key, void *value);
 int ebpf_hash_take_copy(struct ebpf_map *map, const void *key, void *value);
+int ebpf_hash_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take,
+                          struct ebpf_bucket *out);
 int ebpf_hash_next_key(struct ebpf_map *map, const void *key, void *next);
 void ebpf_hash_free(struct ebpf_map *map);
 

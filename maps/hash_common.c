@@ -101,6 +101,68 @@ int ebpf_hash_lookup_copy(struct ebpf_map *map, const void *key, void *value)
     return copy_locked(hash, &p, value);
 }
 
+/* ---- buckets ------------------------------------------------------------------------------- */
+
+static void copy_chain(const struct ebpf_hash *hash, uint32_t link, struct ebpf_bucket *out)
+{
+    size_t key_size = hash->map.key_size, value_size = hash->map.value_size;
+
+    if (hash->percpu)
+        value_size = (size_t)hash->map.value_stride * hash->cpus;
+    for (size_t i = 0; link; i++) {
+        struct ebpf_hash_element *e = ebpf_hash_element(hash, link);
+
+        ebpf_value_copy(out->keys + i * key_size, e->key, key_size);
+        copy_value(hash, e, out->values + i * value_size);
+        link = e->next;
+    }
+}
+
+/* The chain from link on is in no bucket any more. */
+static void free_chain(struct ebpf_hash *hash, uint32_t link)
+{
+    queue_lock(&hash->queue);
+    while (link) {
+        uint32_t next = ebpf_hash_element(hash, link)->next;
+
+        queue_push(hash, link);
+        hash->queue.count--;
+        link = next;
+    }
+    queue_unlock(&hash->queue);
+}
+
+int ebpf_hash_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take, struct ebpf_bucket *out)
+{
+    struct ebpf_hash *hash = ebpf_hash_of(map);
+    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
+    struct ebpf_hash_stripe *stripe = &hash->stripes[bucket & hash->stripe_mask];
+    uint64_t state;
+    uint32_t chain;
+
+    out->count = 0;
+    if (bucket > hash->bucket_mask)
+        return -ENOENT;
+    if (!hart_enter(hart))
+        return -EBUSY;
+    state = stripe_lock(stripe);
+    chain = hash->buckets[bucket];
+    for (uint32_t link = chain; link; link = ebpf_hash_element(hash, link)->next)
+        out->count++;
+    take = take && chain && out->count <= out->room;
+    if (out->count <= out->room)
+        copy_chain(hash, chain, out);
+    if (take)
+        link_store(&hash->buckets[bucket], 0);
+    stripe_unlock(stripe, state, take);
+    if (take)
+        free_chain(hash, chain);
+    hart_leave(hart);
+    return out->count <= out->room ? 0 : -ENOSPC;
+}
+
+/* ---- keys ---------------------------------------------------------------------------------- */
+
 /* The key of the first element in the buckets from number bucket on. */
 static int first_from(const struct ebpf_hash *hash, size_t bucket, void *next)
 {

@@ -7,6 +7,7 @@
 
 #include "maps/hash.h"
 
+#include "maps/mix.h"
 #include "maps/value.h"
 #include "src/base/bits.h"
 #include "src/base/relax.h"
@@ -35,27 +36,18 @@ static inline void link_store(uint32_t *link, uint32_t to)
 
 /* ---- keys ---------------------------------------------------------------------------------- */
 
-/* Both halves of a 128-bit product, folded: on RV64 one mul and one mulhu. */
-static inline uint64_t fold_multiply(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 static inline struct probe probe_key(const struct ebpf_hash *hash, const void *key)
 {
-    /* numbers without a pattern: the fractions of the golden ratio and of sqrt(3) */
-    const uint64_t m1 = 0x9e3779b97f4a7c15u, m2 = 0xbb67ae8584caa73bu;
+    const uint64_t m1 = EBPF_MIX_1, m2 = EBPF_MIX_2;
     struct probe p = {.key = key, .size = hash->map.key_size};
     const uint8_t *word = key;
     uint32_t left = p.size;
     uint64_t h = hash->seed;
 
     for (; __builtin_expect(left > 8, 0); left -= 8, word += 8)
-        h = fold_multiply(h ^ ebpf_word_load(word, 8), m1) + m2;
+        h = ebpf_fold_multiply(h ^ ebpf_word_load(word, 8), m1) + m2;
     p.last = ebpf_word_load(word, left);
-    h = fold_multiply(h ^ p.last, m2);
+    h = ebpf_fold_multiply(h ^ p.last, m2);
     p.hash = (uint32_t)((h ^ h >> 32) * m1 >> 32);
     p.bucket = &hash->buckets[p.hash & hash->bucket_mask];
     p.stripe = &hash->stripes[p.hash & hash->stripe_mask];

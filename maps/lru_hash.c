@@ -158,6 +158,7 @@ const struct ebpf_map_ops ebpf_map_lru_hash_ops = {
     .name = "lru_hash",
     .flags = BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU | BPF_F_ZERO_SEED | BPF_F_RDONLY |
              BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+    .batches = EBPF_BATCH_UPDATE | EBPF_BATCH_DELETE,
     .check = ebpf_lru_hash_check,
     .adjust = ebpf_lru_hash_adjust,
     .alloc = lru_alloc,
@@ -168,5 +169,6 @@ const struct ebpf_map_ops ebpf_map_lru_hash_ops = {
     .lookup_copy = ebpf_hash_lookup_copy,
     .update_copy = lru_update,
     .take_copy = ebpf_hash_take_copy,
+    .bucket_copy = ebpf_hash_bucket_copy,
     .next_key = ebpf_hash_next_key,
 };

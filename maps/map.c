@@ -94,6 +94,8 @@ static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
     map->value_stride = EBPF_ROUND_UP(spec->value_size, 8u);
     map->max_entries = spec->max_entries;
     map->flags = spec->flags;
+    map->use = 0;
+    map->extra = spec->map_extra;
     memcpy(map->name, name, BPF_OBJ_NAME_LEN);
     return ebpf_obj_init(&map->obj, EBPF_OBJ_MAP, map_destroy);
 }
@@ -111,6 +113,8 @@ int ebpf_map_create(const struct ebpf_map_spec *asked, struct ebpf_map **out)
     err = copy_name(name, spec->name);
     if (!err)
         err = check_flags(ops, spec->flags);
+    if (!err && spec->map_extra && !ops->extra)
+        err = -EINVAL;
     if (!err && ops->check)
         err = ops->check(spec);
     if (!err && ops->adjust)
@@ -142,6 +146,7 @@ void ebpf_map_spec(const struct ebpf_map *map, struct ebpf_map_spec *out)
     out->value_size = map->value_size;
     out->max_entries = map->max_entries;
     out->flags = map->flags;
+    out->map_extra = map->extra;
     memcpy(out->name, map->name, BPF_OBJ_NAME_LEN);
 }
 
@@ -228,6 +233,15 @@ int ebpf_map_delete(struct ebpf_map *map, const void *key)
         return map->ops->objects->remove(map, key);
     s = section_begin();
     err = map->ops->remove(map, key);
+    section_end(s);
+    return err;
+}
+
+int ebpf_map_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take, struct ebpf_bucket *out)
+{
+    struct section s = section_begin();
+    int err = map->ops->bucket_copy(map, bucket, take, out);
+
     section_end(s);
     return err;
 }

@@ -23,6 +23,8 @@ struct ebpf_map {
     const struct ebpf_map_ops *ops;
     uint32_t type, key_size, value_size, max_entries, flags;
     uint32_t value_stride; /* value_size rounded up to 8 */
+    uint32_t use;          /* bpf(2): EBPF_MAP_FROZEN, or how many commands are changing it */
+    uint64_t extra;        /* map_extra: per type */
     char name[BPF_OBJ_NAME_LEN];
 };
 
@@ -46,10 +48,23 @@ struct ebpf_map_object_ops {
     struct ebpf_obj *(*get)(struct ebpf_map *map, uint32_t index);
 };
 
+#define EBPF_BATCH_LOOKUP 1u
+#define EBPF_BATCH_UPDATE 2u
+#define EBPF_BATCH_DELETE 4u
+
+/* Where the elements of a bucket are copied to: room keys and user mode's values. */
+struct ebpf_bucket {
+    uint8_t *keys, *values;
+    uint32_t room, count;
+};
+
 struct ebpf_map_ops {
     const char *name; /* as in the type's number, lower case: "hash" */
     uint32_t flags;   /* BPF_F_* accepted at creation */
     bool per_cpu;     /* user mode sees value_stride * CPUs bytes */
+    bool extra;       /* map_extra means something */
+    uint32_t batches; /* EBPF_BATCH_*: bpf(2)'s batch commands; lookups of hashes: bucket_copy */
+    bool value_in;    /* lookup_copy reads the value: it asks whether that is there */
 
     /* The type's own rules for sizes and flags beyond the table: 0 or -E*. NULL: none. T */
     int (*check)(const struct ebpf_map_spec *spec);
@@ -69,6 +84,11 @@ struct ebpf_map_ops {
     /* Per-CPU types: hart number cpu's value; NULL also where there is no such hart. A */
     void *(*lookup_cpu)(struct ebpf_map *map, const void *key, unsigned cpu);
 
+    /* Types without keys; NULL: the type has them. A */
+    int (*push)(struct ebpf_map *map, const void *value, uint64_t flags);
+    int (*pop)(struct ebpf_map *map, void *value);
+    int (*peek)(struct ebpf_map *map, void *value);
+
     /* For user mode; value has ebpf_map_value_size() bytes. T. The wrappers in map.c turn
      * interrupts off and hold an epoch section open around the copies; next_key runs with
      * neither. */
@@ -76,6 +96,9 @@ struct ebpf_map_ops {
     int (*update_copy)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
     /* Copies and deletes at one moment. NULL: the type cannot. */
     int (*take_copy)(struct ebpf_map *map, const void *key, void *value);
+    /* Hashes: all elements of one bucket, copied one behind the other at one moment, and deleted if
+     * take: 0 and *count; -ENOSPC and *count: more than room; -ENOENT: no such bucket; -EBUSY. */
+    int (*bucket_copy)(struct ebpf_map *map, uint32_t bucket, bool take, struct ebpf_bucket *out);
     /* key NULL: the first. -ENOENT: no more */
     int (*next_key)(struct ebpf_map *map, const void *key, void *next);
 
@@ -86,8 +109,14 @@ struct ebpf_map_ops {
     int (*value_addr)(const struct ebpf_map *map, uint32_t off, uint64_t *addr);
 };
 
+/* No command of bpf(2) changes the map any more; programs may. */
+#define EBPF_MAP_FROZEN UINT32_MAX
+
 /* Row of a type, NULL: this build has not got it. A */
 const struct ebpf_map_ops *ebpf_map_ops(uint32_t type);
+
+/* bucket_copy with interrupts off and in a section; T */
+int ebpf_map_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take, struct ebpf_bucket *out);
 
 /* The map behind an fd, with a reference. T. -EBADF, -EINVAL. */
 int ebpf_map_from_fd(int fd, struct ebpf_map **out);

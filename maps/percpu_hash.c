@@ -151,6 +151,7 @@ const struct ebpf_map_ops ebpf_map_percpu_hash_ops = {
     .flags = BPF_F_NO_PREALLOC | BPF_F_ZERO_SEED | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG |
              BPF_F_WRONLY_PROG,
     .per_cpu = true,
+    .batches = EBPF_BATCH_UPDATE | EBPF_BATCH_DELETE,
     .check = ebpf_percpu_hash_check,
     .alloc = percpu_hash_alloc,
     .free = ebpf_hash_free,
@@ -161,5 +162,6 @@ const struct ebpf_map_ops ebpf_map_percpu_hash_ops = {
     .lookup_copy = ebpf_hash_lookup_copy,
     .update_copy = ebpf_percpu_hash_update_copy,
     .take_copy = ebpf_hash_take_copy,
+    .bucket_copy = ebpf_hash_bucket_copy,
     .next_key = ebpf_hash_next_key,
 };

@@ -60,6 +60,7 @@ struct ebpf_map_spec {
     uint32_t type; /* BPF_MAP_TYPE_* */
     uint32_t key_size, value_size, max_entries, flags;
     char name[BPF_OBJ_NAME_LEN];
+    uint64_t map_extra; /* bloom filters: bits for each value, 0: 5; else 0 */
 };
 
 /* As BPF_MAP_CREATE, same errors; *out holds one reference. T. */
@@ -77,6 +78,8 @@ uint32_t ebpf_map_value_size(const struct ebpf_map *map);
 int ebpf_map_lookup(struct ebpf_map *map, const void *key, void *value);
 int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
 int ebpf_map_delete(struct ebpf_map *map, const void *key);
+/* Maps without keys (queue, stack, bloom filter): key is NULL, update pushes, lookup peeks (a bloom
+ * filter reads value: 0 or -ENOENT), lookup and delete pops. */
 /* -ENOTSUPP: not a hash, queue or stack */
 int ebpf_map_lookup_and_delete(struct ebpf_map *map, const void *key, void *value);
 int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next); /* key NULL: the first */

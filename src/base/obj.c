@@ -96,6 +96,50 @@ int ebpf_obj_from_fd(int fd, enum ebpf_obj_type type, struct ebpf_obj **out)
     return 0;
 }
 
+int ebpf_obj_next_id(enum ebpf_obj_type type, uint32_t after, uint32_t *id)
+{
+    uint32_t best = UINT32_MAX;
+
+    ebpf_mutex_lock(&mutex);
+    for (const struct ebpf_obj *obj = by_id[type]; obj; obj = obj->hh.next) {
+        if (obj->id > after && obj->id < best)
+            best = obj->id;
+    }
+    ebpf_mutex_unlock(&mutex);
+    if (best == UINT32_MAX)
+        return -ENOENT;
+    *id = best;
+    return 0;
+}
+
+/* One more reference, if there is still one: what has none is on its way out of the index. */
+static bool get_live(struct ebpf_obj *obj)
+{
+    uint32_t refs = __atomic_load_n(&obj->refs, __ATOMIC_RELAXED);
+
+    do {
+        if (!refs)
+            return false;
+    } while (!__atomic_compare_exchange_n(&obj->refs, &refs, refs + 1, true, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    __atomic_fetch_add(&obj->users, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+int ebpf_obj_by_id(enum ebpf_obj_type type, uint32_t id, struct ebpf_obj **out)
+{
+    struct ebpf_obj *obj;
+    int err;
+
+    ebpf_mutex_lock(&mutex);
+    obj = find(type, id);
+    err = obj && get_live(obj) ? 0 : -ENOENT;
+    ebpf_mutex_unlock(&mutex);
+    if (!err)
+        *out = obj;
+    return err;
+}
+
 uint32_t ebpf_obj_count(void)
 {
     uint32_t count = 0;

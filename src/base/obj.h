@@ -43,6 +43,12 @@ void ebpf_obj_drop(struct ebpf_obj *obj); /* T */
  * an object of the library; -EINVAL: of another type (Linux's distinction). */
 int ebpf_obj_from_fd(int fd, enum ebpf_obj_type type, struct ebpf_obj **out);
 
+/* The smallest id above after; -ENOENT: none. T */
+int ebpf_obj_next_id(enum ebpf_obj_type type, uint32_t after, uint32_t *id);
+
+/* The object of that id with a reference added; -ENOENT. T */
+int ebpf_obj_by_id(enum ebpf_obj_type type, uint32_t id, struct ebpf_obj **out);
+
 /* How many objects exist. T. */
 uint32_t ebpf_obj_count(void);
 

@@ -46,6 +46,7 @@ static int map_info(const struct ebpf_cmd *cmd, const struct ebpf_map *map)
         .value_size = map->value_size,
         .max_entries = map->max_entries,
         .map_flags = map->flags,
+        .map_extra = map->extra,
     };
     memcpy(info.name, map->name, sizeof(info.name));
     return give_info(cmd, &info, sizeof(info));

@@ -171,15 +171,15 @@ TEST(linux_agrees_on_creation_errors)
 TEST(linux_agrees_on_absurd_sizes)
 {
     static const struct ebpf_map_spec specs[] = {
-        {BPF_MAP_TYPE_HASH, 4, 4, UINT32_MAX, 0, ""},
-        {BPF_MAP_TYPE_HASH, 4, 4, 1u << 31, 0, ""},
-        {BPF_MAP_TYPE_HASH, 4, 4, (1u << 27) + 1, 0, ""},
-        {BPF_MAP_TYPE_HASH, 4, 1u << 20, 1u << 27, 0, ""},
-        {BPF_MAP_TYPE_ARRAY, 4, 0x7fffffff, UINT32_MAX, 0, ""},
-        {BPF_MAP_TYPE_ARRAY, 4, 1u << 20, UINT32_MAX, 0, ""},
-        {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 32768, UINT32_MAX, 0, ""},
-        {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, UINT32_MAX, 0, ""},
-        {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 32769, UINT32_MAX, 0, ""},
+        {BPF_MAP_TYPE_HASH, 4, 4, UINT32_MAX, 0, "", 0},
+        {BPF_MAP_TYPE_HASH, 4, 4, 1u << 31, 0, "", 0},
+        {BPF_MAP_TYPE_HASH, 4, 4, (1u << 27) + 1, 0, "", 0},
+        {BPF_MAP_TYPE_HASH, 4, 1u << 20, 1u << 27, 0, "", 0},
+        {BPF_MAP_TYPE_ARRAY, 4, 0x7fffffff, UINT32_MAX, 0, "", 0},
+        {BPF_MAP_TYPE_ARRAY, 4, 1u << 20, UINT32_MAX, 0, "", 0},
+        {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 32768, UINT32_MAX, 0, "", 0},
+        {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, UINT32_MAX, 0, "", 0},
+        {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 32769, UINT32_MAX, 0, "", 0},
     };
 
     if (!usable())

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Maps in the hands of commands: permissions, freezing, memory for a key and a value. */
+#include "src/core/access.h"
+
+#include "src/base/alloc.h"
+#include "src/base/bits.h"
+
+/* Counts the commands that change the map, so that none is half-way when it gets frozen. */
+static bool write_begin(struct ebpf_map *map)
+{
+    uint32_t use = __atomic_load_n(&map->use, __ATOMIC_RELAXED);
+
+    do {
+        if (use == EBPF_MAP_FROZEN)
+            return false;
+    } while (!__atomic_compare_exchange_n(&map->use, &use, use + 1, true, __ATOMIC_ACQUIRE,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+static int permit(const struct ebpf_map *map, unsigned what)
+{
+    if ((what & EBPF_ACCESS_READ && map->flags & BPF_F_WRONLY) ||
+        (what & EBPF_ACCESS_WRITE && map->flags & BPF_F_RDONLY))
+        return -EPERM;
+    return 0;
+}
+
+void ebpf_access_fini(struct ebpf_access *access)
+{
+    ebpf_free(access->key, access->mem_size);
+    if (access->writing)
+        __atomic_fetch_sub(&access->map->use, 1, __ATOMIC_RELEASE);
+    ebpf_obj_put(&access->map->obj);
+}
+
+int ebpf_access_init(struct ebpf_access *access, uint32_t fd, unsigned what)
+{
+    int err = ebpf_map_from_fd((int)fd, &access->map);
+    size_t key_room;
+
+    if (err)
+        return err;
+    access->key = NULL;
+    access->mem_size = 0;
+    access->writing = false;
+    err = permit(access->map, what);
+    if (!err && what & EBPF_ACCESS_WRITE) {
+        access->writing = write_begin(access->map);
+        err = access->writing ? 0 : -EPERM;
+    }
+    if (err)
+        goto fini;
+    access->value_size = ebpf_map_value_size(access->map);
+    key_room = EBPF_ROUND_UP((size_t)access->map->key_size, (size_t)8);
+    access->key = ebpf_alloc(key_room + access->value_size);
+    if (!access->key) {
+        err = -ENOMEM;
+        goto fini;
+    }
+    access->mem_size = key_room + access->value_size;
+    access->value = access->key + key_room;
+    return 0;
+fini:
+    ebpf_access_fini(access);
+    return err;
+}
+
+int ebpf_access_key(const struct ebpf_access *access, const struct ebpf_cmd *cmd, uint64_t addr)
+{
+    if (!access->map->key_size)
+        return addr ? -EINVAL : 0;
+    return ebpf_copy_in(cmd->caller, access->key, addr, access->map->key_size);
+}
+
+/* Linux's order: who may not write gets -EPERM, also where it is frozen already. */
+long ebpf_cmd_map_freeze(const struct ebpf_cmd *cmd)
+{
+    uint32_t idle = 0;
+    struct ebpf_map *map;
+    int err = ebpf_map_from_fd((int)cmd->attr->map_fd, &map);
+
+    if (err)
+        return err;
+    err = permit(map, EBPF_ACCESS_WRITE);
+    if (!err && !__atomic_compare_exchange_n(&map->use, &idle, EBPF_MAP_FROZEN, false,
+                                             __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        err = idle == EBPF_MAP_FROZEN ? -EPERM : -EBUSY; /* a failed exchange says what is there */
+    ebpf_obj_put(&map->obj);
+    return err;
+}
