@@ -47,8 +47,8 @@ def engines(build):
     with_all = ",".join(["rv64"] + [f"{e}=true" for e in known])
     without = ",".join(["rv64"] + [f"{e}=false" for e in known])
     found["interpreter-riscv64"] = ([QEMU, "-cpu", without, user], ["--interpret"])
-    found["JIT-riscv64-base"] = ([QEMU, "-cpu", without, user], [])
-    found["JIT-riscv64-" + "-".join(known)] = ([QEMU, "-cpu", with_all, user], [])
+    found["JIT-riscv64"] = ([QEMU, "-cpu", with_all, user], [])
+    found["JIT-riscv64-base"] = ([QEMU, "-cpu", without, user], [])  # RV64IMAC and nothing else
     return found
 
 

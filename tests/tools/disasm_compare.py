@@ -27,7 +27,7 @@ def ours(build, code):
 def same(a, b):
     """Later versions of llvm-objdump print hexadecimal numbers, and symbols behind a jump; calls have no sign."""
     def plain(text):
-        text = re.sub(r"\s*<.*>$", "", text)
+        text = re.sub(r"\s*<[^<>=]*>$", "", text)
         text = re.sub(r"0x[0-9a-f]+", lambda m: str(int(m.group(0), 16)), text)
         text = re.sub(r"^(r[0-9]+ = )(map_fd |map_fd_value )", r"\1", text)
         return re.sub(r"^call \+", "call ", text)
