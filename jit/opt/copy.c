@@ -26,6 +26,7 @@ struct state {
     struct value values[IR_VREGS];
     uint64_t known;            /* vregs that are not UNKNOWN */
     uint64_t users[IR_VREGS];  /* [v]: which SUMs have v as their base; may name more */
+    uint64_t calls_destroy;    /* vregs that passes made */
 };
 
 static bool fits12(int64_t imm)
@@ -35,7 +36,9 @@ static bool fits12(int64_t imm)
 
 static void forget_all(struct state *s)
 {
-    memset(s, 0, sizeof(*s));
+    memset(s->values, 0, sizeof(s->values));
+    memset(s->users, 0, sizeof(s->users));
+    s->known = 0;
 }
 
 static void forget_one(struct state *s, unsigned v)
@@ -282,6 +285,7 @@ static bool holds(const struct state *s, const struct ebpf_ir_op *op)
 static void step(struct state *s, struct ebpf_ir_op *op)
 {
     struct value result = {0};
+    uint64_t changes;
 
     replace_operands(s, op);
     simplify(s, op);
@@ -297,8 +301,9 @@ static void step(struct state *s, struct ebpf_ir_op *op)
         result = (struct value){.kind = SUM, .base = op->src1, .imm = op->imm};
     if (result.kind == SUM && result.base == IR_ZERO)
         result = (struct value){0};
-    for (uint64_t left = ebpf_ir_writes(op); left; left &= left - 1)
-        forget(s, ebpf_ir_lowest(left));
+    changes = ebpf_ir_writes(op) | (ebpf_ir_is_call(op) ? s->calls_destroy : 0);
+    for (; changes; changes &= changes - 1)
+        forget(s, ebpf_ir_lowest(changes));
     if (result.kind != UNKNOWN)
         learn(s, op->dst, result);
 }
@@ -310,6 +315,7 @@ int ebpf_ir_copy(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     int err = state ? ebpf_ir_flow(fn) : -ENOMEM;
 
     (void)env;
+    state.calls_destroy = (IR_BIT(fn->vreg_cnt) - IR_BIT(IR_EXTRA)) & ~fn->survive;
     for (uint32_t b = 0; !err && b < fn->block_cnt; b++) {
         struct ebpf_ir_block *block = &fn->blocks[b];
 

@@ -136,8 +136,8 @@ void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi
 
     *lo &= ~writes;
     *hi &= ~writes;
-    if ((ebpf_ir_pure(op) || op->code == IR_LOAD) && !need_lo && !need_hi)
-        return;
+    if (ebpf_ir_pure(op) && !need_lo && !need_hi)
+        return; /* whether it is taken out or not; a load that is not must find its address */
     if (ebpf_ir_is_alu(op)) {
         alu_before(op, need_hi, lo, hi);
     } else if (op->code >= IR_LOAD && op->code <= IR_ATOMIC) {
