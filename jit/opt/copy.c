@@ -315,7 +315,8 @@ int ebpf_ir_copy(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     int err = state ? ebpf_ir_flow(fn) : -ENOMEM;
 
     (void)env;
-    state.calls_destroy = (IR_BIT(fn->vreg_cnt) - IR_BIT(IR_EXTRA)) & ~fn->survive;
+    if (!err)
+        state->calls_destroy = (IR_BIT(fn->vreg_cnt) - IR_BIT(IR_EXTRA)) & ~fn->survive;
     for (uint32_t b = 0; !err && b < fn->block_cnt; b++) {
         struct ebpf_ir_block *block = &fn->blocks[b];
 
