@@ -137,6 +137,7 @@ int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
     attr.value_size = spec->value_size;
     attr.max_entries = spec->max_entries;
     attr.map_flags = spec->flags;
+    attr.map_extra = spec->map_extra;
     memcpy(attr.map_name, spec->name, sizeof(attr.map_name));
     fd = bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
     if (fd < 0)
@@ -282,7 +283,8 @@ int ebpf_link_kprobe(struct ebpf_prog *prog, uint64_t addr, uint64_t cookie, str
 /* A lookup in a per-CPU map writes one value, rounded up to 8 bytes, for each CPU: count those that were written. */
 unsigned possible_cpus(void)
 {
-    static const struct ebpf_map_spec spec = {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, 1, 0, "cpus"};
+    static const struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_PERCPU_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .name = "cpus"};
     static uint64_t values[MAX_CPUS];
     struct ebpf_map *map;
     uint32_t key = 0;
