@@ -352,3 +352,76 @@ TEST(linux_agrees_on_hash_batches)
     CHECK_EQ(both_batch(BPF_MAP_LOOKUP_BATCH, 64, &count, 0, 0), -ENOENT);
     done();
 }
+
+/* ---- tries --------------------------------------------------------------------------------- */
+
+/* Key at 8: the length at 8, the bits at 12. The order of keys is the same on both sides. */
+static void compare_trie(uint32_t data, uint32_t entries)
+{
+    uint64_t random = 0x452821e638d01377u;
+
+    if (!begin(BPF_MAP_TYPE_LPM_TRIE, 4 + data, 8, entries, BPF_F_NO_PREALLOC))
+        return;
+    for (unsigned i = 0; i < 30000; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        uint32_t what = (uint32_t)(random >> 33) % 20, r = (uint32_t)(random >> 45);
+        uint64_t flags = r % 8 ? 0 : r / 8 % 6;
+
+        if (i % 4 || what < 14) { /* else go on from the key before */
+            set(8, (r % (8 * data + 2)) | (random >> 20 & 0xc0c0c0c000000000u) << 0);
+            set(16, random >> 3 & 0x8080808080808080u);
+        }
+        set(512, random);
+        if (what < 7)
+            both(BPF_MAP_UPDATE_ELEM, 8, 512, flags);
+        else if (what < 11)
+            both(BPF_MAP_DELETE_ELEM, 8, -1, 0);
+        else if (what < 15)
+            both(BPF_MAP_LOOKUP_ELEM, 8, 600, 0);
+        else if (what < 16)
+            both(BPF_MAP_LOOKUP_AND_DELETE_ELEM, 8, 600, 0);
+        else
+            both(BPF_MAP_GET_NEXT_KEY, what < 17 ? -1 : 8, 8, 0);
+    }
+    done();
+}
+
+TEST(linux_agrees_on_trie_commands)
+{
+    compare_trie(1, 20);
+    compare_trie(2, 50);
+    compare_trie(4, 10);
+    compare_trie(9, 100);
+}
+
+TEST(linux_agrees_on_trie_creation)
+{
+    static const uint32_t sizes[] = {0, 1, 4, 5, 259, 260, 261, 4194303, UINT32_MAX};
+    static const uint32_t values[] = {0,       1,       8,       4194023,   4194024,
+                                      4194025, 4194040, 4194303, UINT32_MAX};
+
+    if (!begin(BPF_MAP_TYPE_LPM_TRIE, 8, 8, 1, BPF_F_NO_PREALLOC))
+        return;
+    done();
+    for (unsigned i = 0; i < 9 * 9 * 2 * 18; i++) {
+        uint32_t flag = i / 162 % 18;
+        union bpf_attr attr = {.map_type = BPF_MAP_TYPE_LPM_TRIE,
+                               .key_size = sizes[i % 9],
+                               .value_size = values[i / 9 % 9],
+                               .max_entries = i / 81 % 2};
+        int got[2];
+
+        attr.map_flags = (flag ? 1u << (flag - 1) : 0) | (i % 7 ? BPF_F_NO_PREALLOC : 0);
+        if (attr.map_flags & (BPF_F_NUMA_NODE | BPF_F_MMAPABLE | 1u << 12 | 1u << 16))
+            continue;
+        for (unsigned side = 0; side < 2; side++) {
+            got[side] = (int)side_bpf(side, BPF_MAP_CREATE, &attr);
+            if (got[side] >= 0)
+                side ? close(got[1]) : ebpf_fd_close(got[0]);
+        }
+        if ((got[0] < 0 || got[1] < 0) && got[0] != got[1])
+            test_fail(__FILE__, __LINE__, "key %u value %u entries %u flags %x: %d, Linux %d",
+                      attr.key_size, attr.value_size, attr.max_entries, attr.map_flags, got[0],
+                      got[1]);
+    }
+}
