@@ -11,6 +11,7 @@
  * overlap use the same registers. What a register must survive (calls) decides which ones there are.
  */
 #include "jit/opt/ir.h"
+#include "src/base/alloc.h"
 #include "src/base/bits.h"
 
 #define MAX_CONSTANTS 24u
@@ -42,6 +43,7 @@ struct hoist {
     struct ebpf_ir_fn *fn;
     struct pool temporary, saved;
     struct ebpf_ir_list out;
+    struct loop loop; /* the one that is being looked at */
 };
 
 /* ---- what a constant costs ------------------------------------------------------------------------------------------------ */
@@ -285,35 +287,39 @@ static void copy_until(struct hoist *h, uint32_t *done, uint32_t end)
 static void each_loop(struct hoist *h)
 {
     struct ebpf_ir_fn *fn = h->fn;
-    struct loop loop = {0};
+    struct loop *loop = &h->loop;
     uint32_t done = 0, front, after = 0;
 
-    for (uint32_t b = 0; b < fn->block_cnt; b = loop.end) {
-        loop.first = b;
-        loop.end = b + 1;
+    for (uint32_t b = 0; b < fn->block_cnt; b = loop->end) {
+        loop->first = b;
+        loop->end = b + 1;
         if (!fn->blocks[b].loop_end)
             continue;
-        for (uint32_t i = b; i < loop.end; i++) /* one that overlaps belongs to it */
-            loop.end = fn->blocks[i].loop_end > loop.end ? fn->blocks[i].loop_end : loop.end;
-        if (find_front(fn, &loop, after, &front)) {
-            collect(h, &loop);
-            allocate(h, &loop);
+        for (uint32_t i = b; i < loop->end; i++) /* one that overlaps belongs to it */
+            loop->end = fn->blocks[i].loop_end > loop->end ? fn->blocks[i].loop_end : loop->end;
+        if (find_front(fn, loop, after, &front)) {
+            collect(h, loop);
+            allocate(h, loop);
             copy_until(h, &done, front);
-            rewrite(h, &loop);
+            rewrite(h, loop);
         }
-        after = loop.end;
+        after = loop->end;
     }
     copy_until(h, &done, fn->list.cnt);
 }
 
 int ebpf_ir_hoist(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {
-    struct hoist h = {.env = env, .fn = fn};
-    int err = ebpf_ir_flow(fn);
+    struct hoist *h = ebpf_zalloc(sizeof(*h)); /* too large for a kernel's stack */
+    int err = h ? ebpf_ir_flow(fn) : -ENOMEM;
 
-    if (err)
-        return err;
-    env->spare(fn, &h.temporary.left, &h.saved.left);
-    each_loop(&h);
-    return ebpf_ir_replace(fn, &h.out);
+    if (!err) {
+        h->env = env;
+        h->fn = fn;
+        env->spare(fn, &h->temporary.left, &h->saved.left);
+        each_loop(h);
+        err = ebpf_ir_replace(fn, &h->out);
+    }
+    ebpf_free(h, sizeof(*h));
+    return err;
 }
