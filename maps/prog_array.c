@@ -9,22 +9,16 @@
  * A program in the array may itself use the array, so that they would keep each other alive: when the
  * array's last user goes, it gives its programs up (ebpf_obj.unused), as on Linux.
  */
-#include "maps/array.h"
+#include "maps/prog_array.h"
 
+#include "maps/array.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 #include "src/base/epoch.h"
 
-struct prog_array {
-    struct ebpf_map map;      /* first */
-    uint64_t kind;            /* 0: not decided */
-    size_t bytes;             /* of this allocation */
-    struct ebpf_obj *progs[]; /* [max_entries], each with a reference; NULL: empty */
-};
-
-static struct prog_array *array_of(struct ebpf_map *map)
+static struct ebpf_prog_array *array_of(struct ebpf_map *map)
 {
-    return (struct prog_array *)map;
+    return (struct ebpf_prog_array *)map;
 }
 
 static int array_check(const struct ebpf_map_spec *spec)
@@ -36,7 +30,7 @@ static int array_check(const struct ebpf_map_spec *spec)
 
 static int array_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
 {
-    struct prog_array *array;
+    struct ebpf_prog_array *array;
     size_t bytes;
 
     if (!ebpf_mul_ok(spec->max_entries, sizeof(array->progs[0]), &bytes) ||

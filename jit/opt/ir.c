@@ -145,6 +145,7 @@ uint64_t ebpf_ir_writes(const struct ebpf_ir_op *op)
     case IR_NOP:
     case IR_LABEL:
     case IR_STORE:
+    case IR_TAIL_CALL:
     case IR_BRANCH:
     case IR_JUMP:
     case IR_EXIT:

@@ -56,6 +56,8 @@ enum ebpf_ir_code {
     IR_JUMP,      /* to target */
     IR_CALL,      /* helper number imm, or the C function at address imm with IR_C; size: its arguments */
     IR_CALL_FUNC, /* the program's function number target */
+    IR_TAIL_CALL, /* of the main function, context src1: to the program that the pointer at imm + 8 * src2 names, if
+                   * src2's lower half is below off (IR_IMM: at imm). Goes on behind if it fails */
     IR_EXIT,      /* with src1 or imm as the result */
     IR_OPAQUE,    /* what only the encoder knows: BPF's instruction at slot; registers are at home; size: its opcode,
                    * src1: IR_FP if it names r10, target: where it may jump, IR_NOWHERE */

@@ -15,6 +15,7 @@
  */
 #include "jit/opt/ir.h"
 #include "maps/array.h"
+#include "maps/prog_array.h"
 #include "src/base/bits.h"
 
 /* Linux's numbers of the helpers of helpers/map_ops.c */
@@ -26,6 +27,9 @@ struct lookup {
     struct ebpf_ir_fn *fn;
     struct ebpf_ir_list out, stubs; /* stubs: the ends of the function's cold ways */
     struct ebpf_map *map;           /* in r1; NULL: none that is known */
+    struct ebpf_map *tail_map;      /* in r2 */
+    bool index_known;               /* r3 is index */
+    uint32_t index;
     bool key_known;                 /* r2 is r10 + key_off */
     int32_t key_off;
     bool stored;                    /* the 32 bits at r10 + store_off are what store stored */
@@ -234,6 +238,28 @@ static uint32_t call(struct lookup *l, const struct ebpf_ir_op *op, const struct
     return 0;
 }
 
+/* A tail call of the main function through an array that is known. */
+static bool tail_call(struct lookup *l, const struct ebpf_ir_op *op)
+{
+    const struct ebpf_prog_array *array = (const struct ebpf_prog_array *)l->tail_map;
+    struct ebpf_ir_op tail = {.code = IR_TAIL_CALL, .dst = IR_NONE, .src1 = BPF_REG_1, .src2 = BPF_REG_3};
+
+    if (op->code != IR_OPAQUE || op->size != (BPF_JMP | BPF_CALL) || l->fn->subprog != 0 || !array ||
+        array->map.type != BPF_MAP_TYPE_PROG_ARRAY || array->map.max_entries > INT32_MAX)
+        return false;
+    tail.imm = (int64_t)(uintptr_t)array->progs;
+    tail.off = (int32_t)array->map.max_entries;
+    if (l->index_known) {
+        if (l->index >= array->map.max_entries)
+            return true; /* fails always */
+        tail.flags = IR_IMM;
+        tail.src2 = IR_NONE;
+        tail.imm += (int64_t)(l->index * sizeof(array->progs[0]));
+    }
+    emit(l, &l->out, tail);
+    return true;
+}
+
 /* ---- the pass ----------------------------------------------------------------------------------------------------------------- */
 
 static void see_store(struct lookup *l, const struct ebpf_ir_op *op)
@@ -250,7 +276,12 @@ static void see(struct lookup *l, const struct ebpf_ir_op *op)
 
     if (writes & IR_BIT(BPF_REG_1))
         l->map = op->code == IR_LI && op->flags & IR_MAP ? find_map(l->env->code, (uint64_t)op->imm) : NULL;
+    if (writes & IR_BIT(BPF_REG_3)) {
+        l->index_known = op->code == IR_LI;
+        l->index = (uint32_t)op->imm;
+    }
     if (writes & IR_BIT(BPF_REG_2)) {
+        l->tail_map = op->code == IR_LI && op->flags & IR_MAP ? find_map(l->env->code, (uint64_t)op->imm) : NULL;
         l->key_known = op->code == IR_ADD && op->src1 == IR_FP && op->flags & IR_IMM && op->flags & IR_WIDE;
         l->key_off = (int32_t)op->imm;
     }
@@ -261,7 +292,7 @@ static void see(struct lookup *l, const struct ebpf_ir_op *op)
     else if (l->stored && !(l->store.flags & IR_IMM) && l->store.src2 < IR_NONE && writes >> l->store.src2 & 1)
         l->stored = false;
     if (op->code == IR_LABEL)
-        l->map = NULL, l->key_known = l->stored = false;
+        l->map = l->tail_map = NULL, l->key_known = l->stored = l->index_known = false;
 }
 
 int ebpf_ir_lookup(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
@@ -277,7 +308,7 @@ int ebpf_ir_lookup(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
         l.slot = op.slot;
         if (op.code == IR_CALL && !(op.flags & IR_C))
             i += call(&l, &op, i + 1 < list->cnt ? &list->ops[i + 1] : NULL);
-        else
+        else if (!tail_call(&l, &op))
             ebpf_ir_append(&l.out, &op);
         see(&l, &op);
     }

@@ -107,6 +107,10 @@ static void print_flow(const struct ebpf_ir_op *op, char *text, size_t size)
     case IR_CALL_FUNC:
         ebpf_format(text, size, "call function %u", op->target);
         break;
+    case IR_TAIL_CALL:
+        ebpf_format(text, size, "tail call 0x%llx[%s]", (unsigned long long)op->imm,
+                    op->flags & IR_IMM ? "0" : reg(op->src2, b));
+        break;
     default:
         ebpf_format(text, size, "exit %s", op->flags & IR_IMM ? b : a);
     }

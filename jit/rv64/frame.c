@@ -21,7 +21,7 @@ static uint32_t stack_needed(const struct ebpf_ir_fn *ir, const struct ebpf_ir_o
 
 static unsigned saved_count(const struct rv_frame *frame)
 {
-    unsigned count = frame->calls + frame->counts;
+    unsigned count = (unsigned)frame->calls + frame->counts + frame->tails;
 
     for (uint32_t left = frame->saved; left; left &= left - 1)
         count++;
@@ -45,6 +45,7 @@ void ebpf_rv_frame_plan(struct rv_fn *fn)
         frame->calls |= ebpf_ir_is_call(op);
         frame->counts |= op->code == IR_OPAQUE && op->target != IR_NOWHERE;
         frame->c_result |= rv_is_tail_call(op);
+        frame->tails |= op->code == IR_TAIL_CALL;
     }
     for (unsigned v = 0; v < IR_NONE; v++) {
         if (v != IR_FP && written >> v & 1)
@@ -67,6 +68,12 @@ static void each_saved(struct rv_jit *j, int64_t at, void (*access)(struct rv_as
     }
 }
 
+/* Below the saved registers, which end at top. */
+static int64_t run_place(const struct rv_frame *frame, int64_t top)
+{
+    return top - 8 * (int64_t)(saved_count(frame) - frame->counts);
+}
+
 /* A frame of inlined functions may be more than an immediate reaches: first the saved registers' part, then the rest. */
 #define STEP 2032
 
@@ -85,6 +92,8 @@ void ebpf_rv_prologue(struct rv_jit *j)
     int64_t size = j->fn->frame.size, first = size < STEP ? size : STEP;
 
     move_sp(j, -first);
+    if (j->fn->frame.tails)
+        rv_sd(&j->as, A1, run_place(&j->fn->frame, first), SP);
     each_saved(j, first, rv_sd);
     move_sp(j, first - size);
     if (j->fn->frame.counts) {
@@ -94,6 +103,19 @@ void ebpf_rv_prologue(struct rv_jit *j)
         ebpf_rv_li(&j->as, T0, EBPF_MAX_LOOPS);
         rv_sd(&j->as, T0, off, base);
     }
+}
+
+void ebpf_rv_load_run(struct rv_jit *j, enum rv_reg rd)
+{
+    int64_t at = run_place(&j->fn->frame, j->fn->frame.size);
+
+    if (rv_fits(at, 12)) {
+        rv_ld(&j->as, rd, at, SP);
+        return;
+    }
+    ebpf_rv_li(&j->as, rd, (uint64_t)at);
+    rv_add(&j->as, rd, rd, SP);
+    rv_ld(&j->as, rd, 0, rd);
 }
 
 void ebpf_rv_restore(struct rv_jit *j)

@@ -160,6 +160,7 @@ static void (*const lower[IR_CODES])(struct rv_jit *, const struct ebpf_ir_op *)
     [IR_JUMP] = ebpf_rv_lower_jump,
     [IR_CALL] = ebpf_rv_lower_call,
     [IR_CALL_FUNC] = ebpf_rv_lower_call,
+    [IR_TAIL_CALL] = ebpf_rv_lower_tail_call,
     [IR_EXIT] = ebpf_rv_lower_exit,
     [IR_OPAQUE] = lower_opaque,
 };

@@ -41,6 +41,7 @@ struct rv_frame {
     uint32_t saved; /* bit n: xn */
     bool calls;
     bool counts;    /* has may_goto */
+    bool tails;     /* main: keeps its second argument, struct ebpf_run, for IR_TAIL_CALL */
     bool c_result;  /* leaves its result in a0, as C has it: main, and what may end in a tail call to another main */
 };
 
@@ -121,6 +122,8 @@ void ebpf_rv_spare(const struct ebpf_ir_fn *ir, unsigned *temporary, unsigned *s
 /* ---- frame.c ---- */
 void ebpf_rv_frame_plan(struct rv_fn *fn);
 void ebpf_rv_prologue(struct rv_jit *j);
+/* The struct ebpf_run that main was called with. */
+void ebpf_rv_load_run(struct rv_jit *j, enum rv_reg rd);
 /* Leaves everything as the prologue found it, but does not return. */
 void ebpf_rv_restore(struct rv_jit *j);
 
@@ -135,6 +138,7 @@ void ebpf_rv_lower_atomic(struct rv_jit *j, const struct ebpf_ir_op *op); /* ato
 void ebpf_rv_lower_jump(struct rv_jit *j, const struct ebpf_ir_op *op);   /* branch.c */
 void ebpf_rv_lower_branch(struct rv_jit *j, const struct ebpf_ir_op *op); /* branch.c */
 void ebpf_rv_lower_call(struct rv_jit *j, const struct ebpf_ir_op *op);   /* call.c */
+void ebpf_rv_lower_tail_call(struct rv_jit *j, const struct ebpf_ir_op *op); /* tail_call.c */
 void ebpf_rv_lower_exit(struct rv_jit *j, const struct ebpf_ir_op *op);   /* frame.c */
 /* opaque.c: instructions that have no operation; registers are at home. Where it jumps is the label op->target. */
 void ebpf_rv_lower_opaque(struct rv_jit *j, const struct bpf_insn *insn);

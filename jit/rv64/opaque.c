@@ -28,16 +28,18 @@ static void unless(struct rv_jit *j, enum rv_cond cond, enum rv_reg rs, void (*e
 
 /* ---- tail calls ---------------------------------------------------------------------------------------------- */
 
+/* struct ebpf_tail is in a0 and a1; what the entry wants is an ebpf_prog_entry's. */
 static void go_to_target(struct rv_jit *j)
 {
-    rv_mv(&j->as, T1, A0);
-    rv_mv(&j->as, A0, A1);
+    rv_mv(&j->as, A2, A0);
+    rv_ld(&j->as, A0, offsetof(struct ebpf_run, ctx), A1);
+    rv_ld(&j->as, T1, offsetof(struct ebpf_prog, entry), A2);
     ebpf_rv_restore(j);
     rv_jalr(&j->as, ZERO, 0, T1);
 }
 
-/* r1 to r3 are the context, the map, the index. The answer is an entry in a0, 0 for a call that failed, and the context
- * in a1. The target returns to this function's caller, its result in a0: see struct rv_frame. */
+/* r1 to r3 are the context, the map, the index. The target returns to this function's caller, its result in a0: see struct
+ * rv_frame. */
 static void tail_call(struct rv_jit *j)
 {
     ebpf_rv_call_c(j, ADDRESS(ebpf_tail_call_native));

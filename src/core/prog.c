@@ -176,11 +176,17 @@ static void prog_destroy(struct ebpf_obj *obj)
 /* Without the JIT, or where it gives up, the interpreter runs the program; only memory is worth a word. */
 static void compile(struct ebpf_prog *prog)
 {
+    union {
+        void *mem;
+        ebpf_prog_entry entry;
+    } code;
     int err;
 
     prog->code.maps = prog->maps;
     prog->code.map_cnt = prog->map_cnt;
     err = ebpf_jit_compile(&prog->code, &prog->jit);
+    code.mem = prog->jit.mem;
+    prog->entry = prog->jit.mem ? code.entry : ebpf_prog_interpret;
     if (err && err != -EOPNOTSUPP)
         ebpf_log("ebpf: no JIT for program %s (%d), the interpreter runs it", prog->name, err);
 }

@@ -49,9 +49,14 @@ struct ebpf_prog_stats {
     uint64_t runs, misses;
 };
 
+struct ebpf_run;
+struct ebpf_prog;
+typedef uint64_t (*ebpf_prog_entry)(void *ctx, struct ebpf_run *run, const struct ebpf_prog *prog);
+
 struct ebpf_prog {
     struct ebpf_obj obj; /* first */
     const struct ebpf_prog_type *type;
+    ebpf_prog_entry entry; /* compiled code, which needs prog for nothing, or ebpf_prog_interpret() */
     struct ebpf_code code;
     struct ebpf_jit_image jit;
     struct ebpf_map **maps; /* references that this program holds, each once */
@@ -96,10 +101,10 @@ const struct ebpf_prog_type *ebpf_prog_type_find(uint32_t id);
 /* What a hart knows about the program that it runs. */
 struct ebpf_run {
     const struct ebpf_prog *prog;
-    uint64_t cookie; /* of the link, for bpf_get_attach_cookie() */
-    const struct ebpf_prog *target; /* of the last tail call */
-    uint32_t tail_calls;
-    uintptr_t stack; /* lowest address of the program stack; 0: not on one */
+    uint64_t cookie;     /* of the link, for bpf_get_attach_cookie() */
+    uint32_t tails_left; /* tail calls that this run may still make */
+    uint64_t ctx;        /* of the last tail call from a function: struct ebpf_tail */
+    uintptr_t stack;     /* lowest address of the program stack; 0: not on one */
 };
 
 /* The run on this hart, for helpers and tail calls; NULL: none. A, interrupts off */
@@ -122,12 +127,17 @@ uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx);
  */
 const struct ebpf_prog *ebpf_tail_call(struct ebpf_map *map, uint64_t index);
 
-/* The same for compiled code, with the address to jump to (0: failed) and what r1 is there, as C returns two
- * words in registers. Also fails where the program stack could become too small for what comes. */
+/* The same for a function of compiled code, with what the target's entry wants, as C returns two words in registers; prog
+ * NULL: failed. Also fails where the program stack could become too small for what comes. ctx is in run->ctx. The main
+ * function of a compiled program does all this by itself where it knows the array. */
 struct ebpf_tail {
-    uint64_t entry, ctx;
+    const struct ebpf_prog *prog;
+    struct ebpf_run *run;
 };
 struct ebpf_tail ebpf_tail_call_native(uint64_t ctx, struct ebpf_map *map, uint64_t index);
+
+/* The entry of a program that was not compiled. */
+uint64_t ebpf_prog_interpret(void *ctx, struct ebpf_run *run, const struct ebpf_prog *prog);
 
 /* Legacy packet access (src/core/packet.c): size bytes at offset of the packet that skb describes, as a number in
  * host order, or a negative number where there are none. A */

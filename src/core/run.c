@@ -16,8 +16,8 @@ static struct hart harts[EBPF_CONFIG_MAX_CPUS];
 static uint8_t stacks[EBPF_CONFIG_MAX_CPUS][EBPF_CONFIG_STACK_SIZE] __attribute__((aligned(16)));
 
 #if defined(__riscv)
-/* src/core/stack.S: calls fn(arg, ctx) with sp = top */
-uint64_t ebpf_stack_call(uint64_t (*fn)(const void *arg, void *ctx), const void *arg, void *ctx, void *top);
+/* src/core/stack.S: calls entry(ctx, run, prog) with sp = top */
+uint64_t ebpf_stack_call(ebpf_prog_entry entry, void *ctx, struct ebpf_run *run, const struct ebpf_prog *prog, void *top);
 static uintptr_t stack_of(unsigned cpu)
 {
     return (uintptr_t)stacks[cpu];
@@ -30,29 +30,18 @@ static uintptr_t stack_of(unsigned cpu)
 }
 
 /* On other machines programs run in tests and tools only, where stacks are large. */
-static uint64_t ebpf_stack_call(uint64_t (*fn)(const void *arg, void *ctx), const void *arg, void *ctx, void *top)
+static uint64_t ebpf_stack_call(ebpf_prog_entry entry, void *ctx, struct ebpf_run *run, const struct ebpf_prog *prog,
+                                void *top)
 {
     (void)top;
-    return fn(arg, ctx);
+    return entry(ctx, run, prog);
 }
 #endif
 
-static uint64_t run_interp(const void *arg, void *ctx)
+uint64_t ebpf_prog_interpret(void *ctx, struct ebpf_run *run, const struct ebpf_prog *prog)
 {
-    const struct ebpf_prog *prog = arg;
-
+    (void)run;
     return ebpf_interp(&prog->code, ctx);
-}
-
-static uint64_t run_jit(const void *arg, void *ctx)
-{
-    const struct ebpf_prog *prog = arg;
-    union {
-        void *mem;
-        uint64_t (*fn)(void *ctx);
-    } code = {.mem = prog->jit.mem};
-
-    return code.fn(ctx);
 }
 
 bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t *ret)
@@ -64,9 +53,12 @@ bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t 
 
     if (ran) {
         hart->busy = true;
-        hart->run = (struct ebpf_run){.prog = prog, .cookie = cookie, .stack = stack_of(cpu)};
+        hart->run.prog = prog;
+        hart->run.cookie = cookie;
+        hart->run.tails_left = EBPF_MAX_TAIL_CALLS;
+        hart->run.stack = stack_of(cpu);
         ebpf_epoch_enter(cpu);
-        *ret = ebpf_stack_call(prog->jit.mem ? run_jit : run_interp, prog, ctx, stacks[cpu] + sizeof(stacks[cpu]));
+        *ret = ebpf_stack_call(prog->entry, ctx, &hart->run, prog, stacks[cpu] + sizeof(stacks[cpu]));
         ebpf_epoch_exit(cpu);
         prog->stats[cpu].runs++;
         hart->busy = false;

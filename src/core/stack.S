@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uint64_t ebpf_stack_call(fn, arg, ctx, top): calls fn(arg, ctx) on the stack that ends at top (aligned to 16), and
- * comes back to the caller's. The caller's sp is kept in s0, which fn preserves (psABI, Integer Register Convention),
- * and s0 and ra on the new stack.
+ * uint64_t ebpf_stack_call(entry, ctx, run, prog, top): calls entry(ctx, run, prog) on the stack that ends at top (aligned
+ * to 16), and comes back to the caller's. The caller's sp is kept in s0, which the callee preserves (psABI, Integer
+ * Register Convention), and s0 and ra on the new stack.
  */
 #if defined(__riscv)
 .text
 .globl ebpf_stack_call
 .type ebpf_stack_call, @function
 ebpf_stack_call:
-    addi a3, a3, -16
-    sd ra, 8(a3)
-    sd s0, 0(a3)
+    addi a4, a4, -16
+    sd ra, 8(a4)
+    sd s0, 0(a4)
     mv s0, sp
-    mv sp, a3
+    mv sp, a4
     mv t0, a0
     mv a0, a1
     mv a1, a2
+    mv a2, a3
     jalr t0
     mv t1, s0
     ld s0, 0(sp)
