@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_jit [-n PROGRAMS] [-s SEED] [-j JOBS] [-o DIRECTORY] [-w]: random programs on both engines (on RV64; elsewhere the
+ * fuzz_jit [-n PROGRAMS] [-s SEED] [-j JOBS] [-o DIRECTORY] [-f FAILURES] [-w]: random programs on both engines (on RV64; elsewhere the
  * compiler compiles them, under the sanitizers). -w: anything the structural check lets pass, only compiled.
  * fuzz_jit -p SEED [-w]: prints that program. fuzz_jit -r FILE...: runs programs of files.
  *
@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define MAX_JOBS 16
-#define MAX_FAILURES 10u
 #define TICKS 20 /* seconds that a program may take */
 #define TRIES 4000
 #define REFERENCE_EVERY 16 /* on RV64, where the engines themselves cost the time */
@@ -28,7 +27,8 @@ static struct {
     unsigned jobs;
     const char *directory;
     bool wild;
-} options = {10000, 1, 2, "build/fuzz", false};
+    unsigned failures; /* it gives up after so many */
+} options = {10000, 1, 2, "build/fuzz", false, 10};
 
 /* What a worker says to its parent. */
 struct report {
@@ -183,7 +183,15 @@ static pid_t succeed(unsigned j, int status)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && i == UINT64_MAX)
         return 0;
     failed(&reports[j], i);
-    return failures < MAX_FAILURES && i + options.jobs < options.programs ? start(&reports[j], i + options.jobs) : 0;
+    return i + options.jobs < options.programs ? start(&reports[j], i + options.jobs) : 0;
+}
+
+static void stop(const pid_t *pids)
+{
+    for (unsigned j = 0; j < options.jobs; j++) {
+        if (pids[j] > 0 && !kill(pids[j], SIGKILL))
+            waitpid(pids[j], NULL, 0);
+    }
 }
 
 static void run_all(void)
@@ -203,6 +211,10 @@ static void run_all(void)
         if (gone <= 0)
             usleep(20000);
         progress(began);
+        if (failures >= options.failures) {
+            stop(pids);
+            return;
+        }
         for (unsigned j = 0; gone > 0 && j < options.jobs; j++) {
             if (pids[j] != gone)
                 continue;
@@ -224,8 +236,8 @@ static void summary(void)
         printf("fuzz-jit: %llu programs compiled, %llu refused by the check, %u failures\n",
                (unsigned long long)(done() - refused), (unsigned long long)refused, failures);
     else
-        printf("fuzz-jit: %llu programs, %u disagreements, %llu instructions\n", (unsigned long long)done(), failures,
-               (unsigned long long)insns);
+        printf("fuzz-jit: %llu programs, %u disagreements, %llu instructions\n",
+               (unsigned long long)done(), failures, (unsigned long long)insns);
 }
 
 static int replay(char **files)
@@ -233,15 +245,15 @@ static int replay(char **files)
     unsigned passed = 0;
 
     for (; *files; files++) {
-        enum fuzz_verdict verdict = FUZZ_CRASH;
-        bool wild = strstr(*files, "-wild") != NULL;
+        bool wild = strstr(*files, "-wild") != NULL, readable = fuzz_read(*files, &prog);
+        enum fuzz_verdict verdict = readable ? fuzz_apart(&prog, wild) : FUZZ_CRASH;
 
-        if (fuzz_read(*files, &prog))
-            verdict = fuzz_apart(&prog, wild);
-        if (verdict == FUZZ_AGREE)
+        if (verdict == FUZZ_AGREE) {
             passed++;
-        else
-            failures++, printf("%s: %s\n", *files, fuzz_verdicts[verdict]);
+        } else {
+            failures++;
+            printf("%s: %s\n", *files, readable ? fuzz_verdicts[verdict] : "cannot be read");
+        }
     }
     printf("%u passed, %u failed\n", passed, failures);
     return failures != 0;
@@ -256,7 +268,9 @@ static int print_one(uint64_t seed)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: fuzz_jit [-n PROGRAMS] [-s SEED] [-j JOBS] [-o DIRECTORY] [-w] | -p SEED | -r FILE...\n");
+    fprintf(stderr,
+            "usage: fuzz_jit [-n PROGRAMS] [-s SEED] [-j JOBS] [-o DIRECTORY] [-f FAILURES] [-w]\n"
+            "       fuzz_jit [-w] -p SEED | -r FILE...\n");
     return 2;
 }
 
@@ -266,7 +280,7 @@ int main(int argc, char **argv)
     bool files = false;
     int option;
 
-    while ((option = getopt(argc, argv, "n:s:j:o:p:wr")) != -1) {
+    while ((option = getopt(argc, argv, "n:s:j:o:f:p:wr")) != -1) {
         if (option == 'n')
             options.programs = strtoull(optarg, NULL, 0);
         else if (option == 's')
@@ -275,6 +289,8 @@ int main(int argc, char **argv)
             options.jobs = (unsigned)strtoul(optarg, NULL, 0);
         else if (option == 'o')
             options.directory = optarg;
+        else if (option == 'f')
+            options.failures = (unsigned)strtoul(optarg, NULL, 0);
         else if (option == 'p')
             print = optarg;
         else if (option == 'w')
@@ -295,7 +311,8 @@ int main(int argc, char **argv)
         return replay(argv + optind);
     if (print)
         return print_one(strtoull(print, NULL, 0));
-    reports = mmap(NULL, sizeof(*reports) * MAX_JOBS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    reports = mmap(NULL, sizeof(*reports) * MAX_JOBS, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (reports == MAP_FAILED)
         return 2;
     run_all();

@@ -136,11 +136,11 @@ const char *fuzz_ref(const struct ebpf_code *code, uint64_t *r0, uint32_t max_st
 
 enum fuzz_verdict {
     FUZZ_AGREE,
-    FUZZ_REFUSED,      /* by the structural check */
-    FUZZ_UNSAFE,       /* the generator has broken its promises */
+    FUZZ_REFUSED, /* by the structural check */
+    FUZZ_UNSAFE,  /* the generator has broken its promises */
     FUZZ_DISAGREE,
     FUZZ_NOT_COMPILED,
-    FUZZ_LEAK,         /* of memory, in the compiler */
+    FUZZ_LEAK, /* of memory, in the compiler */
     FUZZ_CRASH,
     FUZZ_VERDICTS
 };

@@ -3,7 +3,7 @@
 #include "tests/fuzz/fuzz_jit_gen.h"
 
 #define R10 BPF_REG_10
-#define MAX_COST 4000u /* instructions that a program runs, about */
+#define MAX_COST 4000u   /* instructions that a program runs, about */
 #define MAX_SLOTS 30000u /* of a function: off has 16 bits */
 
 static void gen_body(struct gen *g, unsigned depth, unsigned items);
@@ -12,8 +12,9 @@ static void gen_body(struct gen *g, unsigned depth, unsigned items);
 
 static bool alike(const struct gen_reg *a, const struct gen_reg *b)
 {
-    return a->kind == b->kind && (a->kind != GEN_PTR || (a->lo == b->lo && a->hi == b->hi && a->phase == b->phase &&
-                                                         a->same == b->same && a->element == b->element));
+    return a->kind == b->kind &&
+           (a->kind != GEN_PTR || (a->lo == b->lo && a->hi == b->hi && a->phase == b->phase &&
+                                   a->same == b->same && a->element == b->element));
 }
 
 /* What holds on both; what is kept is to's business. */
@@ -35,7 +36,7 @@ static void set_target(struct gen *g, uint32_t at, uint32_t target)
 /* A condition, whatever it is; returns where it is. */
 static uint32_t put_branch(struct gen *g)
 {
-    static const uint8_t ops[] = {BPF_JEQ, BPF_JNE, BPF_JSET, BPF_JGT,  BPF_JGE, BPF_JLT,
+    static const uint8_t ops[] = {BPF_JEQ, BPF_JNE,  BPF_JSET, BPF_JGT,  BPF_JGE, BPF_JLT,
                                   BPF_JLE, BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE};
     uint8_t op = ops[gen_below(g, sizeof(ops))], cls = gen_chance(g, 50) ? BPF_JMP : BPF_JMP32;
     unsigned dst = gen_num(g), src = gen_num(g);
@@ -116,17 +117,21 @@ static void item_break(struct gen *g)
 
 /* ---- if and loops -------------------------------------------------------------------------------- */
 
-/* Thousands of instructions that a branch has to get over; the widest are byte swaps. */
+/* Thousands of instructions that a branch has to get over, on a number that no compiler knows. Without Zbb
+ * byte swaps are the longest. */
 static void pad(struct gen *g)
 {
-    unsigned cnt = gen_chance(g, 5) ? 14000 : 200 + gen_below(g, 1200), reg = gen_free(g, 0, 9);
-    bool wide = gen_chance(g, 50) || cnt > 5000;
+    unsigned cnt = gen_chance(g, 10) ? 20000 : 200 + gen_below(g, 1200), reg = gen_free(g, 0, 9);
+    bool swaps = gen_chance(g, 50) || cnt == 20000;
 
     if (g->prog->cnt + cnt + 2000 > g->limit || g->weight > 1)
         return;
-    gen_const(g, reg);
+    gen_put_imm64(g, reg, FUZZ_SRC_BUFFER, 0);
+    gen_put(g, BPF_LDX_MEM(BPF_DW, reg, reg, 0));
+    gen_set_num(g, reg);
     for (unsigned i = 0; i < cnt; i++)
-        gen_put(g, wide ? BPF_BSWAP(reg, 64) : BPF_ALU64_IMM(BPF_XOR, reg, (int32_t)i));
+        gen_put(g, swaps ? BPF_BSWAP(reg, 64)
+                         : BPF_ALU64_IMM(i & 1 ? BPF_XOR : BPF_ADD, reg, (int32_t)(i + 1)));
     g->functions[g->function].cost -= cnt / 2;
     g->pads = false;
 }
@@ -192,8 +197,10 @@ static void end_iteration(struct gen *g, const struct gen_regs *start)
 /* The counter's step and the jump back while it has not gone n rounds. */
 static void put_loop_end(struct gen *g, unsigned counter, bool down, unsigned n, uint32_t head)
 {
-    static const uint8_t up[] = {BPF_JLT, BPF_JSLT, BPF_JNE}, downwards[] = {BPF_JNE, BPF_JGT, BPF_JSGT};
-    uint8_t alu = gen_chance(g, 60) ? BPF_ALU64 : BPF_ALU, jmp = gen_chance(g, 60) ? BPF_JMP : BPF_JMP32;
+    static const uint8_t up[] = {BPF_JLT, BPF_JSLT, BPF_JNE},
+                         downwards[] = {BPF_JNE, BPF_JGT, BPF_JSGT};
+    uint8_t alu = gen_chance(g, 60) ? BPF_ALU64 : BPF_ALU,
+            jmp = gen_chance(g, 60) ? BPF_JMP : BPF_JMP32;
 
     gen_put(g, BPF_RAW_INSN(alu | BPF_ADD | BPF_K, counter, 0, 0, down ? -1 : 1));
     gen_put(g, BPF_RAW_INSN(jmp | (down ? downwards : up)[gen_below(g, 3)] | BPF_K, counter, 0, 0,
@@ -204,7 +211,8 @@ static void put_loop_end(struct gen *g, unsigned counter, bool down, unsigned n,
 static void item_loop(struct gen *g, unsigned depth)
 {
     struct gen_regs before = g->regs, start;
-    unsigned counter = gen_free(g, gen_chance(g, 70) ? 6 : 0, 9), n = 1 + gen_below(g, 5), weight = g->weight;
+    unsigned counter = gen_free(g, gen_chance(g, 70) ? 6 : 0, 9), n = 1 + gen_below(g, 5),
+             weight = g->weight;
     bool down = gen_chance(g, 60);
     uint32_t head;
 
@@ -292,7 +300,8 @@ static void item_call(struct gen *g)
             put_number_arg(g, i + 1);
     }
     self->cost += g->weight * callee->cost;
-    gen_put(g, BPF_CALL_REL((int32_t)to)); /* made a distance when all functions have their places */
+    gen_put(g,
+            BPF_CALL_REL((int32_t)to)); /* made a distance when all functions have their places */
     after_call(g);
 }
 
@@ -336,7 +345,8 @@ static void put_map_and_key(struct gen *g, unsigned map)
             gen_set_num(g, reg);
             gen_put(g, BPF_STX_MEM(BPF_W, R10, reg, at));
         } else {
-            gen_put(g, BPF_ST_MEM(BPF_W, R10, at, i ? 0 : (int32_t)gen_below(g, gen_chance(g, 90) ? 6 : 5000)));
+            gen_put(g, BPF_ST_MEM(BPF_W, R10, at,
+                                  i ? 0 : (int32_t)gen_below(g, gen_chance(g, 90) ? 6 : 5000)));
         }
     }
     gen_put(g, BPF_MOV64_REG(2, R10));
@@ -555,7 +565,9 @@ void fuzz_generate(struct fuzz_prog *prog, uint64_t seed)
     prog->cnt = 0;
     prog->seed = seed;
     g->prog = prog;
-    g->function_cnt = gen_chance(g, 50) ? 1 : gen_chance(g, 90) ? 1 + gen_below(g, 4) : GEN_FUNCTIONS;
+    g->function_cnt = gen_chance(g, 50)   ? 1
+                      : gen_chance(g, 90) ? 1 + gen_below(g, 4)
+                                          : GEN_FUNCTIONS;
     g->pads = gen_below(g, 100) == 0;
     most = g->pads ? 40 : gen_chance(g, 5) ? 120 : 25;
     for (unsigned f = g->function_cnt; f-- > 0;)

@@ -14,16 +14,16 @@ enum gen_kind { GEN_UNDEF, GEN_NUM, GEN_PTR };
 
 struct gen_reg {
     uint8_t kind;
-    bool keep;       /* must not be written: a loop counts in it, or the loop's body needs it */
-    bool same;       /* GEN_PTR: also a number that is the same on every engine */
-    bool element;    /* GEN_PTR: into an element that updates and deletes may free */
-    uint8_t phase;   /* GEN_PTR: address modulo 8, or GEN_ANY */
-    int32_t lo, hi;  /* GEN_PTR: bytes [lo, hi) from it may be accessed */
+    bool keep;      /* must not be written: a loop counts in it, or the loop's body needs it */
+    bool same;      /* GEN_PTR: also a number that is the same on every engine */
+    bool element;   /* GEN_PTR: into an element that updates and deletes may free */
+    uint8_t phase;  /* GEN_PTR: address modulo 8, or GEN_ANY */
+    int32_t lo, hi; /* GEN_PTR: bytes [lo, hi) from it may be accessed */
 };
 
 #define GEN_SLOTS 4 /* spill slots of a function */
-#define GEN_SLOT 11  /* the first in gen_regs */
-#define GEN_ANY 8    /* a phase that is not known */
+#define GEN_SLOT 11 /* the first in gen_regs */
+#define GEN_ANY 8   /* a phase that is not known */
 
 struct gen_regs {
     struct gen_reg r[GEN_SLOT + GEN_SLOTS]; /* and what is spilled */
@@ -36,7 +36,7 @@ struct gen_function {
     unsigned args;
     bool arg_ptr[5]; /* the caller's memory, 16 bytes; otherwise a number */
     uint32_t start, end;
-    unsigned cost;   /* instructions that a call runs, about */
+    unsigned cost; /* instructions that a call runs, about */
 };
 
 /* A block that is being made, for jumps out of it. */

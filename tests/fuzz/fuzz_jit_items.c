@@ -6,36 +6,6 @@
 
 bool fuzz_has_may_goto, fuzz_has_acq_rel;
 
-uint64_t fuzz_value(struct fuzz_random *r)
-{
-    static const uint64_t edges[] = {0,          1,           2,           0x7f,       0x80,
-                                     0xff,       0x7fe,       0x7ff,       0x800,      0x801,
-                                     0xfff,      0x1000,      0x7fff,      0x8000,     0xffff,
-                                     0x7ffff7ff, 0x7ffff800,  0x7fffffff,  0x80000000, 0x80000001,
-                                     0xfffff7ff, 0xfffff800,  0xffffffff,  0x100000000, 0x100000001,
-                                     INT64_MAX,  1ull << 63, UINT64_MAX, 0x8000000000000001, 0x7fffffff7fffffff,
-                                     0xff00ff00ff00ff00, 0x00ff00ff00ff00ff};
-    uint64_t v = edges[fuzz_below(r, sizeof(edges) / sizeof(edges[0]))];
-
-    switch (fuzz_below(r, 8)) {
-    case 0:
-    case 1:
-        return v;
-    case 2:
-        return 0 - v;
-    case 3:
-        return v + fuzz_below(r, 5) - 2;
-    case 4:
-        return (uint64_t)1 << fuzz_below(r, 64);
-    case 5:
-        return ((uint64_t)1 << fuzz_below(r, 64)) - 1;
-    case 6:
-        return fuzz_below(r, 70);
-    default:
-        return fuzz_next(r) >> fuzz_below(r, 64);
-    }
-}
-
 /* ---- emitting ---------------------------------------------------------------------------------- */
 
 void gen_put(struct gen *g, struct bpf_insn insn)
@@ -132,7 +102,8 @@ void gen_set_num(struct gen *g, unsigned reg)
 
 void gen_set_ptr(struct gen *g, unsigned reg, int32_t lo, int32_t hi, unsigned phase)
 {
-    g->regs.r[reg] = (struct gen_reg){.kind = GEN_PTR, .lo = lo, .hi = hi, .phase = (uint8_t)(phase & 7)};
+    g->regs.r[reg] =
+        (struct gen_reg){.kind = GEN_PTR, .lo = lo, .hi = hi, .phase = (uint8_t)(phase & 7)};
 }
 
 void gen_const(struct gen *g, unsigned reg)
@@ -163,8 +134,9 @@ static void mov_reg(struct gen *g, uint8_t cls)
 
 static void unary(struct gen *g)
 {
-    static const uint8_t codes[] = {BPF_ALU | BPF_NEG, BPF_ALU64 | BPF_NEG, BPF_ALU | BPF_END | BPF_TO_LE,
-                                    BPF_ALU | BPF_END | BPF_TO_BE, BPF_ALU64 | BPF_END | BPF_TO_LE};
+    static const uint8_t codes[] = {BPF_ALU | BPF_NEG, BPF_ALU64 | BPF_NEG,
+                                    BPF_ALU | BPF_END | BPF_TO_LE, BPF_ALU | BPF_END | BPF_TO_BE,
+                                    BPF_ALU64 | BPF_END | BPF_TO_LE};
     unsigned i = gen_below(g, 5);
 
     gen_put(g, BPF_RAW_INSN(codes[i], gen_both(g), 0, 0, i < 2 ? 0 : 16 << gen_below(g, 3)));
@@ -172,7 +144,7 @@ static void unary(struct gen *g)
 
 void gen_alu(struct gen *g)
 {
-    static const uint8_t ops[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR,  BPF_AND, BPF_LSH,
+    static const uint8_t ops[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR,   BPF_AND, BPF_LSH,
                                   BPF_RSH, BPF_MOD, BPF_XOR, BPF_MOV, BPF_ARSH, BPF_NEG};
     uint8_t cls = gen_chance(g, 50) ? BPF_ALU : BPF_ALU64, op = ops[gen_below(g, sizeof(ops))];
     int16_t off = (op == BPF_DIV || op == BPF_MOD) && gen_chance(g, 50);
@@ -209,12 +181,14 @@ static void item_chain(struct gen *g)
     gen_put(g, BPF_RAW_INSN(cls | BPF_MOV | BPF_X, dst, src, 0, 0));
     gen_set_num(g, dst);
     for (unsigned i = gen_below(g, 3); i < 3; i++) {
-        static const uint8_t ops[] = {BPF_ADD, BPF_SUB, BPF_AND, BPF_OR, BPF_XOR, BPF_LSH, BPF_RSH, BPF_ARSH, BPF_MUL};
+        static const uint8_t ops[] = {BPF_ADD, BPF_SUB, BPF_AND,  BPF_OR, BPF_XOR,
+                                      BPF_LSH, BPF_RSH, BPF_ARSH, BPF_MUL};
         uint8_t op = ops[gen_below(g, sizeof(ops))];
 
         cls = gen_chance(g, 30) ? BPF_ALU : BPF_ALU64;
-        gen_put(g, BPF_RAW_INSN(cls | op | BPF_K, dst, 0, 0,
-                                op >= BPF_LSH && op != BPF_XOR ? (int32_t)gen_below(g, 64) : imm32(g)));
+        gen_put(
+            g, BPF_RAW_INSN(cls | op | BPF_K, dst, 0, 0,
+                            op >= BPF_LSH && op != BPF_XOR ? (int32_t)gen_below(g, 64) : imm32(g)));
     }
 }
 
@@ -228,7 +202,8 @@ static void item_shifts(struct gen *g)
     gen_put(g, BPF_RAW_INSN(cls | BPF_LSH | BPF_K, reg, 0, 0, (int32_t)bits));
     if (gen_chance(g, 30))
         bits = gen_below(g, 64);
-    gen_put(g, BPF_RAW_INSN(cls | (gen_chance(g, 50) ? BPF_RSH : BPF_ARSH) | BPF_K, reg, 0, 0, (int32_t)bits));
+    gen_put(g, BPF_RAW_INSN(cls | (gen_chance(g, 50) ? BPF_RSH : BPF_ARSH) | BPF_K, reg, 0, 0,
+                            (int32_t)bits));
 }
 
 static void item_rotate(struct gen *g)
@@ -236,15 +211,18 @@ static void item_rotate(struct gen *g)
     static const uint8_t joins[] = {BPF_OR, BPF_OR, BPF_ADD, BPF_XOR};
     unsigned a = gen_both(g), t = gen_dst(g), width = gen_chance(g, 50) ? 64 : 32;
     uint8_t cls = width == 64 ? BPF_ALU64 : BPF_ALU;
-    unsigned left = 1 + gen_below(g, width - 1), right = gen_chance(g, 85) ? width - left : gen_below(g, width);
+    unsigned left = 1 + gen_below(g, width - 1),
+             right = gen_chance(g, 85) ? width - left : gen_below(g, width);
     bool first = gen_chance(g, 50);
 
     if (t == a)
         return;
     gen_put(g, BPF_RAW_INSN((gen_chance(g, 80) ? cls : BPF_ALU) | BPF_MOV | BPF_X, t, a, 0, 0));
     gen_set_num(g, t);
-    gen_put(g, BPF_RAW_INSN(cls | (first ? BPF_LSH : BPF_RSH) | BPF_K, t, 0, 0, (int32_t)(first ? left : right)));
-    gen_put(g, BPF_RAW_INSN(cls | (first ? BPF_RSH : BPF_LSH) | BPF_K, a, 0, 0, (int32_t)(first ? right : left)));
+    gen_put(g, BPF_RAW_INSN(cls | (first ? BPF_LSH : BPF_RSH) | BPF_K, t, 0, 0,
+                            (int32_t)(first ? left : right)));
+    gen_put(g, BPF_RAW_INSN(cls | (first ? BPF_RSH : BPF_LSH) | BPF_K, a, 0, 0,
+                            (int32_t)(first ? right : left)));
     gen_put(g, BPF_RAW_INSN(cls | joins[gen_below(g, 4)] | BPF_X, a, t, 0, 0));
 }
 
@@ -282,7 +260,8 @@ static void item_address_like(struct gen *g)
         return;
     }
     gen_put(g, BPF_RAW_INSN(BPF_ALU64 | (gen_chance(g, 50) ? BPF_AND : BPF_OR) | BPF_K, a, 0, 0,
-                            gen_chance(g, 50) ? (int32_t)(1u << gen_below(g, 32)) : ~(int32_t)(1u << gen_below(g, 32))));
+                            gen_chance(g, 50) ? (int32_t)(1u << gen_below(g, 32))
+                                              : ~(int32_t)(1u << gen_below(g, 32))));
 }
 
 /* ---- memory ------------------------------------------------------------------------------------ */
@@ -433,8 +412,16 @@ static void acquire_release(struct gen *g)
 
 static void item_atomic(struct gen *g)
 {
-    static const int32_t ops[] = {BPF_ADD, BPF_OR, BPF_AND, BPF_XOR, BPF_ADD | BPF_FETCH, BPF_OR | BPF_FETCH,
-                                  BPF_AND | BPF_FETCH, BPF_XOR | BPF_FETCH, BPF_XCHG, BPF_CMPXCHG};
+    static const int32_t ops[] = {BPF_ADD,
+                                  BPF_OR,
+                                  BPF_AND,
+                                  BPF_XOR,
+                                  BPF_ADD | BPF_FETCH,
+                                  BPF_OR | BPF_FETCH,
+                                  BPF_AND | BPF_FETCH,
+                                  BPF_XOR | BPF_FETCH,
+                                  BPF_XCHG,
+                                  BPF_CMPXCHG};
     int32_t op = ops[gen_below(g, 10)];
     unsigned size = 2 + gen_below(g, 2), base, src;
     int16_t off;
@@ -578,9 +565,10 @@ static void item_spill(struct gen *g)
 void gen_item(struct gen *g)
 {
     static void (*const items[])(struct gen *) = {
-        gen_alu,       gen_alu,    gen_alu,      gen_alu,     gen_alu,      gen_memory,  gen_memory,
-        gen_memory,    gen_memory, item_atomic,  item_chain,  item_shifts,  item_rotate, item_extend,
-        item_address_like, item_overlap, item_modify, item_pointer, item_derive, item_spill, item_spill};
+        gen_alu,     gen_alu,     gen_alu,           gen_alu,      gen_alu,     gen_memory,
+        gen_memory,  gen_memory,  gen_memory,        item_atomic,  item_chain,  item_shifts,
+        item_rotate, item_extend, item_address_like, item_overlap, item_modify, item_pointer,
+        item_derive, item_spill,  item_spill};
 
     items[gen_below(g, sizeof(items) / sizeof(items[0]))](g);
 }

@@ -34,7 +34,8 @@ static void die(const char *what)
 
 void fuzz_memory_init(void)
 {
-    uint8_t *mem = mmap((void *)PLACE, 2 * GUARD + 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *mem =
+        mmap((void *)PLACE, 2 * GUARD + 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (mem == MAP_FAILED || mprotect(mem + GUARD, 4096, PROT_READ | PROT_WRITE))
         die("buffer");
@@ -58,10 +59,12 @@ static uint64_t mix(uint64_t x)
 /* Words, some of them at the edges. */
 static void fill(uint8_t *to, size_t size, uint64_t seed)
 {
-    static const uint64_t edges[8] = {0, 1, UINT64_MAX, 0x80000000, 0x8000000000000000, 0x7fffffff, 0xffffffff, 0xff};
+    static const uint64_t edges[8] = {
+        0, 1, UINT64_MAX, 0x80000000, 0x8000000000000000, 0x7fffffff, 0xffffffff, 0xff};
 
     for (size_t i = 0; i < size; i += 8) {
-        uint64_t x = mix(seed + i * 0x9e3779b97f4a7c15ull), word = x & 7 ? x >> (x & 63) : edges[x >> 3 & 7];
+        uint64_t x = mix(seed + i * 0x9e3779b97f4a7c15ull),
+                 word = x & 7 ? x >> (x & 63) : edges[x >> 3 & 7];
 
         memcpy(to + i, &word, size - i < 8 ? size - i : 8);
     }
@@ -154,7 +157,8 @@ bool fuzz_state_equal(const struct fuzz_state *a, const struct fuzz_state *b, bo
     if (quiet)
         return false;
     if (a->r0 != b->r0)
-        printf("  r0 is 0x%llx, expected 0x%llx\n", (unsigned long long)b->r0, (unsigned long long)a->r0);
+        printf("  r0 is 0x%llx, expected 0x%llx\n", (unsigned long long)b->r0,
+               (unsigned long long)a->r0);
     say_bytes("buffer", a->buffer, b->buffer, FUZZ_BUFFER);
     say_bytes("context", a->ctx, b->ctx, FUZZ_CTX);
     say_bytes("array", a->array, b->array, sizeof(a->array));
@@ -162,8 +166,8 @@ bool fuzz_state_equal(const struct fuzz_state *a, const struct fuzz_state *b, bo
     say_bytes("global", a->global, b->global, sizeof(a->global));
     for (unsigned i = 0; i < 2; i++) {
         if (a->hash_sum[i] != b->hash_sum[i])
-            printf("  hash %u differs: %llu elements, expected %llu\n", i, (unsigned long long)b->hash_cnt[i],
-                   (unsigned long long)a->hash_cnt[i]);
+            printf("  hash %u differs: %llu elements, expected %llu\n", i,
+                   (unsigned long long)b->hash_cnt[i], (unsigned long long)a->hash_cnt[i]);
     }
     return false;
 }
@@ -173,7 +177,8 @@ bool fuzz_uses_maps(const struct fuzz_prog *prog)
     for (uint32_t i = 0; i < prog->cnt; i++) {
         const struct bpf_insn *insn = &prog->insns[i];
 
-        if (fuzz_is_imm64(insn) && (insn->src_reg == FUZZ_SRC_MAP || insn->src_reg == FUZZ_SRC_VALUE))
+        if (fuzz_is_imm64(insn) &&
+            (insn->src_reg == FUZZ_SRC_MAP || insn->src_reg == FUZZ_SRC_VALUE))
             return true;
     }
     return false;

@@ -108,7 +108,8 @@ void *ebpf_os_code_alloc(size_t size)
     void *mem;
 
     if (!code_memory) {
-        mem = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        mem = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+                   -1, 0);
         if (mem == MAP_FAILED)
             return NULL;
         code_memory = mem;

@@ -285,9 +285,11 @@ static bool step_atomic(const struct bpf_insn *insn)
 {
     bool acquire = insn->imm == BPF_LOAD_ACQ;
     unsigned base = acquire ? insn->src_reg : insn->dst_reg, size = size_of(insn);
-    uint64_t addr = m.reg[base] + (uint64_t)(int64_t)insn->off, src = m.reg[insn->src_reg], old, value;
+    uint64_t addr = m.reg[base] + (uint64_t)(int64_t)insn->off, src = m.reg[insn->src_reg], old,
+             value;
 
-    if (m.kind[base] == UNDEF || m.kind[insn->src_reg] == UNDEF || (!acquire && m.kind[insn->src_reg] != NUM))
+    if (m.kind[base] == UNDEF || m.kind[insn->src_reg] == UNDEF ||
+        (!acquire && m.kind[insn->src_reg] != NUM))
         return wrong("atomic operation on what is no number");
     if (addr % size)
         return wrong("atomic operation on a misaligned address");
@@ -332,7 +334,8 @@ static bool step_store(const struct bpf_insn *insn)
         return step_atomic(insn);
     if (m.kind[insn->dst_reg] == UNDEF)
         return wrong("store by an undefined register");
-    if (!may_access(addr, size) || !set_kind(addr, size, imm ? NUM : (enum kind)m.kind[insn->src_reg]))
+    if (!may_access(addr, size) ||
+        !set_kind(addr, size, imm ? NUM : (enum kind)m.kind[insn->src_reg]))
         return false;
     memcpy((void *)(uintptr_t)addr, &value, size);
     return true;
@@ -411,7 +414,8 @@ static bool check_arg(const struct ebpf_helper *helper, unsigned i)
     case ARG_MAP_VALUE:
         return reads_numbers(reg, map->value_size);
     case ARG_MEM_WR:
-        return m.reg[i + 2] <= EBPF_FRAME_SIZE && may_access(reg, m.reg[i + 2]) ? true : wrong("size");
+        return m.reg[i + 2] <= EBPF_FRAME_SIZE && may_access(reg, m.reg[i + 2]) ? true
+                                                                                : wrong("size");
     case ARG_ANYTHING:
         if (helper->arg[0] == ARG_MEM_WR) /* probe_read's source */
             return reads_numbers(reg, m.reg[2]);
@@ -484,7 +488,8 @@ static uint32_t leave(void)
 
 static bool taken(const struct bpf_insn *insn)
 {
-    bool by_reg = BPF_SRC(insn->code) == BPF_X, null = BPF_OP(insn->code) == BPF_JEQ || BPF_OP(insn->code) == BPF_JNE;
+    bool by_reg = BPF_SRC(insn->code) == BPF_X,
+         null = BPF_OP(insn->code) == BPF_JEQ || BPF_OP(insn->code) == BPF_JNE;
     uint64_t b = by_reg ? m.reg[insn->src_reg] : (uint64_t)(int64_t)insn->imm;
 
     if (BPF_OP(insn->code) == BPF_JA)

@@ -48,7 +48,8 @@ static struct bpf_insn wild_memory(struct fuzz_random *r)
     static const uint8_t atomics[] = {0x00, 0x01, 0x40, 0x41, 0x50, 0x51, 0xa0, 0xa1, 0xe1, 0xf1};
     uint8_t size = pick(r, sizes, 4);
     unsigned base = any_reg(r);
-    int16_t off = base == BPF_REG_10 ? (int16_t)(-8 - (int)fuzz_below(r, 505)) : (int16_t)fuzz_next(r);
+    int16_t off =
+        base == BPF_REG_10 ? (int16_t)(-8 - (int)fuzz_below(r, 505)) : (int16_t)fuzz_next(r);
 
     switch (fuzz_below(r, 5)) {
     case 0:
@@ -63,10 +64,11 @@ static struct bpf_insn wild_memory(struct fuzz_random *r)
         if (fuzz_below(r, 4) == 0) {
             bool load = fuzz_below(r, 2);
 
-            return BPF_ATOMIC_OP(size, load ? BPF_LOAD_ACQ : BPF_STORE_REL, load ? dst_reg(r) : base,
-                                 load ? base : any_reg(r), off);
+            return BPF_ATOMIC_OP(size, load ? BPF_LOAD_ACQ : BPF_STORE_REL,
+                                 load ? dst_reg(r) : base, load ? base : any_reg(r), off);
         }
-        return BPF_ATOMIC_OP(fuzz_below(r, 2) ? BPF_W : BPF_DW, pick(r, atomics, 10), base, dst_reg(r), off);
+        return BPF_ATOMIC_OP(fuzz_below(r, 2) ? BPF_W : BPF_DW, pick(r, atomics, 10), base,
+                             dst_reg(r), off);
     }
 }
 
@@ -94,7 +96,8 @@ static void put_imm64(struct fuzz_random *r, struct fuzz_prog *prog)
 {
     static const uint8_t sources[] = {0, 0, FUZZ_SRC_MAP, FUZZ_SRC_VALUE, FUZZ_SRC_BUFFER};
     uint8_t src = pick(r, sources, 5);
-    const struct bpf_insn pair[] = {BPF_LD_IMM64_RAW(dst_reg(r), src, src ? fuzz_below(r, 60) : fuzz_value(r))};
+    const struct bpf_insn pair[] = {
+        BPF_LD_IMM64_RAW(dst_reg(r), src, src ? fuzz_below(r, 60) : fuzz_value(r))};
 
     prog->insns[prog->cnt++] = pair[0];
     prog->insns[prog->cnt++] = pair[1];
@@ -104,7 +107,6 @@ static void put_imm64(struct fuzz_random *r, struct fuzz_prog *prog)
 static void wild_function(struct fuzz_random *r, struct fuzz_prog *prog, unsigned items)
 {
     static uint32_t starts[4096];
-    uint32_t first = prog->cnt;
     unsigned cnt = 0;
 
     for (unsigned i = 0; i < items; i++) {
@@ -127,13 +129,14 @@ static void wild_function(struct fuzz_random *r, struct fuzz_prog *prog, unsigne
         unsigned near = fuzz_below(r, 8) + (i > 4 ? i - 4 : 0);
 
         if (fuzz_jumps(insn) && !fuzz_is_call(insn))
-            fuzz_set_target(insn, starts[i], starts[fuzz_below(r, 5) && near < cnt ? near : fuzz_below(r, cnt)]);
+            fuzz_set_target(insn, starts[i],
+                            starts[fuzz_below(r, 5) && near < cnt ? near : fuzz_below(r, cnt)]);
     }
-    (void)first;
 }
 
 /* Some instructions become calls of the functions, of later ones only, mostly. */
-static void put_calls(struct fuzz_random *r, struct fuzz_prog *prog, const uint32_t *starts, unsigned functions)
+static void put_calls(struct fuzz_random *r, struct fuzz_prog *prog, const uint32_t *starts,
+                      unsigned functions)
 {
     for (unsigned f = 1; f < functions; f++) {
         unsigned caller = fuzz_below(r, 50) ? fuzz_below(r, f) : fuzz_below(r, functions);
