@@ -24,6 +24,8 @@ enum ebpf_arg {
     ARG_MEM_WR,       /* writable, may be uninitialised before */
     ARG_SIZE,         /* of the memory in the argument before; > 0 */
     ARG_SIZE_OR_ZERO,
+    ARG_RESERVE_SIZE, /* of the record that is returned: a constant */
+    ARG_RECORD,       /* what ringbuf_reserve returned */
     ARG_CTX, /* the program's context */
 };
 
@@ -31,6 +33,7 @@ enum ebpf_ret {
     RET_SCALAR = 0,
     RET_VOID,
     RET_MAP_VALUE_OR_NULL,
+    RET_RECORD_OR_NULL, /* as many bytes as ARG_RESERVE_SIZE said */
 };
 
 struct ebpf_helper {

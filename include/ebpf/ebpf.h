@@ -84,6 +84,15 @@ int ebpf_map_delete(struct ebpf_map *map, const void *key);
 int ebpf_map_lookup_and_delete(struct ebpf_map *map, const void *key, void *value);
 int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next); /* key NULL: the first */
 
+/*
+ * Reads a BPF_MAP_TYPE_RINGBUF: calls fn for each record that is there, oldest first, and gives its
+ * memory back when fn returns; fn returns 0, or stops with -E* (the record counts as read) or with a
+ * positive number. One consumer at a time. Returns how many records there were, fn's -E*, or -EINVAL
+ * where the consumer's position, which user mode may write, makes no sense. T.
+ */
+int ebpf_ringbuf_consume(struct ebpf_map *map, int (*fn)(void *ctx, void *data, size_t size),
+                         void *ctx);
+
 /* ---- programs, from inside the kernel -------------------------------------------------------- */
 
 struct ebpf_prog;

@@ -121,6 +121,13 @@ int ebpf_os_copy_to_user(uint64_t dst, const void *src, size_t len);
  */
 int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user);
 
+/* ---- waking ---------------------------------------------------------------------------------- */
+
+/* A ring buffer (obj: a map) has something for a consumer that had read everything: wake who waits
+ * for it, e.g. in poll(2). A, in the middle of a program: must not wait, best sets a flag. Default:
+ * nothing, so that consumers have to look. */
+void ebpf_os_wake(struct ebpf_obj *obj);
+
 /* ---- code ------------------------------------------------------------------------------------ */
 
 /*

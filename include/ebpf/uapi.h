@@ -201,6 +201,16 @@ enum bpf_link_type {
 #define BPF_F_WRONLY_PROG (1u << 8)
 #define BPF_F_MMAPABLE (1u << 10)
 
+/* ring buffers: flags of output, submit, discard; what query tells; bits of a record's length */
+#define BPF_RB_NO_WAKEUP (1u << 0)
+#define BPF_RB_FORCE_WAKEUP (1u << 1)
+#define BPF_RB_AVAIL_DATA 0
+#define BPF_RB_RING_SIZE 1
+#define BPF_RB_CONS_POS 2
+#define BPF_RB_PROD_POS 3
+#define BPF_RINGBUF_BUSY_BIT (1u << 31)
+#define BPF_RINGBUF_DISCARD_BIT (1u << 30)
+
 /* program load */
 #define BPF_F_STRICT_ALIGNMENT (1u << 0)
 #define BPF_F_ANY_ALIGNMENT (1u << 1)

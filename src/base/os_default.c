@@ -52,6 +52,11 @@ WEAK uint32_t ebpf_os_random(void)
     return (uint32_t)(x ^ x >> 31);
 }
 
+WEAK void ebpf_os_wake(struct ebpf_obj *obj)
+{
+    (void)obj;
+}
+
 WEAK void ebpf_os_trace(const char *text, size_t len)
 {
     char line[EBPF_CONFIG_LOG_LINE];

@@ -53,12 +53,12 @@ int ebpf_access_init(struct ebpf_access *access, uint32_t fd, unsigned what)
         goto fini;
     access->value_size = ebpf_map_value_size(access->map);
     key_room = EBPF_ROUND_UP((size_t)access->map->key_size, (size_t)8);
-    access->key = ebpf_alloc(key_room + access->value_size);
+    access->key = ebpf_alloc(key_room + access->value_size + 1); /* a ring buffer has neither */
     if (!access->key) {
         err = -ENOMEM;
         goto fini;
     }
-    access->mem_size = key_room + access->value_size;
+    access->mem_size = key_room + access->value_size + 1;
     access->value = access->key + key_room;
     return 0;
 fini:

@@ -425,3 +425,23 @@ TEST(linux_agrees_on_trie_creation)
                       got[1]);
     }
 }
+
+/* ---- ring buffers -------------------------------------------------------------------------- */
+
+TEST(linux_agrees_on_ring_buffer_commands)
+{
+    static const int cmds[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM,
+                               BPF_MAP_LOOKUP_AND_DELETE_ELEM, BPF_MAP_GET_NEXT_KEY};
+    uint32_t count = 1;
+
+    if (!begin(BPF_MAP_TYPE_RINGBUF, 0, 0, 4096, 0))
+        return;
+    for (unsigned i = 0; i < 5; i++) {
+        both(cmds[i], -1, i == 2 ? -1 : 512, 0);
+        both(cmds[i], 8, i == 2 ? -1 : 512, 0);
+    }
+    both_batch(BPF_MAP_UPDATE_BATCH, -1, &count, 0, 0);
+    both_batch(BPF_MAP_LOOKUP_BATCH, -1, &count, 0, 0);
+    both(BPF_MAP_FREEZE, -1, -1, 0);
+    done();
+}
