@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "jit/jit.h"
+#include "jit/opt/ir.h"
 #include "src/core/prog.h"
 
 struct options {
@@ -150,6 +151,28 @@ static void dump_bpf(const struct ebpf_code *code)
     }
 }
 
+static void show_pass(const struct ebpf_ir_trace *trace, const char *pass, const struct ebpf_ir_fn *fn)
+{
+    char text[128];
+
+    (void)trace;
+    printf("# function %" PRIu32 " after %s\n", fn->subprog, pass);
+    for (uint32_t i = 0; i < fn->list.cnt; i++) {
+        ebpf_ir_print(&fn->list.ops[i], text, sizeof(text));
+        printf("%s%s\n", fn->list.ops[i].code == IR_LABEL ? "" : "    ", text);
+    }
+}
+
+/* The compiler's operations after each of its passes (docs/JIT.md). */
+static void dump_passes(const struct ebpf_code *code)
+{
+    const struct ebpf_ir_trace trace = {show_pass};
+    int err = ebpf_jit_trace(code, &trace);
+
+    if (err)
+        printf("# the compiler gives up: error %d\n", err);
+}
+
 /* Each parcel as a line that an assembler takes; objdump makes mnemonics of them. */
 static void dump_rv64(const struct ebpf_code *code)
 {
@@ -233,6 +256,7 @@ int main(int argc, char **argv)
     if (ebpf_code_check(&code, NULL, true, EBPF_CAP_ALL))
         return 1; /* the library has said why */
     if (o.dump) {
+        dump_passes(&code);
         dump_rv64(&code);
     } else {
         printf("%" PRIx64 "\n", (o.jit ? run_jit : run_interp)(&code, &mem));
