@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BPF_MAP_TYPE_BLOOM_FILTER: a set of values that can say "certainly not" and "probably". Values can
- * only be added: a push sets some bits, which the value's hash chooses, a peek looks whether all of
- * them are set. map_extra is how many bits (0: 5), as on Linux; the k-th bit is h1 + k * h2 (A.
- * Kirsch, M. Mitzenmacher, "Less hashing, same performance", 2006). No locks: bits are set
+ * BPF_MAP_TYPE_BLOOM_FILTER: a set of values that can say "certainly not" and "probably". Values
+ * can only be added: a push sets some bits, which the value's hash chooses, a peek looks whether
+ * all of them are set. map_extra is how many bits (0: 5), as on Linux; the k-th bit is h1 + k * h2
+ * (A. Kirsch, M. Mitzenmacher, "Less hashing, same performance", 2006). No locks: bits are set
  * atomically and never cleared.
  */
 #include "maps/keyless.h"

@@ -13,7 +13,7 @@ struct ebpf_hash_element {
     uint8_t key[]; /* padded with zeros to a multiple of 8; behind it the value */
 };
 
-/* Per-CPU and LRU maps: the 8 bytes before an element's value (which per-CPU maps keep elsewhere). */
+/* Per-CPU and LRU maps: the 8 bytes before an element's value (per-CPU maps keep it elsewhere). */
 struct ebpf_hash_extra {
     uint32_t ref;  /* LRU: used since the clock's hand came by */
     uint32_t slot; /* the element's number: its place in each hart's part of the per-CPU values */

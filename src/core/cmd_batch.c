@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bpf(2): the batch commands. How many elements were done goes to batch.count in every case but
- * -EFAULT and -EINVAL. in_batch and out_batch say where a lookup goes on: for hashes a 32-bit bucket
- * number, whole buckets at a time, for all other types a key, as on Linux.
+ * -EFAULT and -EINVAL. in_batch and out_batch say where a lookup goes on: for hashes a 32-bit
+ * bucket number, whole buckets at a time, for all other types a key, as on Linux.
  */
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
