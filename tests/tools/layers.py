@@ -26,7 +26,10 @@ RULES = [
     ("src/core/interp", ("include/ebpf/", "src/base/") + ISA + OBJECTS),
     ("src/core/", ("include/ebpf/", "src/base/", "src/attach/", "src/verifier/", "jit/jit.h", "kprobe/kprobe.h") + OBJECTS),
     ("src/verifier/", ("include/ebpf/", "src/base/") + ISA + OBJECTS),
-    ("jit/", ("include/ebpf/", "src/base/") + ISA + OBJECTS),
+    # lookups in arrays and tail calls are compiled from what the maps' structs look like
+    ("jit/opt/lookup.c", ("include/ebpf/", "src/base/", "maps/array.h", "maps/prog_array.h", "jit/") + ISA + OBJECTS),
+    # the layout of arrays is what lookups and tail calls are compiled to
+    ("jit/", ("include/ebpf/", "src/base/", "maps/array.h", "maps/prog_array.h") + ISA + OBJECTS),
     # a helper may ask which program runs on its hart
     ("helpers/", ("include/ebpf/", "src/base/", "maps/", "src/core/prog.h")),
     ("maps/", ("include/ebpf/", "src/base/")),
