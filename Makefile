@@ -38,8 +38,12 @@ RV_CC := $(CROSS)gcc
 else
 RV_CC := $(CC)
 endif
+# Kernels have 4 KiB stacks. The interpreter is exempt: it runs on the program stack.
+ifeq ($(findstring clang,$(CC)),)
+RV_WARN := -Wframe-larger-than=640
+endif
 RV_AR ?= $(CROSS)ar
-RV_CFLAGS := $(RV_ARCH) -nostdlib -O2 -g -fno-omit-frame-pointer -fno-common
+RV_CFLAGS := $(RV_ARCH) $(RV_WARN) -nostdlib -O2 -g -fno-omit-frame-pointer -fno-common
 
 RV := $(BUILD)/rv64
 LIB := $(RV)/libbarebpf.a

@@ -99,6 +99,9 @@ int ebpf_ir_flow(struct ebpf_ir_fn *fn)
 
 /* ---- liveness ------------------------------------------------------------------------------------------------------ */
 
+/* A 32-bit operation with one of the others may be done on whole registers, and so needs what is in them. */
+#define WHOLE (IR_WIDE | IR_DIRECT | IR_SEXT1 | IR_SEXT2)
+
 /* Which halves of its operands a value needs, given which of its own are needed. */
 static void alu_before(const struct ebpf_ir_op *op, bool need_hi, uint64_t *lo, uint64_t *hi)
 {
@@ -106,7 +109,7 @@ static void alu_before(const struct ebpf_ir_op *op, bool need_hi, uint64_t *lo, 
     bool imm = op->flags & IR_IMM;
 
     *lo |= srcs;
-    if (!(op->flags & IR_WIDE))
+    if (!(op->flags & WHOLE))
         return;
     if (ebpf_ir_is_div(op))
         *hi |= srcs;
@@ -132,7 +135,6 @@ void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi
 {
     uint64_t writes = op->code == IR_OPAQUE ? 0 : ebpf_ir_writes(op), reads = ebpf_ir_reads(op);
     bool need_lo = *lo & writes, need_hi = *hi & writes;
-    bool wide = op->flags & IR_WIDE;
 
     *lo &= ~writes;
     *hi &= ~writes;
@@ -148,7 +150,7 @@ void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi
     } else {
         *lo |= reads;
         if (op->code == IR_ZEXT || op->code == IR_SEXT || (op->code == IR_SWAP && op->imm < 64) ||
-            (op->code == IR_BRANCH && !wide))
+            (op->code == IR_BRANCH && !(op->flags & WHOLE)))
             return;
         *hi |= reads;
     }

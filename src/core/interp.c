@@ -338,6 +338,9 @@ static bool load_packet(uint64_t *regs, const struct bpf_insn *insn)
         STORE(type, address(*dst, insn->off), imm);                                                \
         break;
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wframe-larger-than=" /* the program's frames, on the program stack */
+#endif
 uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx)
 {
     struct machine m;
