@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers in registers. A scalar (known, full, half) stands for all x of `bits` bits with
+ *     x in known (tnum.c), x in full (range.c, of all bits), and its lower half in half (range.c, of bits / 2),
+ * where the lower half is what ALU32 and JMP32 instructions see: 64 bits and 32, or in tests 6 and 3.
+ *
+ * Each operation computes the three parts by themselves, soundly and simply; ebpf_scalar_sync() then lets them learn from
+ * each other. Jumps narrow operands by intersection: a way whose intersection is empty can never be taken, which is
+ * at the same time how the verifier knows the outcome of a comparison. There is no other rule for that.
+ *
+ * The empty set has no scalar. Only branches can find it; arithmetic on sets that are not empty never does.
+ */
+#include "src/verifier/bounds.h"
+
+#include <ebpf/uapi.h>
+
+struct ebpf_scalar ebpf_scalar_unknown(unsigned bits)
+{
+    return (struct ebpf_scalar){ebpf_tnum_unknown(bits), ebpf_range_unknown(bits),
+                                ebpf_range_unknown(bits / 2)};
+}
+
+struct ebpf_scalar ebpf_scalar_const(uint64_t value, unsigned bits)
+{
+    value &= ebpf_low_bits(bits);
+    return (struct ebpf_scalar){ebpf_tnum_const(value), ebpf_range_const(value, bits),
+                                ebpf_range_const(value & ebpf_low_bits(bits / 2), bits / 2)};
+}
+
+bool ebpf_scalar_has(const struct ebpf_scalar *s, uint64_t value, unsigned bits)
+{
+    return ebpf_tnum_has(s->known, value) && ebpf_range_has(&s->full, value, bits) &&
+           ebpf_range_has(&s->half, value & ebpf_low_bits(bits / 2), bits / 2);
+}
+
+bool ebpf_scalar_is_const(const struct ebpf_scalar *s)
+{
+    return ebpf_tnum_is_const(s->known);
+}
+
+bool ebpf_scalar_within(const struct ebpf_scalar *inner, const struct ebpf_scalar *outer)
+{
+    return ebpf_tnum_within(inner->known, outer->known) &&
+           ebpf_range_within(&inner->full, &outer->full) &&
+           ebpf_range_within(&inner->half, &outer->half);
+}
+
+/* ---- learning ------------------------------------------------------------------------------------------------ */
+
+/* The least and the greatest number that known bits allow, for either order. */
+static struct ebpf_range range_of(struct ebpf_tnum t, unsigned bits)
+{
+    uint64_t sign = t.mask & (uint64_t)1 << (bits - 1);
+
+    return (struct ebpf_range){t.value, t.value | t.mask, ebpf_sext(t.value | sign, bits),
+                               ebpf_sext(t.value | (t.mask & ~sign), bits)};
+}
+
+static bool learn_range(struct ebpf_range *r, struct ebpf_tnum known, unsigned bits)
+{
+    struct ebpf_range by_bits = range_of(known, bits);
+
+    *r = ebpf_range_meet(r, &by_bits);
+    return ebpf_range_sync(r, bits);
+}
+
+static bool learn_half(struct ebpf_scalar *s, unsigned bits)
+{
+    struct ebpf_range low = ebpf_range_low(&s->full, bits / 2);
+
+    s->half = ebpf_range_meet(&s->half, &low);
+    return ebpf_range_sync(&s->half, bits / 2);
+}
+
+static bool learn_full(struct ebpf_scalar *s, unsigned bits)
+{
+    return ebpf_range_trim(&s->full, bits, &s->half, bits / 2) && ebpf_range_sync(&s->full, bits);
+}
+
+static bool learn_bits(struct ebpf_scalar *s, unsigned bits)
+{
+    struct ebpf_tnum full = ebpf_tnum_range(s->full.umin, s->full.umax);
+    struct ebpf_tnum half = ebpf_tnum_range(s->half.umin, s->half.umax);
+
+    half.mask |= ebpf_low_bits(bits) & ~ebpf_low_bits(bits / 2);
+    return ebpf_tnum_meet(s->known, full, &s->known) && ebpf_tnum_meet(s->known, half, &s->known);
+}
+
+/* Two rounds: what the first taught the bits, the second teaches the ranges. More would be sound, and rarely worth it. */
+bool ebpf_scalar_sync(struct ebpf_scalar *s, unsigned bits)
+{
+    for (int round = 0; round < 2; round++) {
+        if (!learn_range(&s->full, s->known, bits) ||
+            !learn_range(&s->half, ebpf_tnum_cut(s->known, bits / 2), bits / 2) ||
+            !learn_half(s, bits) || !learn_full(s, bits) || !learn_bits(s, bits))
+            return false;
+    }
+    return learn_range(&s->full, s->known, bits) &&
+           learn_range(&s->half, ebpf_tnum_cut(s->known, bits / 2), bits / 2);
+}
+
+/* After arithmetic: some number is left for certain, so that false would be a bug of the domain. Nothing known is the
+ * answer that stays sound even then. */
+static struct ebpf_scalar synced(struct ebpf_scalar s, unsigned bits)
+{
+    return ebpf_scalar_sync(&s, bits) ? s : ebpf_scalar_unknown(bits);
+}
+
+/* ---- widths ---------------------------------------------------------------------------------------------------- */
+
+/* The lowest `low` bits of s as known bits and a range of that width. */
+static struct ebpf_range low_range(const struct ebpf_scalar *s, unsigned low, unsigned bits)
+{
+    struct ebpf_range of_full = ebpf_range_low(&s->full, low);
+    struct ebpf_range of_half =
+        low <= bits / 2 ? ebpf_range_low(&s->half, low) : ebpf_range_unknown(low);
+
+    return ebpf_range_meet(&of_full, &of_half);
+}
+
+struct ebpf_scalar ebpf_scalar_zext(const struct ebpf_scalar *s, unsigned low, unsigned bits)
+{
+    struct ebpf_scalar out = ebpf_scalar_unknown(bits);
+    struct ebpf_range range = low_range(s, low, bits);
+
+    if (low >= bits)
+        return *s;
+    if (!ebpf_range_sync(&range, low))
+        range = ebpf_range_unknown(low);
+    out.known = ebpf_tnum_cut(s->known, low);
+    out.full.umin = range.umin;
+    out.full.umax = range.umax;
+    if (low == bits / 2)
+        out.half = range;
+    return synced(out, bits);
+}
+
+struct ebpf_scalar ebpf_scalar_movsx(const struct ebpf_scalar *s, unsigned low, unsigned bits)
+{
+    struct ebpf_scalar out = ebpf_scalar_unknown(bits);
+    struct ebpf_range range = low_range(s, low, bits);
+
+    if (!ebpf_range_sync(&range, low))
+        range = ebpf_range_unknown(low);
+    out.known = ebpf_tnum_sext(ebpf_tnum_cut(s->known, low), low, bits);
+    out.full.smin = range.smin;
+    out.full.smax = range.smax;
+    if (low == bits / 2)
+        out.half = range;
+    return synced(out, bits);
+}
+
+/* ---- arithmetic: one function an operation, at one width ------------------------------------------------------- */
+
+/* One width's view of a scalar: the whole, or the lower half. */
+struct view {
+    struct ebpf_tnum known;
+    struct ebpf_range range;
+};
+
+static struct view view_of(const struct ebpf_scalar *s, bool wide, unsigned bits)
+{
+    if (wide)
+        return (struct view){s->known, s->full};
+    return (struct view){ebpf_tnum_cut(s->known, bits / 2), s->half};
+}
+
+static struct view view_add(const struct view *a, const struct view *b, unsigned bits)
+{
+    return (struct view){ebpf_tnum_add(a->known, b->known, bits),
+                         ebpf_range_add(&a->range, &b->range, bits)};
+}
+
+static struct view view_sub(const struct view *a, const struct view *b, unsigned bits)
+{
+    return (struct view){ebpf_tnum_sub(a->known, b->known, bits),
+                         ebpf_range_sub(&a->range, &b->range, bits)};
+}
+
+static struct view view_mul(const struct view *a, const struct view *b, unsigned bits)
+{
+    return (struct view){ebpf_tnum_mul(a->known, b->known, bits),
+                         ebpf_range_mul(&a->range, &b->range, bits)};
+}
+
+/* "or" is at least either operand, "and" at most either. The rest is in the bits. */
+static struct view view_or(const struct view *a, const struct view *b, unsigned bits)
+{
+    struct view out = {ebpf_tnum_or(a->known, b->known), ebpf_range_unknown(bits)};
+
+    out.range.umin = a->range.umin > b->range.umin ? a->range.umin : b->range.umin;
+    return out;
+}
+
+static struct view view_and(const struct view *a, const struct view *b, unsigned bits)
+{
+    struct view out = {ebpf_tnum_and(a->known, b->known), ebpf_range_unknown(bits)};
+
+    out.range.umax = a->range.umax < b->range.umax ? a->range.umax : b->range.umax;
+    return out;
+}
+
+static struct view view_xor(const struct view *a, const struct view *b, unsigned bits)
+{
+    return (struct view){ebpf_tnum_xor(a->known, b->known), ebpf_range_unknown(bits)};
+}
+
+static struct view view_neg(const struct view *a, const struct view *b, unsigned bits)
+{
+    const struct view zero = {ebpf_tnum_const(0), ebpf_range_const(0, bits)};
+
+    (void)b;
+    return view_sub(&zero, a, bits);
+}
+
+static struct view view_unknown(unsigned bits)
+{
+    return (struct view){ebpf_tnum_unknown(bits), ebpf_range_unknown(bits)};
+}
+
+/* Linux refuses immediate amounts that are too large and forgets the result of others; RFC 9669 masks them. */
+static bool amount_of(const struct view *b, unsigned bits, unsigned *by)
+{
+    *by = (unsigned)b->known.value;
+    return !b->known.mask && b->known.value < bits;
+}
+
+static struct view view_lsh(const struct view *a, const struct view *b, unsigned bits)
+{
+    unsigned by;
+
+    if (!amount_of(b, bits, &by))
+        return view_unknown(bits);
+    return (struct view){ebpf_tnum_lsh(a->known, by, bits), ebpf_range_lsh(&a->range, by, bits)};
+}
+
+static struct view view_rsh(const struct view *a, const struct view *b, unsigned bits)
+{
+    unsigned by;
+
+    if (!amount_of(b, bits, &by))
+        return view_unknown(bits);
+    return (struct view){ebpf_tnum_rsh(a->known, by), ebpf_range_rsh(&a->range, by, bits)};
+}
+
+static struct view view_arsh(const struct view *a, const struct view *b, unsigned bits)
+{
+    unsigned by;
+
+    if (!amount_of(b, bits, &by))
+        return view_unknown(bits);
+    return (struct view){ebpf_tnum_arsh(a->known, by, bits), ebpf_range_arsh(&a->range, by, bits)};
+}
+
+struct operation {
+    struct view (*run)(const struct view *a, const struct view *b, unsigned bits);
+    bool from_below; /* no bit of the result depends on higher bits of the operands */
+};
+
+static const struct operation operations[16] = {
+    [BPF_ADD >> 4] = {view_add, true},  [BPF_SUB >> 4] = {view_sub, true},
+    [BPF_MUL >> 4] = {view_mul, true},  [BPF_OR >> 4] = {view_or, true},
+    [BPF_AND >> 4] = {view_and, true},  [BPF_XOR >> 4] = {view_xor, true},
+    [BPF_NEG >> 4] = {view_neg, true},  [BPF_LSH >> 4] = {view_lsh, false},
+    [BPF_RSH >> 4] = {view_rsh, false}, [BPF_ARSH >> 4] = {view_arsh, false},
+};
+
+static struct ebpf_scalar narrow_alu(const struct operation *op, const struct ebpf_scalar *dst,
+                                     const struct ebpf_scalar *src, unsigned bits)
+{
+    struct view a = view_of(dst, false, bits), b = view_of(src, false, bits);
+    struct view low = op->run ? op->run(&a, &b, bits / 2) : view_unknown(bits / 2);
+    struct ebpf_scalar out = ebpf_scalar_unknown(bits);
+
+    out.known = low.known; /* the upper half is zero */
+    out.half = low.range;
+    return synced(out, bits);
+}
+
+struct ebpf_scalar ebpf_scalar_alu(uint8_t op, bool wide, const struct ebpf_scalar *dst,
+                                   const struct ebpf_scalar *src, unsigned bits)
+{
+    const struct operation *row = &operations[op >> 4];
+    struct ebpf_scalar out = ebpf_scalar_unknown(bits);
+    struct view a, b, all;
+
+    if (!wide)
+        return narrow_alu(row, dst, src, bits);
+    if (!row->run)
+        return out;
+    a = view_of(dst, true, bits);
+    b = view_of(src, true, bits);
+    all = row->run(&a, &b, bits);
+    out.known = all.known;
+    out.full = all.range;
+    if (row->from_below) {
+        a = view_of(dst, false, bits);
+        b = view_of(src, false, bits);
+        out.half = row->run(&a, &b, bits / 2).range;
+    }
+    return synced(out, bits);
+}
+
+/* ---- jumps -------------------------------------------------------------------------------------------------------- */
+
+static struct ebpf_range *range_at(struct ebpf_scalar *s, bool wide)
+{
+    return wide ? &s->full : &s->half;
+}
+
+/* Both are the same number, as far as that width sees. */
+static bool take_equal(struct ebpf_scalar *a, struct ebpf_scalar *b, bool wide, unsigned bits)
+{
+    uint64_t blind = wide ? 0 : ebpf_low_bits(bits) & ~ebpf_low_bits(bits / 2);
+    struct ebpf_tnum a_sees = {a->known.value & ~blind, a->known.mask | blind};
+    struct ebpf_tnum b_sees = {b->known.value & ~blind, b->known.mask | blind};
+    struct ebpf_range both = ebpf_range_meet(range_at(a, wide), range_at(b, wide));
+
+    if (!ebpf_tnum_meet(a->known, b_sees, &a->known) ||
+        !ebpf_tnum_meet(b->known, a_sees, &b->known))
+        return false;
+    *range_at(a, wide) = *range_at(b, wide) = both;
+    if (wide)
+        a->half = b->half = ebpf_range_meet(&a->half, &b->half);
+    return true;
+}
+
+/* r is not x: told apart at the ends only. */
+static bool exclude(struct ebpf_range *r, uint64_t x, unsigned bits)
+{
+    int64_t number = ebpf_sext(x, bits);
+
+    if (r->umin == r->umax && r->umin == x)
+        return false;
+    if (r->umin == x)
+        r->umin++;
+    if (r->umax == x)
+        r->umax--;
+    if (r->smin == number && r->smin < r->smax)
+        r->smin++;
+    if (r->smax == number && r->smin < r->smax)
+        r->smax--;
+    return true;
+}
+
+static bool take_not_equal(struct ebpf_scalar *a, struct ebpf_scalar *b, bool wide, unsigned bits)
+{
+    struct ebpf_range x = *range_at(a, wide), y = *range_at(b, wide);
+    unsigned width = wide ? bits : bits / 2;
+
+    if (y.umin == y.umax && !exclude(range_at(a, wide), y.umin, width))
+        return false;
+    return x.umin != x.umax || exclude(range_at(b, wide), x.umin, width);
+}
+
+/* Some bit is 1 in both. Where only one bit can be, it is. */
+static bool take_bits(struct ebpf_scalar *a, struct ebpf_scalar *b, bool wide, unsigned bits)
+{
+    uint64_t common = (a->known.value | a->known.mask) & (b->known.value | b->known.mask) &
+                      ebpf_low_bits(wide ? bits : bits / 2);
+    struct ebpf_tnum one = {common, ~common & ebpf_low_bits(bits)};
+
+    if (!common)
+        return false;
+    if (common & (common - 1))
+        return true;
+    return ebpf_tnum_meet(a->known, one, &a->known) && ebpf_tnum_meet(b->known, one, &b->known);
+}
+
+/* No bit is 1 in both: what is 1 in one is 0 in the other. */
+static bool take_no_bits(struct ebpf_scalar *a, struct ebpf_scalar *b, bool wide, unsigned bits)
+{
+    uint64_t sees = ebpf_low_bits(wide ? bits : bits / 2), all = ebpf_low_bits(bits);
+    struct ebpf_tnum for_a = {0, all & ~(b->known.value & sees)},
+                     for_b = {0, all & ~(a->known.value & sees)};
+
+    return ebpf_tnum_meet(a->known, for_a, &a->known) && ebpf_tnum_meet(b->known, for_b, &b->known);
+}
+
+/* a < b, or a <= b (gap 0) */
+static bool take_below(struct ebpf_range *a, struct ebpf_range *b, uint64_t gap)
+{
+    if (b->umax < gap || a->umin > UINT64_MAX - gap)
+        return false;
+    if (a->umax > b->umax - gap)
+        a->umax = b->umax - gap;
+    if (b->umin < a->umin + gap)
+        b->umin = a->umin + gap;
+    return a->umin <= a->umax && b->umin <= b->umax;
+}
+
+static bool take_signed_below(struct ebpf_range *a, struct ebpf_range *b, int64_t gap)
+{
+    if (b->smax < INT64_MIN + gap || a->smin > INT64_MAX - gap)
+        return false;
+    if (a->smax > b->smax - gap)
+        a->smax = b->smax - gap;
+    if (b->smin < a->smin + gap)
+        b->smin = a->smin + gap;
+    return a->smin <= a->smax && b->smin <= b->smax;
+}
+
+/* A comparison as "x below y": which operand is x, signed or not, strictly or not. What is not taken is the opposite
+ * order, strict where this one is not. */
+struct order {
+    bool ordered, swapped, is_signed, strict;
+};
+
+static const struct order orders[16] = {
+    [BPF_JGT >> 4] = {true, true, false, true},  [BPF_JGE >> 4] = {true, true, false, false},
+    [BPF_JLT >> 4] = {true, false, false, true}, [BPF_JLE >> 4] = {true, false, false, false},
+    [BPF_JSGT >> 4] = {true, true, true, true},  [BPF_JSGE >> 4] = {true, true, true, false},
+    [BPF_JSLT >> 4] = {true, false, true, true}, [BPF_JSLE >> 4] = {true, false, true, false},
+};
+
+static bool take_order(const struct order *o, bool taken, struct ebpf_range *dst,
+                       struct ebpf_range *src)
+{
+    bool swapped = o->swapped == taken, strict = o->strict == taken;
+    struct ebpf_range *low = swapped ? src : dst, *high = swapped ? dst : src;
+
+    return o->is_signed ? take_signed_below(low, high, strict) : take_below(low, high, strict);
+}
+
+bool ebpf_scalar_branch(uint8_t op, bool wide, bool taken, struct ebpf_scalar *dst,
+                        struct ebpf_scalar *src, unsigned bits)
+{
+    const struct order *order = &orders[op >> 4];
+    bool possible;
+
+    if (order->ordered)
+        possible = take_order(order, taken, range_at(dst, wide), range_at(src, wide));
+    else if (op == BPF_JSET)
+        possible = (taken ? take_bits : take_no_bits)(dst, src, wide, bits);
+    else
+        possible = ((op == BPF_JEQ) == taken ? take_equal : take_not_equal)(dst, src, wide, bits);
+    return possible && ebpf_scalar_sync(dst, bits) && ebpf_scalar_sync(src, bits);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is known at one point of one path: registers and stack of each live frame. See state.c. Context T.
+ */
+#ifndef EBPF_VERIFIER_STATE_H
+#define EBPF_VERIFIER_STATE_H
+
+#include <stddef.h>
+
+#include "src/core/prog.h"
+#include "src/verifier/bounds.h"
+
+struct ebpf_map;
+
+/* What a register holds. NOTHING may not be read at all. */
+enum ebpf_kind {
+    EBPF_KIND_NOTHING = 0,
+    EBPF_KIND_SCALAR,
+    EBPF_KIND_CTX,
+    EBPF_KIND_STACK,
+    EBPF_KIND_MAP,       /* a struct ebpf_map */
+    EBPF_KIND_MAP_VALUE, /* into one value of map */
+    EBPF_KIND_PACKET,
+    EBPF_KIND_PACKET_META,
+    EBPF_KIND_PACKET_END,
+    EBPF_KINDS
+};
+
+/* A number: var. A pointer: its region's start + off + var, with var a number of 64 bits. */
+struct ebpf_vreg {
+    uint8_t kind;  /* enum ebpf_kind */
+    uint8_t frame; /* STACK: whose */
+    bool or_null;  /* may be NULL instead, until a comparison has told */
+    int32_t off;
+    /* 0: none. Numbers and packet pointers with one id have one and the same var; pointers that may be NULL with one id
+     * are NULL together. */
+    uint32_t id;
+    uint32_t
+        range; /* PACKET, PACKET_META: bytes behind start + var that a comparison has shown to be there */
+    const struct ebpf_map *map;
+    struct ebpf_scalar var;
+};
+
+/* What a byte of the stack holds. */
+enum ebpf_byte {
+    EBPF_BYTE_NOTHING = 0, /* never written on this path */
+    EBPF_BYTE_SPILL,       /* of the register that the slot keeps, from its lowest byte on */
+    EBPF_BYTE_ANY,
+    EBPF_BYTE_ZERO,
+};
+
+struct ebpf_vslot {
+    struct ebpf_vreg reg; /* NOTHING where no byte is SPILL */
+    uint8_t bytes[8];     /* enum ebpf_byte, from the lowest address */
+};
+
+struct ebpf_vframe {
+    struct ebpf_vreg regs[11];
+    uint32_t call; /* the instruction that called; of the main function: 0 */
+    uint32_t slot_cnt;
+    struct ebpf_vslot
+        *slots; /* slots[n]: the 8 bytes at r10 - 8 * (n + 1); below slot_cnt: NOTHING */
+};
+
+struct ebpf_vstate {
+    uint32_t frame_cnt;
+    struct ebpf_vframe *frames[EBPF_MAX_FRAMES];
+};
+
+/* All memory of one verification, with its bound. */
+struct ebpf_vmem {
+    size_t used, limit;
+};
+
+void *ebpf_vmem_zalloc(struct ebpf_vmem *mem,
+                       size_t size); /* NULL: no memory, or the bound is reached */
+void ebpf_vmem_free(struct ebpf_vmem *mem, void *ptr, size_t size); /* NULL is fine */
+
+/* ---- registers -------------------------------------------------------------------------------------------------- */
+
+static inline bool ebpf_vreg_is_pointer(const struct ebpf_vreg *reg)
+{
+    return reg->kind > EBPF_KIND_SCALAR;
+}
+
+struct ebpf_vreg ebpf_vreg_scalar(struct ebpf_scalar var);
+struct ebpf_vreg ebpf_vreg_pointer(enum ebpf_kind kind);
+
+/* ---- states ------------------------------------------------------------------------------------------------------ */
+
+/* A frame more, all of it NOTHING but r10. -ENOMEM, -E2BIG: there are EBPF_MAX_FRAMES. */
+int ebpf_vstate_push(struct ebpf_vmem *mem, struct ebpf_vstate *s, uint32_t call);
+void ebpf_vstate_pop(struct ebpf_vmem *mem, struct ebpf_vstate *s);
+int ebpf_vstate_copy(struct ebpf_vmem *mem, const struct ebpf_vstate *from,
+                     struct ebpf_vstate *to); /* -ENOMEM */
+void ebpf_vstate_fini(struct ebpf_vmem *mem, struct ebpf_vstate *s);
+
+/*
+ * Does everything that can be true in now lie in what was allowed for in old, so that what was shown for old holds for
+ * now? Exact about kinds; numbers may be narrower; ids must link the same registers and slots, whatever their numbers.
+ * false may also mean that there are more ids than it keeps book of.
+ */
+bool ebpf_vstate_within(const struct ebpf_vstate *now, const struct ebpf_vstate *old);
+
+/* ---- the stack: [off, off + size) with -EBPF_FRAME_SIZE <= off and off + size <= 0, which the caller has checked ----- */
+
+/* What the program's loader may do. */
+struct ebpf_vstack_rules {
+    bool read_nothing; /* may bytes be read that were never written? Linux: with CAP_PERFMON */
+    bool break_spills; /* may a part of a spilled pointer be overwritten? The same */
+};
+
+/* Stores the lowest size bytes (1, 2, 4, 8) of value. 0, -ENOMEM, -EACCES: *why is Linux's words for it, here and
+ * below. */
+int ebpf_vstack_store(struct ebpf_vmem *mem, struct ebpf_vframe *frame, int off, unsigned size,
+                      const struct ebpf_vreg *value, const struct ebpf_vstack_rules *rules,
+                      const char **why);
+
+/* Loads size bytes, zero-extended. 0, -EACCES with *why. */
+int ebpf_vstack_load(const struct ebpf_vframe *frame, int off, unsigned size,
+                     const struct ebpf_vstack_rules *rules, struct ebpf_vreg *out,
+                     const char **why);
+
+/* Someone may write anything to any of these bytes, and need not: a store at an offset that is not known, a helper's
+ * output buffer (sure: it writes all of them). Spills there are gone. 0, -ENOMEM, -EACCES with *why. */
+int ebpf_vstack_clobber(struct ebpf_vmem *mem, struct ebpf_vframe *frame, int off, unsigned size,
+                        bool sure, const struct ebpf_vstack_rules *rules, const char **why);
+
+/* May a helper read all of these bytes as plain memory? 0, -EACCES with *why. */
+int ebpf_vstack_readable(const struct ebpf_vframe *frame, int off, unsigned size,
+                         const struct ebpf_vstack_rules *rules, const char **why);
+
+#endif /* EBPF_VERIFIER_STATE_H */
