@@ -109,7 +109,7 @@ static void alu_before(const struct ebpf_ir_op *op, bool need_hi, uint64_t *lo, 
     bool imm = op->flags & IR_IMM;
 
     *lo |= srcs;
-    if (!(op->flags & WHOLE))
+    if (!(op->flags & WHOLE) && op->ext != IR_EXT_ANY) /* "any": the upper half comes from theirs */
         return;
     if (ebpf_ir_is_div(op))
         *hi |= srcs;
@@ -149,7 +149,7 @@ void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi
         *hi |= need_hi ? reads : 0;
     } else {
         *lo |= reads;
-        if (op->code == IR_ZEXT || op->code == IR_SEXT || (op->code == IR_SWAP && op->imm < 64) ||
+        if ((op->code == IR_ZEXT && op->ext != IR_EXT_ANY) || op->code == IR_SEXT || (op->code == IR_SWAP && op->imm < 64) ||
             (op->code == IR_BRANCH && !(op->flags & WHOLE)))
             return;
         *hi |= reads;
