@@ -43,7 +43,7 @@ ifeq ($(findstring clang,$(CC)),)
 RV_WARN := -Wframe-larger-than=640
 endif
 RV_AR ?= $(CROSS)ar
-RV_CFLAGS := $(RV_ARCH) $(RV_WARN) -nostdlib -O2 -g -fno-omit-frame-pointer -fno-common
+RV_CFLAGS := $(RV_ARCH) $(RV_WARN) -nostdlib -O2 -g -fno-common
 
 RV := $(BUILD)/rv64
 LIB := $(RV)/libbarebpf.a
