@@ -13,13 +13,14 @@ suite=trixie
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 packages="libc6 libc6-dev linux-libc-dev libbpf1 libbpf-dev libelf1t64 libelf-dev zlib1g zlib1g-dev libzstd1 libzstd-dev"
 
-# The Debian mirror that this machine uses, else Debian's own.
+# The Debian mirror that this machine uses.
 mirror() {
     local found
     found=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | awk '
         /^URIs:/ && /debian/ && !/security/ {print $2; exit}
         /^deb / && /debian/ && !/security/ {for (i = 2; i <= NF; i++) if ($i ~ /^http/) {print $i; exit}}' || true)
-    echo "${found:-http://deb.debian.org/debian}"
+    [ -n "$found" ] || { echo "apt has no Debian mirror on this machine" >&2; return 1; }
+    echo "$found"
 }
 
 fetch() { # PACKAGE...: into DIR/debs, what is not there yet
