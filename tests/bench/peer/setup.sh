@@ -24,9 +24,10 @@ mirror() {
 }
 
 fetch() { # PACKAGE...: into DIR/debs, what is not there yet
-    local apt kernel p
+    local apt kernel p url
     mkdir -p "$dir"/apt/{lists/partial,cache/archives/partial} "$dir/debs"
-    echo "deb [arch=riscv64 signed-by=$keyring] $(mirror) $suite main" >"$dir/apt/sources.list"
+    url=$(mirror)
+    echo "deb [arch=riscv64 signed-by=$keyring] $url $suite main" >"$dir/apt/sources.list"
     apt=(-o "Dir::Etc::SourceList=$dir/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o "Dir::State::Lists=$dir/apt/lists" -o "Dir::Cache=$dir/apt/cache" -o APT::Architecture=riscv64
         -o APT::Architectures=riscv64 -o "APT::Sandbox::User=$(id -un)" -q)
