@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compiling a program: its functions are decoded into operations and go through the passes of opt/, one after the other;
- * rv64/ encodes them; code memory is got and written. Working memory is linear in the number of instructions.
+ * Compiling a program: its functions are decoded into operations and go through the passes of opt/,
+ * one after the other; rv64/ encodes them; code memory is got and written. Working memory is linear
+ * in the number of instructions.
  */
 #include "jit/jit.h"
 
@@ -10,7 +11,7 @@
 
 uint32_t ebpf_jit_passes = UINT32_MAX;
 
-/* ---- building ------------------------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 static void fini(struct rv_jit *j)
 {
@@ -24,8 +25,8 @@ static void fini(struct rv_jit *j)
     ebpf_free(j->fns, j->code->subprog_cnt * sizeof(*j->fns));
 }
 
-/* What the encoder wants to know of a list. Positions start from a guess that no program undercuts by much: what a pass
- * finds replaces it. */
+/* What the encoder wants to know of a list. Positions start from a guess that no program undercuts
+ * by much: what a pass finds replaces it. */
 static int prepare(struct rv_fn *fn, uint32_t at)
 {
     const struct ebpf_ir_list *list = &fn->ir.list;
@@ -48,7 +49,8 @@ static int prepare(struct rv_fn *fn, uint32_t at)
     return 0;
 }
 
-/* Functions that nobody calls (any more) get no code. They only call forwards or backwards to a depth of 8. */
+/* Functions that nobody calls (any more) get no code. They only call forwards or backwards to a
+ * depth of 8. */
 static void find_used(struct rv_jit *j)
 {
     bool more = true;
@@ -87,7 +89,8 @@ static int build(struct rv_jit *j, const struct ebpf_code *code, const struct eb
     memset(j, 0, sizeof(*j));
     j->code = code;
     j->isa = ebpf_os_isa();
-    if (!code->insn_cnt || code->insn_cnt > EBPF_CONFIG_MAX_INSNS || code->subprog_cnt > code->insn_cnt)
+    if (!code->insn_cnt || code->insn_cnt > EBPF_CONFIG_MAX_INSNS ||
+        code->subprog_cnt > code->insn_cnt)
         return -E2BIG;
     j->fns = ebpf_calloc(code->subprog_cnt, sizeof(*j->fns));
     if (!j->fns)
@@ -107,7 +110,7 @@ static int build(struct rv_jit *j, const struct ebpf_code *code, const struct eb
     return err;
 }
 
-/* ---- encoding --------------------------------------------------------------------------------------------------- */
+/* ---- encoding -------------------------------------------------------------------------------- */
 
 /* Bytes for one base; the lengths found for another base, or for any, are forgotten. */
 static int encode(struct rv_jit *j, uint64_t base, uint8_t *buf, size_t cap, size_t *len)
@@ -132,7 +135,8 @@ static int encode(struct rv_jit *j, uint64_t base, uint8_t *buf, size_t cap, siz
     return j->changed ? -ERANGE : j->as.err;
 }
 
-int ebpf_jit_encode(const struct ebpf_code *code, uint64_t base, uint8_t *buf, size_t cap, size_t *len)
+int ebpf_jit_encode(const struct ebpf_code *code, uint64_t base, uint8_t *buf, size_t cap,
+                    size_t *len)
 {
     struct rv_jit j;
     int err = build(&j, code, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which addresses may be probed. The instruction must start where a walk from the start of its function finds a
- * boundary, be RV64GC, and be none that a trap in front of it would break. Everything here is T, under the mutex.
+ * Which addresses may be probed. The instruction must start where a walk from the start of its
+ * function finds a boundary, be RV64GC, and be none that a trap in front of it would break.
+ * Everything here is T, under the mutex.
  */
 #include <ebpf/errno.h>
 #include <ebpf/os.h>
@@ -12,7 +13,8 @@
 #include "src/base/text.h"
 
 #define MAX_EXCLUDED 16
-/* Unprivileged ISA, "Eventual Success of Store-Conditional Instructions": at most 16 instructions in an LR/SC loop */
+/* Unprivileged ISA, "Eventual Success of Store-Conditional Instructions": at most 16 instructions
+ * in an LR/SC loop */
 #define LRSC_WINDOW 16
 
 static struct {
@@ -27,7 +29,8 @@ static int refuse(int err, uint64_t addr, const struct ebpf_symbol *in, const ch
     return err;
 }
 
-/* The half-word at addr as the compiler left it: an armed point covers its first 2 bytes, or 4 with ebreak. */
+/* The half-word at addr as the compiler left it: an armed point covers its first 2 bytes, or 4 with
+ * ebreak. */
 static uint16_t original_half(uint64_t addr)
 {
     const struct ebpf_kprobe_point *point = ebpf_kprobe_find(addr);
@@ -72,7 +75,8 @@ static int walk_to(uint64_t addr, const struct ebpf_symbol *in, bool *open_lr)
         unsigned len = ebpf_rv_length((uint16_t)raw), kind = kind_of(raw);
 
         if (!len)
-            return refuse(-EILSEQ, addr, in, "the function has an instruction of unknown length before it");
+            return refuse(-EILSEQ, addr, in,
+                          "the function has an instruction of unknown length before it");
         if (kind == EBPF_RV_LR)
             since_lr = 0;
         else if (kind == EBPF_RV_SC)
@@ -87,7 +91,8 @@ static int walk_to(uint64_t addr, const struct ebpf_symbol *in, bool *open_lr)
     return 0;
 }
 
-/* Does an sc come after addr before the next lr? Then the lr may stand in another symbol or further back. */
+/* Does an sc come after addr before the next lr? Then the lr may stand in another symbol or further
+ * back. */
 static bool sc_follows(uint64_t addr, const struct ebpf_symbol *in)
 {
     uint64_t end = in->addr + in->size;
@@ -181,7 +186,8 @@ int ebpf_kprobe_validate(uint64_t addr, struct ebpf_rv_insn *insn)
     if (kind_refused(insn->kind))
         return refuse(-EINVAL, addr, &in, kind_refused(insn->kind));
     if (open_lr || sc_follows(addr, &in))
-        return refuse(-EINVAL, addr, &in, "it is between lr and sc: a trap would break the reservation");
+        return refuse(-EINVAL, addr, &in,
+                      "it is between lr and sc: a trap would break the reservation");
     return 0;
 }
 

@@ -4,14 +4,16 @@
  *
  * A hit reads without locks, inside an epoch section. What makes every trap explicable:
  *   arming     the point is linked first, then the breakpoint is written;
- *   disarming  the text is restored and fenced on every hart first, then the point is unlinked, then all sections
+ *   disarming  the text is restored and fenced on every hart first, then the point is unlinked,
+ *   then all sections
  *              that may have seen it end (still under the mutex), then it is freed.
- * So a hart that trapped and finds no point either finds no breakpoint in the text any more (stale: it goes on with the
- * restored instruction), or it finds one that was armed after it looked, and looks again; that one cannot go away
- * for good while this hart is inside its section, because its remover would wait for this hart with the mutex held.
+ * So a hart that trapped and finds no point either finds no breakpoint in the text any more (stale:
+ * it goes on with the restored instruction), or it finds one that was armed after it looked, and
+ * looks again; that one cannot go away for good while this hart is inside its section, because its
+ * remover would wait for this hart with the mutex held.
  *
- * Between the trap and the per-hart guard nothing may be called that could carry a probe: only the library's own
- * functions (they refuse probes), inlined atomics, and the hook ebpf_os_cpu_id().
+ * Between the trap and the per-hart guard nothing may be called that could carry a probe: only the
+ * library's own functions (they refuse probes), inlined atomics, and the hook ebpf_os_cpu_id().
  */
 #include "kprobe/kprobe.h"
 
@@ -35,14 +37,16 @@ struct ebpf_mutex ebpf_kprobe_mutex;
 static struct hart harts[EBPF_CONFIG_MAX_CPUS];
 static struct ebpf_kprobe_point *buckets[EBPF_CONFIG_KPROBE_BUCKETS];
 static uint32_t point_count;
-/* All addresses that were ever armed lie in [armed_low, armed_high]: text elsewhere is not looked at. */
+/* All addresses that were ever armed lie in [armed_low, armed_high]: text elsewhere is not looked
+ * at. */
 static uint64_t armed_low = UINT64_MAX, armed_high;
 
-/* ---- the index ------------------------------------------------------------------------------------------- */
+/* ---- the index ------------------------------------------------------------------------------- */
 
 static struct ebpf_kprobe_point **bucket_of(uint64_t addr)
 {
-    uint64_t hash = (addr >> 1) * 0x9e3779b97f4a7c15ull; /* 2^64 / golden ratio: spreads neighbours */
+    /* 2^64 / golden ratio: spreads neighbours */
+    uint64_t hash = (addr >> 1) * 0x9e3779b97f4a7c15ull;
 
     return &buckets[hash >> 32 & (EBPF_CONFIG_KPROBE_BUCKETS - 1)];
 }
@@ -81,7 +85,8 @@ static void point_unlink(struct ebpf_kprobe_point *point)
     __atomic_store_n(&point_count, point_count - 1, __ATOMIC_RELAXED);
 }
 
-/* The point whose list holds probe. By search: the fields of a probe that was never registered may be anything. */
+/* The point whose list holds probe. By search: the fields of a probe that was never registered may
+ * be anything. */
 static struct ebpf_kprobe_point *owner_of(const struct ebpf_kprobe *probe)
 {
     for (unsigned i = 0; i < EBPF_CONFIG_KPROBE_BUCKETS; i++) {
@@ -114,21 +119,23 @@ static void probe_remove(struct ebpf_kprobe_point *point, struct ebpf_kprobe *pr
     __atomic_store_n(from, probe->next, __ATOMIC_RELEASE);
 }
 
-/* ---- the breakpoint in the text ---------------------------------------------------------------------------- */
+/* ---- the breakpoint in the text -------------------------------------------------------------- */
 
 static void *text(uint64_t addr)
 {
     return (void *)(uintptr_t)addr;
 }
 
-/* An instruction of 4 bytes at a multiple of 4 is replaced by ebreak, in one store. Anything else gets c.ebreak over
- * its first half-word: that it exists or stands there proves that these harts have C. */
+/* An instruction of 4 bytes at a multiple of 4 is replaced by ebreak, in one store. Anything else
+ * gets c.ebreak over its first half-word: that it exists or stands there proves that these harts
+ * have C. */
 static bool takes_ebreak(uint64_t addr, const struct ebpf_rv_insn *insn)
 {
     return insn->len == 4 && addr % 4 == 0;
 }
 
-static int write_text(uint64_t addr, const struct ebpf_rv_insn *insn, uint32_t ebreak, uint16_t c_ebreak)
+static int write_text(uint64_t addr, const struct ebpf_rv_insn *insn, uint32_t ebreak,
+                      uint16_t c_ebreak)
 {
     int err;
 
@@ -137,7 +144,8 @@ static int write_text(uint64_t addr, const struct ebpf_rv_insn *insn, uint32_t e
     else
         err = ebpf_os_text_write(text(addr), &c_ebreak, sizeof(c_ebreak));
     if (err)
-        ebpf_log("ebpf: kprobe at 0x%llx: the kernel's text write failed: %d", (unsigned long long)addr, err);
+        ebpf_log("ebpf: kprobe at 0x%llx: the kernel's text write failed: %d",
+                 (unsigned long long)addr, err);
     return err;
 }
 
@@ -157,11 +165,12 @@ static bool breakpoint_at(uint64_t addr)
     const uint16_t *half = text(addr);
     uint16_t low = __atomic_load_n(half, __ATOMIC_ACQUIRE);
 
-    return low == EBPF_RV_C_EBREAK || (low == (uint16_t)EBPF_RV_EBREAK &&
-                                       __atomic_load_n(half + 1, __ATOMIC_ACQUIRE) == EBPF_RV_EBREAK >> 16);
+    return low == EBPF_RV_C_EBREAK ||
+           (low == (uint16_t)EBPF_RV_EBREAK &&
+            __atomic_load_n(half + 1, __ATOMIC_ACQUIRE) == EBPF_RV_EBREAK >> 16);
 }
 
-/* ---- registration, T ------------------------------------------------------------------------------------------ */
+/* ---- registration, T ------------------------------------------------------------------------- */
 
 static int point_create(const struct ebpf_rv_insn *insn, struct ebpf_kprobe *probe)
 {
@@ -265,7 +274,7 @@ int ebpf_kprobe_check(uint64_t addr)
     return err;
 }
 
-/* ---- the hit, A ------------------------------------------------------------------------------------------------ */
+/* ---- the hit, A ------------------------------------------------------------------------------ */
 
 static void count(uint64_t *counter)
 {
@@ -333,7 +342,8 @@ static bool stale(struct hart *hart)
 {
     count(&hart->stale);
 #ifdef __riscv
-    /* this hart may have fetched the breakpoint after the others' stores, but before the fence that it was sent */
+    /* this hart may have fetched the breakpoint after the others' stores, but before the fence that
+     * it was sent */
     __asm__ volatile("fence.i" ::: "memory");
 #endif
     return true;
@@ -351,7 +361,8 @@ static bool unexpected(struct hart *hart, struct ebpf_regs *regs)
         return false;
     if (!breakpoint_at(regs->pc))
         return stale(hart);
-    point = ebpf_kprobe_find(regs->pc); /* after that breakpoint was seen, so its point is visible, if it is ours */
+    /* after that breakpoint was seen, so its point is visible, if it is ours */
+    point = ebpf_kprobe_find(regs->pc);
     if (point)
         hit(hart, point, regs);
     else if (!breakpoint_at(regs->pc))
@@ -395,7 +406,7 @@ bool ebpf_kprobe_fixup(struct ebpf_regs *regs)
     return original != 0;
 }
 
-/* ---- counters, begin and end --------------------------------------------------------------------------------- */
+/* ---- counters, begin and end ----------------------------------------------------------------- */
 
 uint64_t ebpf_kprobe_hits(const struct ebpf_kprobe *probe)
 {

@@ -57,7 +57,7 @@ static bool is_shift_by_imm(const struct ebpf_ir_op *op, unsigned code)
     return op->code == code && op->flags & IR_IMM && op->imm && op->src1 < IR_NONE;
 }
 
-/* ---- rotations ------------------------------------------------------------------------------------------------------------ */
+/* ---- rotations ------------------------------------------------------------------------------- */
 
 static bool is_rotation(const struct ebpf_ir_op *a, const struct ebpf_ir_op *b, unsigned flags)
 {
@@ -69,14 +69,17 @@ static bool is_rotation(const struct ebpf_ir_op *a, const struct ebpf_ir_op *b, 
            (a->flags & IR_WIDE) == (flags & IR_WIDE) && (b->flags & IR_WIDE) == (flags & IR_WIDE);
 }
 
-/* The later one of the two shifts, where what is rotated is still there, becomes the rotation. live: after op. */
+/* The later one of the two shifts, where what is rotated is still there, becomes the rotation.
+ * live: after op. */
 static void rotation(const struct combine *c, uint32_t at, uint64_t live)
 {
     struct ebpf_ir_op *ops = c->fn->list.ops, *op = &ops[at], *shift;
-    uint32_t a = find_def(c, at, op->src1), b = find_def(c, at, op->src2), first = a < b ? a : b, last = a < b ? b : a;
+    uint32_t a = find_def(c, at, op->src1), b = find_def(c, at, op->src2), first = a < b ? a : b,
+             last = a < b ? b : a;
     int64_t amount;
 
-    if (op->flags & IR_IMM || op->src1 == op->src2 || a == at || b == at || !is_rotation(&ops[a], &ops[b], op->flags))
+    if (op->flags & IR_IMM || op->src1 == op->src2 || a == at || b == at ||
+        !is_rotation(&ops[a], &ops[b], op->flags))
         return;
     shift = &ops[last];
     if (ops[first].dst == shift->src1 || written(c, first, last, IR_BIT(shift->src1)) ||
@@ -91,7 +94,7 @@ static void rotation(const struct combine *c, uint32_t at, uint64_t live)
     op->flags = IR_WIDE;
 }
 
-/* ---- shifted sums ----------------------------------------------------------------------------------------------------------- */
+/* ---- shifted sums ---------------------------------------------------------------------------- */
 
 static bool shifted_sum(const struct combine *c, uint32_t at, uint64_t live)
 {
@@ -99,9 +102,11 @@ static bool shifted_sum(const struct combine *c, uint32_t at, uint64_t live)
     uint32_t def = find_def(c, at, op->src2);
     const struct ebpf_ir_op *shift = &c->fn->list.ops[def];
 
-    if (def == at || op->src1 >= IR_NONE || op->src1 == IR_FP || op->src1 == op->src2 || !is_shift_by_imm(shift, IR_LSH) ||
-        !(shift->flags & IR_WIDE) || shift->imm > 3 || shift->src1 == shift->dst || shift->src1 == IR_FP ||
-        written(c, def, at, IR_BIT(shift->src1)) || (shift->dst != op->dst && live >> shift->dst & 1))
+    if (def == at || op->src1 >= IR_NONE || op->src1 == IR_FP || op->src1 == op->src2 ||
+        !is_shift_by_imm(shift, IR_LSH) || !(shift->flags & IR_WIDE) || shift->imm > 3 ||
+        shift->src1 == shift->dst || shift->src1 == IR_FP ||
+        written(c, def, at, IR_BIT(shift->src1)) ||
+        (shift->dst != op->dst && live >> shift->dst & 1))
         return false;
     op->code = IR_SHADD;
     op->size = (uint8_t)shift->imm;
@@ -122,7 +127,7 @@ static void sum(const struct combine *c, uint32_t at, uint64_t live)
     shifted_sum(c, at, live);
 }
 
-/* ---- shift pairs --------------------------------------------------------------------------------------------------------------- */
+/* ---- shift pairs ----------------------------------------------------------------------------- */
 
 /* The operation before this one made its operand, and only for it: they have the same register. */
 static void pair(struct ebpf_ir_op *first, struct ebpf_ir_op *op)
@@ -133,7 +138,8 @@ static void pair(struct ebpf_ir_op *first, struct ebpf_ir_op *op)
         return;
     if (op->code != IR_ARSH && !is_shift_by_imm(op, IR_RSH))
         return;
-    if (!(op->flags & IR_IMM) || (first->imm != 32 && first->imm != op->imm) || op->imm < first->imm)
+    if (!(op->flags & IR_IMM) || (first->imm != 32 && first->imm != op->imm) ||
+        op->imm < first->imm)
         return;
     if (first->imm == op->imm && (op->imm == 32 || op->imm == 48 || op->imm == 56)) {
         op->code = op->code == IR_RSH ? IR_ZEXT : IR_SEXT;
@@ -151,8 +157,9 @@ static void pair(struct ebpf_ir_op *first, struct ebpf_ir_op *op)
 
 static void extended_shift(const struct combine *c, struct ebpf_ir_op *first, struct ebpf_ir_op *op)
 {
-    if (first->code != IR_ZEXT || first->imm != 32 || c->env->isa & EBPF_ISA_ZBA || first->dst != op->dst ||
-        op->src1 != op->dst || !(op->flags & IR_WIDE) || !is_shift_by_imm(op, IR_LSH) || op->imm >= 32)
+    if (first->code != IR_ZEXT || first->imm != 32 || c->env->isa & EBPF_ISA_ZBA ||
+        first->dst != op->dst || op->src1 != op->dst || !(op->flags & IR_WIDE) ||
+        !is_shift_by_imm(op, IR_LSH) || op->imm >= 32)
         return;
     first->code = IR_LSH;
     first->flags = IR_WIDE | IR_IMM;
@@ -160,7 +167,7 @@ static void extended_shift(const struct combine *c, struct ebpf_ir_op *first, st
     op->imm = 32 - op->imm;
 }
 
-/* ---- the pass ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the pass -------------------------------------------------------------------------------- */
 
 static void step(const struct combine *c, uint32_t at, uint64_t live)
 {
@@ -170,7 +177,8 @@ static void step(const struct combine *c, uint32_t at, uint64_t live)
         pair(op - 1, op);
         extended_shift(c, op - 1, op);
     }
-    if (c->env->isa & EBPF_ISA_ZBB && (op->code == IR_OR || op->code == IR_ADD || op->code == IR_XOR))
+    if (c->env->isa & EBPF_ISA_ZBB &&
+        (op->code == IR_OR || op->code == IR_ADD || op->code == IR_XOR))
         rotation(c, at, live);
     if (c->env->isa & EBPF_ISA_ZBA && op->code == IR_ADD)
         sum(c, at, live);

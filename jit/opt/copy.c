@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pass "copy": what is known of registers inside a block (and the blocks that only it goes on to) is put into their uses.
+ * Pass "copy": what is known of registers inside a block (and the blocks that only it goes on to)
+ * is put into their uses.
  *
  *     v2 = mov v1                      v2 = mov v1          (dead now)
  *     v2 = lsh v2, 13           ->     v2 = lsh v1, 13
@@ -24,9 +25,9 @@ struct value {
 
 struct state {
     struct value values[IR_VREGS];
-    uint64_t known;            /* vregs that are not UNKNOWN */
-    uint64_t users[IR_VREGS];  /* [v]: which SUMs have v as their base; may name more */
-    uint64_t calls_destroy;    /* vregs that passes made */
+    uint64_t known;           /* vregs that are not UNKNOWN */
+    uint64_t users[IR_VREGS]; /* [v]: which SUMs have v as their base; may name more */
+    uint64_t calls_destroy;   /* vregs that passes made */
 };
 
 static bool fits12(int64_t imm)
@@ -77,7 +78,7 @@ static struct value value_of(const struct state *s, unsigned v)
     return v < IR_NONE ? s->values[v] : (struct value){0};
 }
 
-/* ---- operands --------------------------------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static void replace_copy(const struct state *s, uint8_t *src)
 {
@@ -105,14 +106,17 @@ static bool immediate(const struct ebpf_ir_op *op, int64_t value, int64_t *imm)
         return value == 0;
     if (op->code == IR_BRANCH)
         return *imm == 0;
-    if (ebpf_ir_is_div(op)) /* no look at the divisor: saves one instruction even if it needs a li */
+    if (ebpf_ir_is_div(
+            op)) /* no look at the divisor: saves one instruction even if it needs a li */
         return *imm != INT64_MIN && (*imm > 0 && *imm < 2048);
-    return op->code != IR_SHADD && op->code != IR_MUL && fits12(*imm) && (op->code != IR_SUB || fits12(-*imm));
+    return op->code != IR_SHADD && op->code != IR_MUL && fits12(*imm) &&
+           (op->code != IR_SUB || fits12(-*imm));
 }
 
 static bool commutes(const struct ebpf_ir_op *op)
 {
-    return op->code == IR_ADD || op->code == IR_MUL || op->code == IR_OR || op->code == IR_AND || op->code == IR_XOR;
+    return op->code == IR_ADD || op->code == IR_MUL || op->code == IR_OR || op->code == IR_AND ||
+           op->code == IR_XOR;
 }
 
 static void replace_second(const struct state *s, struct ebpf_ir_op *op)
@@ -122,7 +126,8 @@ static void replace_second(const struct state *s, struct ebpf_ir_op *op)
 
     if (op->flags & IR_IMM)
         return;
-    if (commutes(op) && value_of(s, op->src1).kind == CONSTANT && value_of(s, op->src2).kind != CONSTANT) {
+    if (commutes(op) && value_of(s, op->src1).kind == CONSTANT &&
+        value_of(s, op->src2).kind != CONSTANT) {
         uint8_t src1 = op->src1;
 
         op->src1 = op->src2;
@@ -166,7 +171,7 @@ static void replace_operands(const struct state *s, struct ebpf_ir_op *op)
     }
 }
 
-/* ---- simpler operations ------------------------------------------------------------------------------------------------- */
+/* ---- simpler operations ---------------------------------------------------------------------- */
 
 static void make_li(struct ebpf_ir_op *op, int64_t imm)
 {
@@ -274,13 +279,15 @@ static bool holds(const struct state *s, const struct ebpf_ir_op *op)
     struct value value = value_of(s, op->dst);
 
     if (op->code == IR_LI)
-        return value.kind == CONSTANT && value.imm == op->imm && value.map == ((op->flags & IR_MAP) != 0);
+        return value.kind == CONSTANT && value.imm == op->imm &&
+               value.map == ((op->flags & IR_MAP) != 0);
     if (op->code == IR_MOV)
-        return op->src1 == op->dst || (value.kind == SUM && value.base == op->src1 && value.imm == 0);
+        return op->src1 == op->dst ||
+               (value.kind == SUM && value.base == op->src1 && value.imm == 0);
     return false;
 }
 
-/* ---- the pass --------------------------------------------------------------------------------------------------------------- */
+/* ---- the pass -------------------------------------------------------------------------------- */
 
 static void step(struct state *s, struct ebpf_ir_op *op)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pass "dead": takes out what nobody reads, stores to the stack too, and code that is never reached; makes a zero-extension whose upper half nobody
- * reads a move.
+ * Pass "dead": takes out what nobody reads, stores to the stack too, and code that is never
+ * reached; makes a zero-extension whose upper half nobody reads a move.
  *
  *     v2 = mov v1               (gone: v2 is written again before it is read)
  *     v2 = lsh v1, 13     ->    v2 = lsh v1, 13
@@ -55,9 +55,10 @@ static void step(struct ebpf_ir_op *op, uint64_t lo, uint64_t hi)
     }
 }
 
-/* ---- stores to the stack ---------------------------------------------------------------------------------------------- */
+/* ---- stores to the stack --------------------------------------------------------------------- */
 
-/* Which bytes below r10 are read, bit n: r10 - 1 - n. False: its address goes elsewhere, anything may be read. */
+/* Which bytes below r10 are read, bit n: r10 - 1 - n. False: its address goes elsewhere, anything
+ * may be read. */
 static bool stack_reads(const struct ebpf_ir_fn *fn, uint64_t read[EBPF_FRAME_SIZE / 64])
 {
     memset(read, 0, EBPF_FRAME_SIZE / 8);
@@ -68,8 +69,10 @@ static bool stack_reads(const struct ebpf_ir_fn *fn, uint64_t read[EBPF_FRAME_SI
             return false;
         if (!(ebpf_ir_reads(op) & IR_BIT(IR_FP)))
             continue;
-        if ((op->code != IR_LOAD && op->code != IR_STORE) || op->off >= 0 || op->off < -(int32_t)EBPF_FRAME_SIZE ||
-            (op->code == IR_STORE && (op->src1 != IR_FP || (!(op->flags & IR_IMM) && op->src2 == IR_FP))))
+        if ((op->code != IR_LOAD && op->code != IR_STORE) || op->off >= 0 ||
+            op->off < -(int32_t)EBPF_FRAME_SIZE ||
+            (op->code == IR_STORE &&
+             (op->src1 != IR_FP || (!(op->flags & IR_IMM) && op->src2 == IR_FP))))
             return false;
         for (int32_t n = 0; op->code == IR_LOAD && n < op->size && op->off + n < 0; n++)
             read[(-op->off - n - 1) / 64] |= IR_BIT((-op->off - n - 1) % 64);
@@ -96,7 +99,7 @@ static void remove_stores(struct ebpf_ir_fn *fn)
     }
 }
 
-/* ---- the pass --------------------------------------------------------------------------------------------------------------- */
+/* ---- the pass -------------------------------------------------------------------------------- */
 
 int ebpf_ir_dead(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {

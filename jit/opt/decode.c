@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From BPF's instructions to operations (ir.h). What the structural check lets pass is known here; whatever else comes is
- * IR_OPAQUE, which the encoder takes or refuses, or makes decoding fail.
+ * From BPF's instructions to operations (ir.h). What the structural check lets pass is known here;
+ * whatever else comes is IR_OPAQUE, which the encoder takes or refuses, or makes decoding fail.
  */
 #include "helpers/helper.h"
 #include "jit/opt/ir.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
-/* ---- one instruction ------------------------------------------------------------------------------------------ */
+/* ---- one instruction ------------------------------------------------------------------------- */
 
 static const uint8_t sizes[4] = {4, 2, 1, 8}; /* BPF_W, BPF_H, BPF_B, BPF_DW */
 
 /* [BPF_OP >> 4][off]: off 1 is the signed division */
 static const uint8_t alu_codes[16][2] = {
-    [BPF_ADD >> 4] = {IR_ADD}, [BPF_SUB >> 4] = {IR_SUB}, [BPF_MUL >> 4] = {IR_MUL}, [BPF_OR >> 4] = {IR_OR},
-    [BPF_AND >> 4] = {IR_AND}, [BPF_XOR >> 4] = {IR_XOR}, [BPF_LSH >> 4] = {IR_LSH}, [BPF_RSH >> 4] = {IR_RSH},
-    [BPF_ARSH >> 4] = {IR_ARSH}, [BPF_DIV >> 4] = {IR_DIV, IR_SDIV}, [BPF_MOD >> 4] = {IR_MOD, IR_SMOD},
+    [BPF_ADD >> 4] = {IR_ADD},          [BPF_SUB >> 4] = {IR_SUB},
+    [BPF_MUL >> 4] = {IR_MUL},          [BPF_OR >> 4] = {IR_OR},
+    [BPF_AND >> 4] = {IR_AND},          [BPF_XOR >> 4] = {IR_XOR},
+    [BPF_LSH >> 4] = {IR_LSH},          [BPF_RSH >> 4] = {IR_RSH},
+    [BPF_ARSH >> 4] = {IR_ARSH},        [BPF_DIV >> 4] = {IR_DIV, IR_SDIV},
+    [BPF_MOD >> 4] = {IR_MOD, IR_SMOD},
 };
 
 /* The second operand of most instructions. A shift amount is masked here, RFC 9669. */
@@ -52,7 +55,8 @@ static bool decode_mov(const struct bpf_insn *insn, struct ebpf_ir_op *op)
     return insn->off == 8 || insn->off == 16 || (insn->off == 32 && wide);
 }
 
-/* Harts are little-endian: to_le only truncates. ALU64's form swaps on every machine, and so does to_be here. */
+/* Harts are little-endian: to_le only truncates. ALU64's form swaps on every machine, and so does
+ * to_be here. */
 static bool decode_end(const struct bpf_insn *insn, struct ebpf_ir_op *op)
 {
     bool wide = op->flags & IR_WIDE, reverse = wide || BPF_SRC(insn->code) == BPF_TO_BE;
@@ -154,7 +158,8 @@ static bool decode_call(const struct bpf_insn *insn, struct ebpf_ir_op *op)
 {
     const struct ebpf_helper *helper;
 
-    if (insn->code != (BPF_JMP | BPF_CALL) || (!insn->src_reg && insn->imm == EBPF_HELPER_TAIL_CALL))
+    if (insn->code != (BPF_JMP | BPF_CALL) ||
+        (!insn->src_reg && insn->imm == EBPF_HELPER_TAIL_CALL))
         return false;
     op->code = insn->src_reg == BPF_PSEUDO_CALL ? IR_CALL_FUNC : IR_CALL;
     op->dst = BPF_REG_0;
@@ -232,7 +237,7 @@ bool ebpf_ir_decode_insn(const struct bpf_insn *insn, bool last, struct ebpf_ir_
     return decode(insn, last, op);
 }
 
-/* ---- functions ---------------------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 uint32_t ebpf_ir_find_subprog(const struct ebpf_code *code, int64_t slot)
 {
@@ -296,16 +301,20 @@ static bool find_labels(const struct ebpf_code *code, struct ebpf_ir_fn *fn, uin
 }
 
 /* The operation at a slot with all that depends on where it is. */
-static bool decode_at(const struct ebpf_code *code, struct ebpf_ir_fn *fn, const uint32_t *labels, uint32_t slot,
-                      struct ebpf_ir_op *op)
+static bool decode_at(const struct ebpf_code *code, struct ebpf_ir_fn *fn, const uint32_t *labels,
+                      uint32_t slot, struct ebpf_ir_op *op)
 {
     const struct ebpf_subprog *sub = &code->subprogs[fn->subprog];
     const struct bpf_insn *insn = &code->insns[slot];
 
     if (!ebpf_ir_decode_insn(insn, slot + 1 >= sub->end, op)) {
         bool frame = insn->dst_reg == BPF_REG_10 || insn->src_reg == BPF_REG_10;
-        const struct ebpf_ir_op opaque = {.code = IR_OPAQUE, .dst = IR_NONE, .src1 = frame ? IR_FP : IR_NONE,
-                                          .src2 = IR_NONE, .size = insn->code, .target = IR_NOWHERE};
+        const struct ebpf_ir_op opaque = {.code = IR_OPAQUE,
+                                          .dst = IR_NONE,
+                                          .src1 = frame ? IR_FP : IR_NONE,
+                                          .src2 = IR_NONE,
+                                          .size = insn->code,
+                                          .target = IR_NOWHERE};
 
         *op = opaque;
         fn->opaque = true;
@@ -327,8 +336,12 @@ static bool decode_all(const struct ebpf_code *code, struct ebpf_ir_fn *fn, uint
     if (!find_labels(code, fn, labels))
         return false;
     for (uint32_t i = sub->start; i < sub->end; i++) {
-        const struct ebpf_ir_op label = {.code = IR_LABEL, .dst = IR_NONE, .src1 = IR_NONE, .src2 = IR_NONE,
-                                         .target = labels[i - sub->start], .slot = i};
+        const struct ebpf_ir_op label = {.code = IR_LABEL,
+                                         .dst = IR_NONE,
+                                         .src1 = IR_NONE,
+                                         .src2 = IR_NONE,
+                                         .target = labels[i - sub->start],
+                                         .slot = i};
         struct ebpf_ir_op op;
 
         if (labels[i - sub->start] == NO_TARGET)

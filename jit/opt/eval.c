@@ -46,7 +46,8 @@ static uint64_t extend(uint64_t value, unsigned bits, bool sign)
     return sign ? (uint64_t)((int64_t)up >> (64 - bits)) : up >> (64 - bits);
 }
 
-/* What the hart's register holds: after the pass "forms" that is more than BPF's value, see enum ebpf_ir_ext. */
+/* What the hart's register holds: after the pass "forms" that is more than BPF's value, see enum
+ * ebpf_ir_ext. */
 bool ebpf_ir_eval(const struct ebpf_ir_op *op, uint64_t a, uint64_t b, uint64_t *result)
 {
     bool wide = op->flags & IR_WIDE || op->ext == IR_EXT_ANY, known = true;

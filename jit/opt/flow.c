@@ -4,7 +4,7 @@
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
-/* ---- blocks ------------------------------------------------------------------------------------------------------ */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 static bool begins_block(const struct ebpf_ir_list *list, uint32_t i)
 {
@@ -51,9 +51,11 @@ static void connect(struct ebpf_ir_fn *fn, uint32_t b)
     bool leaves = last->code == IR_JUMP || last->code == IR_EXIT;
 
     block->next[0] = leaves || b + 1 == fn->block_cnt ? IR_NOWHERE : b + 1;
-    block->next[1] = last->code != IR_EXIT && ebpf_ir_ends_block(last) ? fn->labels[last->target] : IR_NOWHERE;
+    block->next[1] =
+        last->code != IR_EXIT && ebpf_ir_ends_block(last) ? fn->labels[last->target] : IR_NOWHERE;
     for (unsigned n = 0; n < 2; n++) {
-        struct ebpf_ir_block *to = block->next[n] == IR_NOWHERE ? NULL : &fn->blocks[block->next[n]];
+        struct ebpf_ir_block *to =
+            block->next[n] == IR_NOWHERE ? NULL : &fn->blocks[block->next[n]];
 
         if (!to)
             continue;
@@ -63,8 +65,8 @@ static void connect(struct ebpf_ir_fn *fn, uint32_t b)
     }
 }
 
-/* A loop is what lies between a jump backwards and its target: with the layout of compilers, it is. How many loops end
- * with a block is counted where liveness will be. */
+/* A loop is what lies between a jump backwards and its target: with the layout of compilers, it is.
+ * How many loops end with a block is counted where liveness will be. */
 static void find_loops(struct ebpf_ir_fn *fn)
 {
     int32_t depth = 0;
@@ -97,9 +99,10 @@ int ebpf_ir_flow(struct ebpf_ir_fn *fn)
     return 0;
 }
 
-/* ---- liveness ------------------------------------------------------------------------------------------------------ */
+/* ---- liveness -------------------------------------------------------------------------------- */
 
-/* A 32-bit operation with one of the others may be done on whole registers, and so needs what is in them. */
+/* A 32-bit operation with one of the others may be done on whole registers, and so needs what is in
+ * them. */
 #define WHOLE (IR_WIDE | IR_DIRECT | IR_SEXT1 | IR_SEXT2)
 
 /* Which halves of its operands a value needs, given which of its own are needed. */
@@ -149,14 +152,16 @@ void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi
         *hi |= need_hi ? reads : 0;
     } else {
         *lo |= reads;
-        if ((op->code == IR_ZEXT && op->ext != IR_EXT_ANY) || op->code == IR_SEXT || (op->code == IR_SWAP && op->imm < 64) ||
+        if ((op->code == IR_ZEXT && op->ext != IR_EXT_ANY) || op->code == IR_SEXT ||
+            (op->code == IR_SWAP && op->imm < 64) ||
             (op->code == IR_BRANCH && !(op->flags & WHOLE)))
             return;
         *hi |= reads;
     }
 }
 
-void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *block, uint64_t *lo, uint64_t *hi)
+void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *block, uint64_t *lo,
+                      uint64_t *hi)
 {
     *lo = *hi = 0;
     for (unsigned n = 0; n < 2; n++) {
@@ -185,7 +190,8 @@ static bool liveness_round(struct ebpf_ir_fn *fn)
     return changed;
 }
 
-/* Loops nested n deep take n + 2 rounds or so; jumps that no compiler makes could take many more. */
+/* Loops nested n deep take n + 2 rounds or so; jumps that no compiler makes could take many
+ * more. */
 #define MAX_ROUNDS 16
 
 bool ebpf_ir_liveness(struct ebpf_ir_fn *fn)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pass "forms": which 32-bit results need their zero-extension, and which 32-bit compares can look at whole registers.
+ * Pass "forms": which 32-bit results need their zero-extension, and which 32-bit compares can look
+ * at whole registers.
  *
- *     v1 = add.w v1, 1         v1 = add.w.sx v1, 1         addiw a0, a0, 1     (not followed by two shifts)
- *     br.w v1 != 64, L0   ->   br.w.direct v1 != 64, L0    bne a0, t1, ...     (no sext.w before it)
+ *     v1 = add.w v1, 1         v1 = add.w.sx v1, 1         addiw a0, a0, 1     (not followed by two
+ *     shifts)
+ *     br.w v1 != 64, L0   ->   br.w.direct v1 != 64, L0    bne a0, t1, ...     (no sext.w before
+ *     it)
  *
- * Two facts about a register as the hart will hold it: how many bits it has at most (32: zero-extended), and whether bits
- * 63 to 31 are alike (sign-extended). They go forwards through all blocks; backwards comes which upper halves are read.
- * A result whose upper half nobody reads is left as RV64's 32-bit instructions make it: sign-extended.
+ * Two facts about a register as the hart will hold it: how many bits it has at most (32:
+ * zero-extended), and whether bits 63 to 31 are alike (sign-extended). They go forwards through all
+ * blocks; backwards comes which upper halves are read. A result whose upper half nobody reads is
+ * left as RV64's 32-bit instructions make it: sign-extended.
  */
 #include "jit/opt/ir.h"
 #include "src/base/alloc.h"
@@ -59,7 +63,7 @@ static struct form second(const struct state *s, const struct ebpf_ir_op *op)
     return op->flags & IR_IMM ? of_constant(op->imm) : form_of(s, op->src2);
 }
 
-/* ---- forwards --------------------------------------------------------------------------------------------------------- */
+/* ---- forwards -------------------------------------------------------------------------------- */
 
 static unsigned max(unsigned a, unsigned b)
 {
@@ -71,7 +75,8 @@ static unsigned min(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* How many bits the result of an operation has on operands of a and b bits, width being what it has at most. */
+/* How many bits the result of an operation has on operands of a and b bits, width being what it has
+ * at most. */
 static unsigned value_bits(const struct ebpf_ir_op *op, unsigned a, unsigned b, unsigned width)
 {
     bool imm = op->flags & IR_IMM;
@@ -99,7 +104,8 @@ static unsigned value_bits(const struct ebpf_ir_op *op, unsigned a, unsigned b, 
     }
 }
 
-/* and, or, xor work on whole registers: what they leave in the upper half follows from what is there. */
+/* and, or, xor work on whole registers: what they leave in the upper half follows from what is
+ * there. */
 static bool is_bitwise(const struct ebpf_ir_op *op)
 {
     return op->code == IR_AND || op->code == IR_OR || op->code == IR_XOR;
@@ -107,7 +113,8 @@ static bool is_bitwise(const struct ebpf_ir_op *op)
 
 static struct form bitwise_form(const struct ebpf_ir_op *op, struct form a, struct form b)
 {
-    return (struct form){.bits = value_bits(op, a.bits, b.bits, 64) & 127, .sign = is_sign(a) && is_sign(b)};
+    return (struct form){.bits = value_bits(op, a.bits, b.bits, 64) & 127,
+                         .sign = is_sign(a) && is_sign(b)};
 }
 
 static struct form alu_form(const struct state *s, const struct ebpf_ir_op *op)
@@ -142,8 +149,9 @@ static struct form result_form(const struct state *s, const struct ebpf_ir_op *o
     case IR_SEXT:
         if (a.bits < bits)
             return a;
-        return op->flags & IR_WIDE || op->ext != IR_EXT_ZERO ? (struct form){.bits = 64, .sign = true} :
-                                                               (struct form){.bits = 32};
+        return op->flags & IR_WIDE || op->ext != IR_EXT_ZERO
+                   ? (struct form){.bits = 64, .sign = true}
+                   : (struct form){.bits = 32};
     case IR_SWAP:
         return (struct form){.bits = bits & 127};
     case IR_LOAD:
@@ -151,7 +159,8 @@ static struct form result_form(const struct state *s, const struct ebpf_ir_op *o
             return (struct form){.bits = 64, .sign = true};
         return (struct form){.bits = (op->size * 8u) & 127};
     case IR_ATOMIC:
-        return (struct form){.bits = op->size == 4 && op->ext == IR_EXT_ZERO ? 32 : 64, .sign = op->size == 4 && op->ext != IR_EXT_ZERO};
+        return (struct form){.bits = op->size == 4 && op->ext == IR_EXT_ZERO ? 32 : 64,
+                             .sign = op->size == 4 && op->ext != IR_EXT_ZERO};
     default:
         return ebpf_ir_is_alu(op) ? alu_form(s, op) : (struct form){.bits = 64};
     }
@@ -167,7 +176,8 @@ static void step(struct state *s, const struct ebpf_ir_op *op)
         s->forms[op->dst] = result;
 }
 
-/* What holds on both ways. A number that grows each time round a loop is soon taken for one of 32 or 64 bits. */
+/* What holds on both ways. A number that grows each time round a loop is soon taken for one of 32
+ * or 64 bits. */
 static bool meet(struct state *into, const struct state *from, bool hurry)
 {
     bool changed = !into->reached;
@@ -231,7 +241,7 @@ static void forwards(const struct ebpf_ir_fn *fn, struct state *states)
         know_nothing(&states[b]);
 }
 
-/* ---- backwards: whose upper half is read ------------------------------------------------------------------------------ */
+/* ---- backwards: whose upper half is read ----------------------------------------------------- */
 
 static void choose_ext(struct ebpf_ir_op *op)
 {
@@ -246,7 +256,8 @@ static void choose_ext(struct ebpf_ir_op *op)
         }
     } else if (is_bitwise(op)) {
         op->ext = IR_EXT_ANY;
-    } else if ((narrow && !(op->code == IR_ZEXT && op->imm != 32)) || (op->code == IR_LOAD && op->size == 4) ||
+    } else if ((narrow && !(op->code == IR_ZEXT && op->imm != 32)) ||
+               (op->code == IR_LOAD && op->size == 4) ||
                (op->code == IR_ATOMIC && op->imm != BPF_CMPXCHG)) {
         op->ext = IR_EXT_SIGN;
     }
@@ -269,7 +280,7 @@ static void backwards(struct ebpf_ir_fn *fn)
     }
 }
 
-/* ---- using it ------------------------------------------------------------------------------------------------------------- */
+/* ---- using it -------------------------------------------------------------------------------- */
 
 static bool is_signed_cond(unsigned cond)
 {
@@ -318,7 +329,8 @@ static bool changes_nothing(const struct state *s, const struct ebpf_ir_op *op)
     return a.bits <= bit_length((uint64_t)op->imm);
 }
 
-/* A 32-bit result that is zero-extended already, or of 31 bits, so that extending its sign does the same. */
+/* A 32-bit result that is zero-extended already, or of 31 bits, so that extending its sign does the
+ * same. */
 static void skip_extension(const struct state *s, struct ebpf_ir_op *op)
 {
     struct state copy;

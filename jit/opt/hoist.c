@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pass "hoist": constants that a loop needs in registers get there once, in front of it, if there are registers to spare.
+ * Pass "hoist": constants that a loop needs in registers get there once, in front of it, if there
+ * are registers to spare.
  *
  *     L0:                                v11 = li 256
  *                                        L0:
  *     ...                          ->    ...
  *     br.w.direct v1 != 256, L0          br.w.direct v1 != v11, L0
  *
- * A register is given to the constants that save most: instructions, times 8 for each loop around them. Loops that do not
- * overlap use the same registers. What a register must survive (calls) decides which ones there are.
+ * A register is given to the constants that save most: instructions, times 8 for each loop around
+ * them. Loops that do not overlap use the same registers. What a register must survive (calls)
+ * decides which ones there are.
  */
 #include "jit/opt/ir.h"
 #include "src/base/alloc.h"
@@ -33,7 +35,7 @@ struct loop {
 
 /* The registers that passes may have, made as they are wanted. */
 struct pool {
-    unsigned left;  /* that are not made yet */
+    unsigned left; /* that are not made yet */
     unsigned cnt;
     uint8_t vregs[MAX_REGS];
 };
@@ -46,7 +48,7 @@ struct hoist {
     struct loop loop; /* the one that is being looked at */
 };
 
-/* ---- what a constant costs ------------------------------------------------------------------------------------------------ */
+/* ---- what a constant costs ------------------------------------------------------------------- */
 
 static bool fits12(int64_t imm)
 {
@@ -83,11 +85,14 @@ static unsigned alu_cost(const struct hoist *h, const struct ebpf_ir_op *op)
 
     if (ebpf_ir_is_shift(op) || op->code == IR_SHADD || op->imm == 0 || op->src1 == IR_FP)
         return 0;
-    if (op->code != IR_MUL && !ebpf_ir_is_div(op) && fits12(op->code == IR_SUB ? -op->imm : op->imm))
+    if (op->code != IR_MUL && !ebpf_ir_is_div(op) &&
+        fits12(op->code == IR_SUB ? -op->imm : op->imm))
         return 0;
     if (mask) /* two shifts, or one instruction of Zba and Zbb */
         return (op->imm == UINT32_MAX && h->env->isa & EBPF_ISA_ZBA) ||
-               (op->imm == UINT16_MAX && h->env->isa & EBPF_ISA_ZBB) ? 0 : 1;
+                       (op->imm == UINT16_MAX && h->env->isa & EBPF_ISA_ZBB)
+                   ? 0
+                   : 1;
     return h->env->li_length((uint64_t)op->imm);
 }
 
@@ -105,14 +110,16 @@ static unsigned cost(const struct hoist *h, const struct ebpf_ir_op *op)
     return ebpf_ir_is_alu(op) ? alu_cost(h, op) : 0;
 }
 
-/* ---- loops ------------------------------------------------------------------------------------------------------------------ */
+/* ---- loops ----------------------------------------------------------------------------------- */
 
 /*
- * Finds where the loop is entered from: the block that is the only one to go into it, wherever in it. What stands at that
- * block's end is run before any of the loop. *front: the operation to put it before; false: there is no such block.
- * after: the end of the loop before this one, whose registers are used again.
+ * Finds where the loop is entered from: the block that is the only one to go into it, wherever in
+ * it. What stands at that block's end is run before any of the loop. *front: the operation to put
+ * it before; false: there is no such block. after: the end of the loop before this one, whose
+ * registers are used again.
  */
-static bool find_front(const struct ebpf_ir_fn *fn, const struct loop *loop, uint32_t after, uint32_t *front)
+static bool find_front(const struct ebpf_ir_fn *fn, const struct loop *loop, uint32_t after,
+                       uint32_t *front)
 {
     uint32_t inner = 0, preds = loop->first == 0 ? 1 : 0;
     const struct ebpf_ir_op *last;
@@ -172,7 +179,7 @@ static void collect(const struct hoist *h, struct loop *loop)
     }
 }
 
-/* ---- registers ---------------------------------------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 /* The n-th register of the pool for this loop. */
 static unsigned take(struct hoist *h, struct pool *pool, unsigned n, bool survives)
@@ -206,7 +213,8 @@ static struct constant *heaviest(struct loop *loop)
     return best;
 }
 
-/* A register that calls leave alone costs the function a store and a load; a loop that runs a few times pays that. */
+/* A register that calls leave alone costs the function a store and a load; a loop that runs a few
+ * times pays that. */
 static void allocate(struct hoist *h, struct loop *loop)
 {
     unsigned temporary = 0, saved = 0;
@@ -227,7 +235,7 @@ static void allocate(struct hoist *h, struct loop *loop)
     }
 }
 
-/* ---- putting it in ---------------------------------------------------------------------------------------------------------------- */
+/* ---- putting it in --------------------------------------------------------------------------- */
 
 /* What an operation looked at its immediate for is told in other ways. */
 static void use_register(struct ebpf_ir_op *op, unsigned vreg)
@@ -267,8 +275,12 @@ static void rewrite(struct hoist *h, struct loop *loop)
         }
     }
     for (unsigned c = 0; c < loop->cnt; c++) {
-        struct ebpf_ir_op li = {.code = IR_LI, .flags = IR_WIDE, .dst = loop->constants[c].vreg, .src1 = IR_NONE,
-                                .src2 = IR_NONE, .imm = loop->constants[c].value,
+        struct ebpf_ir_op li = {.code = IR_LI,
+                                .flags = IR_WIDE,
+                                .dst = loop->constants[c].vreg,
+                                .src1 = IR_NONE,
+                                .src2 = IR_NONE,
+                                .imm = loop->constants[c].value,
                                 .slot = h->fn->list.ops[blocks[loop->first].start].slot};
 
         if (li.dst != IR_NONE)

@@ -5,7 +5,7 @@
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
-/* ---- lists ---------------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 void ebpf_ir_init(struct ebpf_ir_fn *fn, uint32_t subprog)
 {
@@ -84,7 +84,7 @@ unsigned ebpf_ir_new_vreg(struct ebpf_ir_fn *fn)
     return fn->vreg_cnt < IR_NONE ? fn->vreg_cnt++ : IR_NONE;
 }
 
-/* ---- reads and writes -------------------------------------------------------------------------------------------- */
+/* ---- reads and writes ------------------------------------------------------------------------ */
 
 static uint64_t bit(unsigned vreg)
 {

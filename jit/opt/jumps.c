@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pass "jumps": a branch over a jump becomes the opposite branch, a jump to a jump goes where that goes.
+ * Pass "jumps": a branch over a jump becomes the opposite branch, a jump to a jump goes where that
+ * goes.
  *
  *     br v1 == 0, L1           br v1 != 0, L0
  *     jump L0             ->
@@ -11,9 +12,10 @@
 static uint8_t opposite(uint8_t cond)
 {
     static const uint8_t conds[16] = {
-        [BPF_JEQ >> 4] = BPF_JNE,   [BPF_JNE >> 4] = BPF_JEQ,   [BPF_JGT >> 4] = BPF_JLE,   [BPF_JLE >> 4] = BPF_JGT,
-        [BPF_JGE >> 4] = BPF_JLT,   [BPF_JLT >> 4] = BPF_JGE,   [BPF_JSGT >> 4] = BPF_JSLE, [BPF_JSLE >> 4] = BPF_JSGT,
-        [BPF_JSGE >> 4] = BPF_JSLT, [BPF_JSLT >> 4] = BPF_JSGE, [BPF_JSET >> 4] = IR_JCLEAR, [IR_JCLEAR >> 4] = BPF_JSET,
+        [BPF_JEQ >> 4] = BPF_JNE,   [BPF_JNE >> 4] = BPF_JEQ,    [BPF_JGT >> 4] = BPF_JLE,
+        [BPF_JLE >> 4] = BPF_JGT,   [BPF_JGE >> 4] = BPF_JLT,    [BPF_JLT >> 4] = BPF_JGE,
+        [BPF_JSGT >> 4] = BPF_JSLE, [BPF_JSLE >> 4] = BPF_JSGT,  [BPF_JSGE >> 4] = BPF_JSLT,
+        [BPF_JSLT >> 4] = BPF_JSGE, [BPF_JSET >> 4] = IR_JCLEAR, [IR_JCLEAR >> 4] = BPF_JSET,
     };
 
     return conds[cond >> 4];
@@ -60,7 +62,8 @@ int ebpf_ir_jumps(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 
         if (op->code == IR_JUMP || op->code == IR_BRANCH)
             op->target = final_target(fn, op->target);
-        if (op->code != IR_BRANCH || i + 1 == list->cnt || next->code != IR_JUMP || !follows(list, i + 1, op->target))
+        if (op->code != IR_BRANCH || i + 1 == list->cnt || next->code != IR_JUMP ||
+            !follows(list, i + 1, op->target))
             continue;
         op->size = opposite(op->size);
         op->target = final_target(fn, next->target);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pass "lookup": calls for a map that is known. A lookup in an array becomes a compare and an address (maps/array.h), with
- * the key that was stored just before and the check for NULL that follows; other maps' operations are called directly.
+ * Pass "lookup": calls for a map that is known. A lookup in an array becomes a compare and an
+ * address (maps/array.h), with the key that was stored just before and the check for NULL that
+ * follows; other maps' operations are called directly.
  *
  *     store32 [v10-4], v3                   store32 [v10-4], v3     (dead, if nobody else reads it)
  *     v1 = li MAP                           v0 = zext32 v3
@@ -30,9 +31,9 @@ struct lookup {
     struct ebpf_map *tail_map;      /* in r2 */
     bool index_known;               /* r3 is index */
     uint32_t index;
-    bool key_known;                 /* r2 is r10 + key_off */
+    bool key_known; /* r2 is r10 + key_off */
     int32_t key_off;
-    bool stored;                    /* the 32 bits at r10 + store_off are what store stored */
+    bool stored; /* the 32 bits at r10 + store_off are what store stored */
     int32_t store_off;
     struct ebpf_ir_op store;
     uint32_t slot;
@@ -48,7 +49,7 @@ static struct ebpf_map *find_map(const struct ebpf_code *code, uint64_t addr)
     return NULL;
 }
 
-/* ---- emitting ------------------------------------------------------------------------------------------------------------ */
+/* ---- emitting -------------------------------------------------------------------------------- */
 
 static void emit(const struct lookup *l, struct ebpf_ir_list *list, struct ebpf_ir_op op)
 {
@@ -58,45 +59,74 @@ static void emit(const struct lookup *l, struct ebpf_ir_list *list, struct ebpf_
 
 static void emit_imm(struct lookup *l, unsigned code, unsigned dst, unsigned src1, int64_t imm)
 {
-    emit(l, &l->out, (struct ebpf_ir_op){.code = (uint8_t)code, .flags = IR_WIDE | IR_IMM, .dst = (uint8_t)dst,
-                                         .src1 = (uint8_t)src1, .src2 = IR_NONE, .imm = imm});
+    emit(l, &l->out,
+         (struct ebpf_ir_op){.code = (uint8_t)code,
+                             .flags = IR_WIDE | IR_IMM,
+                             .dst = (uint8_t)dst,
+                             .src1 = (uint8_t)src1,
+                             .src2 = IR_NONE,
+                             .imm = imm});
 }
 
 static void emit_add(struct lookup *l, unsigned dst, unsigned src)
 {
-    emit(l, &l->out, (struct ebpf_ir_op){.code = IR_ADD, .flags = IR_WIDE, .dst = (uint8_t)dst, .src1 = (uint8_t)dst,
-                                         .src2 = (uint8_t)src});
+    emit(l, &l->out,
+         (struct ebpf_ir_op){.code = IR_ADD,
+                             .flags = IR_WIDE,
+                             .dst = (uint8_t)dst,
+                             .src1 = (uint8_t)dst,
+                             .src2 = (uint8_t)src});
 }
 
 static void emit_li(struct lookup *l, struct ebpf_ir_list *list, unsigned dst, uint64_t imm)
 {
-    emit(l, list, (struct ebpf_ir_op){.code = IR_LI, .flags = IR_WIDE, .dst = (uint8_t)dst, .src1 = IR_NONE,
-                                      .src2 = IR_NONE, .imm = (int64_t)imm});
+    emit(l, list,
+         (struct ebpf_ir_op){.code = IR_LI,
+                             .flags = IR_WIDE,
+                             .dst = (uint8_t)dst,
+                             .src1 = IR_NONE,
+                             .src2 = IR_NONE,
+                             .imm = (int64_t)imm});
 }
 
 static void emit_target(struct lookup *l, struct ebpf_ir_list *list, unsigned code, uint32_t label)
 {
-    emit(l, list, (struct ebpf_ir_op){.code = (uint8_t)code, .dst = IR_NONE, .src1 = IR_NONE, .src2 = IR_NONE,
-                                      .target = label});
+    emit(l, list,
+         (struct ebpf_ir_op){.code = (uint8_t)code,
+                             .dst = IR_NONE,
+                             .src1 = IR_NONE,
+                             .src2 = IR_NONE,
+                             .target = label});
 }
 
 static void emit_c_call(struct lookup *l, uint64_t target, unsigned args)
 {
-    emit(l, &l->out, (struct ebpf_ir_op){.code = IR_CALL, .flags = IR_C, .dst = BPF_REG_0, .src1 = IR_NONE,
-                                         .src2 = IR_NONE, .size = (uint8_t)args, .imm = (int64_t)target});
+    emit(l, &l->out,
+         (struct ebpf_ir_op){.code = IR_CALL,
+                             .flags = IR_C,
+                             .dst = BPF_REG_0,
+                             .src1 = IR_NONE,
+                             .src2 = IR_NONE,
+                             .size = (uint8_t)args,
+                             .imm = (int64_t)target});
 }
 
 /* The key in dst, zero-extended. */
 static void emit_key(struct lookup *l, unsigned dst)
 {
-    struct ebpf_ir_op op = {.code = IR_LOAD, .dst = (uint8_t)dst, .src1 = BPF_REG_2, .src2 = IR_NONE, .size = 4};
+    struct ebpf_ir_op op = {
+        .code = IR_LOAD, .dst = (uint8_t)dst, .src1 = BPF_REG_2, .src2 = IR_NONE, .size = 4};
 
     if (l->key_known) {
         op.src1 = IR_FP;
         op.off = l->key_off;
     }
     if (l->key_known && l->stored && l->store_off == l->key_off)
-        op = (struct ebpf_ir_op){.code = IR_ZEXT, .dst = (uint8_t)dst, .src1 = l->store.src2, .src2 = IR_NONE, .imm = 32};
+        op = (struct ebpf_ir_op){.code = IR_ZEXT,
+                                 .dst = (uint8_t)dst,
+                                 .src1 = l->store.src2,
+                                 .src2 = IR_NONE,
+                                 .imm = 32};
     emit(l, &l->out, op);
 }
 
@@ -106,15 +136,16 @@ static bool key_is_constant(const struct lookup *l, uint32_t *key)
     return l->key_known && l->stored && l->store_off == l->key_off && l->store.flags & IR_IMM;
 }
 
-/* ---- arrays ---------------------------------------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 static bool checks_null(const struct ebpf_ir_op *op)
 {
-    return op && op->code == IR_BRANCH && op->flags & IR_WIDE && op->flags & IR_IMM && op->imm == 0 &&
-           op->src1 == BPF_REG_0 && (op->size == BPF_JEQ || op->size == BPF_JNE);
+    return op && op->code == IR_BRANCH && op->flags & IR_WIDE && op->flags & IR_IMM &&
+           op->imm == 0 && op->src1 == BPF_REG_0 && (op->size == BPF_JEQ || op->size == BPF_JNE);
 }
 
-/* What to do with a NULL: the branch behind the call may say. Returns how many operations it has answered. */
+/* What to do with a NULL: the branch behind the call may say. Returns how many operations it has
+ * answered. */
 static uint32_t null_goes_to(struct lookup *l, const struct ebpf_ir_op *next, uint32_t null)
 {
     bool checks = checks_null(next);
@@ -140,7 +171,8 @@ static void constant_key(struct lookup *l, uint32_t key, uint64_t values, bool p
         emit_li(l, &l->out, BPF_REG_0, 0);
         return;
     }
-    emit_li(l, &l->out, per_cpu ? BPF_REG_1 : BPF_REG_0, values + (uint64_t)key * l->map->value_stride);
+    emit_li(l, &l->out, per_cpu ? BPF_REG_1 : BPF_REG_0,
+            values + (uint64_t)key * l->map->value_stride);
     if (per_cpu)
         emit_add(l, BPF_REG_0, BPF_REG_1);
 }
@@ -169,8 +201,15 @@ static uint32_t array_lookup(struct lookup *l, const struct ebpf_ir_op *next)
     }
     null = l->fn->label_cnt++;
     emit_key(l, BPF_REG_0);
-    emit(l, &l->out, (struct ebpf_ir_op){.code = IR_BRANCH, .flags = IR_WIDE | IR_IMM, .dst = IR_NONE, .src1 = BPF_REG_0,
-                                         .src2 = IR_NONE, .size = BPF_JGE, .target = null, .imm = l->map->max_entries});
+    emit(l, &l->out,
+         (struct ebpf_ir_op){.code = IR_BRANCH,
+                             .flags = IR_WIDE | IR_IMM,
+                             .dst = IR_NONE,
+                             .src1 = BPF_REG_0,
+                             .src2 = IR_NONE,
+                             .size = BPF_JGE,
+                             .target = null,
+                             .imm = l->map->max_entries});
     emit_imm(l, IR_MUL, BPF_REG_0, BPF_REG_0, l->map->value_stride);
     emit_li(l, &l->out, BPF_REG_1, values);
     emit_add(l, BPF_REG_0, BPF_REG_1);
@@ -183,7 +222,8 @@ static uint32_t percpu_lookup(struct lookup *l, const struct ebpf_ir_op *next)
     uint64_t values = (uint64_t)(uintptr_t)array->values;
     uint32_t key, null;
 
-    /* asking for the hart destroys what calls destroy: a key that was there is read from the stack */
+    /* asking for the hart destroys what calls destroy: a key that was there is read from the
+     * stack */
     l->stored &= l->store.flags & IR_IMM || l->store.src2 >= BPF_REG_6;
     emit_c_call(l, (uint64_t)(uintptr_t)&ebpf_os_cpu_id, 0);
     emit_imm(l, IR_MUL, BPF_REG_0, BPF_REG_0, (int64_t)array->cpu_stride);
@@ -193,8 +233,15 @@ static uint32_t percpu_lookup(struct lookup *l, const struct ebpf_ir_op *next)
     }
     null = l->fn->label_cnt++;
     emit_key(l, BPF_REG_1);
-    emit(l, &l->out, (struct ebpf_ir_op){.code = IR_BRANCH, .flags = IR_WIDE | IR_IMM, .dst = IR_NONE, .src1 = BPF_REG_1,
-                                         .src2 = IR_NONE, .size = BPF_JGE, .target = null, .imm = l->map->max_entries});
+    emit(l, &l->out,
+         (struct ebpf_ir_op){.code = IR_BRANCH,
+                             .flags = IR_WIDE | IR_IMM,
+                             .dst = IR_NONE,
+                             .src1 = BPF_REG_1,
+                             .src2 = IR_NONE,
+                             .size = BPF_JGE,
+                             .target = null,
+                             .imm = l->map->max_entries});
     emit_imm(l, IR_MUL, BPF_REG_1, BPF_REG_1, l->map->value_stride);
     emit_add(l, BPF_REG_0, BPF_REG_1);
     emit_li(l, &l->out, BPF_REG_1, values);
@@ -202,7 +249,7 @@ static uint32_t percpu_lookup(struct lookup *l, const struct ebpf_ir_op *next)
     return null_goes_to(l, next, null);
 }
 
-/* ---- calls ----------------------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* The type's own function behind the helpers 1 to 3, and how many arguments it has; 0: none. */
 static uint64_t own_function(const struct ebpf_map *map, int64_t helper, unsigned *args)
@@ -228,8 +275,7 @@ static uint32_t call(struct lookup *l, const struct ebpf_ir_op *op, const struct
 
     if (fn && op->imm == LOOKUP && l->map->type == BPF_MAP_TYPE_ARRAY)
         return array_lookup(l, next);
-    if (fn && op->imm == LOOKUP && l->map->type == BPF_MAP_TYPE_PERCPU_ARRAY &&
-        l->key_known)
+    if (fn && op->imm == LOOKUP && l->map->type == BPF_MAP_TYPE_PERCPU_ARRAY && l->key_known)
         return percpu_lookup(l, next);
     if (fn)
         emit_c_call(l, fn, args);
@@ -242,10 +288,11 @@ static uint32_t call(struct lookup *l, const struct ebpf_ir_op *op, const struct
 static bool tail_call(struct lookup *l, const struct ebpf_ir_op *op)
 {
     const struct ebpf_prog_array *array = (const struct ebpf_prog_array *)l->tail_map;
-    struct ebpf_ir_op tail = {.code = IR_TAIL_CALL, .dst = IR_NONE, .src1 = BPF_REG_1, .src2 = BPF_REG_3};
+    struct ebpf_ir_op tail = {
+        .code = IR_TAIL_CALL, .dst = IR_NONE, .src1 = BPF_REG_1, .src2 = BPF_REG_3};
 
-    if (op->code != IR_OPAQUE || op->size != (BPF_JMP | BPF_CALL) || l->fn->subprog != 0 || !array ||
-        array->map.type != BPF_MAP_TYPE_PROG_ARRAY || array->map.max_entries > INT32_MAX)
+    if (op->code != IR_OPAQUE || op->size != (BPF_JMP | BPF_CALL) || l->fn->subprog != 0 ||
+        !array || array->map.type != BPF_MAP_TYPE_PROG_ARRAY || array->map.max_entries > INT32_MAX)
         return false;
     tail.imm = (int64_t)(uintptr_t)array->progs;
     tail.off = (int32_t)array->map.max_entries;
@@ -260,11 +307,12 @@ static bool tail_call(struct lookup *l, const struct ebpf_ir_op *op)
     return true;
 }
 
-/* ---- the pass ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the pass -------------------------------------------------------------------------------- */
 
 static void see_store(struct lookup *l, const struct ebpf_ir_op *op)
 {
-    l->stored = op->code == IR_STORE && op->src1 == IR_FP && op->size == 4 && (op->flags & IR_IMM || op->src2 != IR_FP);
+    l->stored = op->code == IR_STORE && op->src1 == IR_FP && op->size == 4 &&
+                (op->flags & IR_IMM || op->src2 != IR_FP);
     l->store_off = op->off;
     l->store = *op;
 }
@@ -275,21 +323,26 @@ static void see(struct lookup *l, const struct ebpf_ir_op *op)
     uint64_t writes = ebpf_ir_writes(op);
 
     if (writes & IR_BIT(BPF_REG_1))
-        l->map = op->code == IR_LI && op->flags & IR_MAP ? find_map(l->env->code, (uint64_t)op->imm) : NULL;
+        l->map = op->code == IR_LI && op->flags & IR_MAP ? find_map(l->env->code, (uint64_t)op->imm)
+                                                         : NULL;
     if (writes & IR_BIT(BPF_REG_3)) {
         l->index_known = op->code == IR_LI;
         l->index = (uint32_t)op->imm;
     }
     if (writes & IR_BIT(BPF_REG_2)) {
-        l->tail_map = op->code == IR_LI && op->flags & IR_MAP ? find_map(l->env->code, (uint64_t)op->imm) : NULL;
-        l->key_known = op->code == IR_ADD && op->src1 == IR_FP && op->flags & IR_IMM && op->flags & IR_WIDE;
+        l->tail_map = op->code == IR_LI && op->flags & IR_MAP
+                          ? find_map(l->env->code, (uint64_t)op->imm)
+                          : NULL;
+        l->key_known =
+            op->code == IR_ADD && op->src1 == IR_FP && op->flags & IR_IMM && op->flags & IR_WIDE;
         l->key_off = (int32_t)op->imm;
     }
     if (op->code == IR_STORE || op->code == IR_ATOMIC)
         see_store(l, op);
     else if (ebpf_ir_is_call(op))
         l->stored = false;
-    else if (l->stored && !(l->store.flags & IR_IMM) && l->store.src2 < IR_NONE && writes >> l->store.src2 & 1)
+    else if (l->stored && !(l->store.flags & IR_IMM) && l->store.src2 < IR_NONE &&
+             writes >> l->store.src2 & 1)
         l->stored = false;
     if (op->code == IR_LABEL)
         l->map = l->tail_map = NULL, l->key_known = l->stored = l->index_known = false;

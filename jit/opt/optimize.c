@@ -3,7 +3,8 @@
 #include "jit/opt/ir.h"
 #include "src/base/bits.h"
 
-/* A function of more operations goes without: time and memory of the passes are linear, but more than decoding takes. */
+/* A function of more operations goes without: time and memory of the passes are linear, but more
+ * than decoding takes. */
 #define MAX_OPS 65536u
 
 static const struct {
@@ -16,7 +17,8 @@ static const struct {
     {"lookup", EBPF_PASS(lookup), ebpf_ir_lookup},
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
     {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps}, /* what dead code was between */
-    {"copy", EBPF_PASS(copy), ebpf_ir_copy},    /* zero-extensions have become moves, lookups arithmetic */
+    /* zero-extensions have become moves, lookups arithmetic */
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy},
     {"combine", EBPF_PASS(combine), ebpf_ir_combine},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy},
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},

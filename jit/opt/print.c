@@ -5,18 +5,19 @@
 #include "src/base/fmt.h"
 
 static const char *const names[IR_CODES] = {
-    [IR_NOP] = "nop",   [IR_ADD] = "add",   [IR_SUB] = "sub",     [IR_MUL] = "mul",   [IR_OR] = "or",
-    [IR_AND] = "and",   [IR_XOR] = "xor",   [IR_LSH] = "lsh",     [IR_RSH] = "rsh",   [IR_ARSH] = "arsh",
-    [IR_ROR] = "ror",   [IR_DIV] = "div",   [IR_MOD] = "mod",     [IR_SDIV] = "sdiv", [IR_SMOD] = "smod",
-    [IR_SHADD] = "sh",  [IR_MOV] = "mov",   [IR_LI] = "li",       [IR_ZEXT] = "zext", [IR_SEXT] = "sext",
+    [IR_NOP] = "nop",   [IR_ADD] = "add",       [IR_SUB] = "sub",   [IR_MUL] = "mul",
+    [IR_OR] = "or",     [IR_AND] = "and",       [IR_XOR] = "xor",   [IR_LSH] = "lsh",
+    [IR_RSH] = "rsh",   [IR_ARSH] = "arsh",     [IR_ROR] = "ror",   [IR_DIV] = "div",
+    [IR_MOD] = "mod",   [IR_SDIV] = "sdiv",     [IR_SMOD] = "smod", [IR_SHADD] = "sh",
+    [IR_MOV] = "mov",   [IR_LI] = "li",         [IR_ZEXT] = "zext", [IR_SEXT] = "sext",
     [IR_SWAP] = "swap", [IR_OPAQUE] = "opaque",
 };
 
 static const char *const conditions[16] = {
-    [BPF_JEQ >> 4] = "==",  [BPF_JNE >> 4] = "!=",   [BPF_JGT >> 4] = ">",    [BPF_JGE >> 4] = ">=",
-    [BPF_JLT >> 4] = "<",   [BPF_JLE >> 4] = "<=",   [BPF_JSET >> 4] = "&",   [BPF_JSGT >> 4] = "s>",
-    [BPF_JSGE >> 4] = "s>=", [BPF_JSLT >> 4] = "s<", [BPF_JSLE >> 4] = "s<=",
-    [IR_JCLEAR >> 4] = "!&",
+    [BPF_JEQ >> 4] = "==",  [BPF_JNE >> 4] = "!=",   [BPF_JGT >> 4] = ">",
+    [BPF_JGE >> 4] = ">=",  [BPF_JLT >> 4] = "<",    [BPF_JLE >> 4] = "<=",
+    [BPF_JSET >> 4] = "&",  [BPF_JSGT >> 4] = "s>",  [BPF_JSGE >> 4] = "s>=",
+    [BPF_JSLT >> 4] = "s<", [BPF_JSLE >> 4] = "s<=", [IR_JCLEAR >> 4] = "!&",
 };
 
 static const char *reg(unsigned vreg, char out[8])
@@ -76,12 +77,15 @@ static void print_memory(const struct ebpf_ir_op *op, char *text, size_t size)
     second(op, b);
     if (op->code == IR_LOAD)
         ebpf_format(text, size, "%s = load%u%s [%s%s%d]", d, op->size * 8u,
-                    op->flags & IR_SIGN ? "s" : op->size == 4 ? width(op) + 2 : "", a, plus, op->off);
+                    op->flags & IR_SIGN ? "s"
+                    : op->size == 4     ? width(op) + 2
+                                        : "",
+                    a, plus, op->off);
     else if (op->code == IR_STORE)
         ebpf_format(text, size, "store%u [%s%s%d], %s", op->size * 8u, a, plus, op->off, b);
     else
-        ebpf_format(text, size, "%s = atomic%u %d [%s%s%d], %s", d, op->size * 8u, (int)op->imm, a, plus, op->off,
-                    reg(op->src2, b));
+        ebpf_format(text, size, "%s = atomic%u %d [%s%s%d], %s", d, op->size * 8u, (int)op->imm, a,
+                    plus, op->off, reg(op->src2, b));
 }
 
 static void print_flow(const struct ebpf_ir_op *op, char *text, size_t size)
@@ -96,13 +100,15 @@ static void print_flow(const struct ebpf_ir_op *op, char *text, size_t size)
         break;
     case IR_BRANCH:
         ebpf_format(text, size, "br%s%s %s %s %s, L%u", op->flags & IR_WIDE ? "" : ".w",
-                    op->flags & IR_DIRECT ? ".direct" : "", a, conditions[op->size >> 4], b, op->target);
+                    op->flags & IR_DIRECT ? ".direct" : "", a, conditions[op->size >> 4], b,
+                    op->target);
         break;
     case IR_JUMP:
         ebpf_format(text, size, "jump L%u", op->target);
         break;
     case IR_CALL:
-        ebpf_format(text, size, op->flags & IR_C ? "call 0x%llx" : "call helper %lld", (unsigned long long)op->imm);
+        ebpf_format(text, size, op->flags & IR_C ? "call 0x%llx" : "call helper %lld",
+                    (unsigned long long)op->imm);
         break;
     case IR_CALL_FUNC:
         ebpf_format(text, size, "call function %u", op->target);

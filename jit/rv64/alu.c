@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arithmetic (RFC 9669, Arithmetic Instructions), as operations on three registers or two and a constant.
+ * Arithmetic (RFC 9669, Arithmetic Instructions), as operations on three registers or two and a
+ * constant.
  *
- * A 32-bit operation may leave anything in the upper half; zero-extending is one step at the end, and not taken where the
- * upper half is known to be zero or nobody reads it (op->ext).
+ * A 32-bit operation may leave anything in the upper half; zero-extending is one step at the end,
+ * and not taken where the upper half is known to be zero or nobody reads it (op->ext).
  */
 #include "jit/rv64/lower.h"
 
@@ -12,8 +13,9 @@
 typedef void (*reg_form)(struct rv_asm *, enum rv_reg rd, enum rv_reg rs1, enum rv_reg rs2);
 typedef void (*imm_form)(struct rv_asm *, enum rv_reg rd, enum rv_reg rs1, int64_t imm);
 
-/* The lower half of a sum, product or bitwise result does not depend on upper halves, so that a 32-bit operation can use
- * the 64-bit instruction, which has a compressed form more often. [code][wide]; [0]: leaves its result sign-extended. */
+/* The lower half of a sum, product or bitwise result does not depend on upper halves, so that a
+ * 32-bit operation can use the 64-bit instruction, which has a compressed form more often.
+ * [code][wide]; [0]: leaves its result sign-extended. */
 static const struct {
     reg_form reg;
     imm_form imm; /* 12 bits, signed; shifts: their width */
@@ -36,7 +38,7 @@ static const reg_form divisions[2][2][2] = {
     {{rv_remuw, rv_remu}, {rv_remw, rv_rem}},
 };
 
-/* ---- extensions ------------------------------------------------------------------------------------------------- */
+/* ---- extensions ------------------------------------------------------------------------------ */
 
 /* andi and sext.w are one instruction already. */
 void ebpf_rv_extend(struct rv_jit *j, enum rv_reg rd, enum rv_reg rs, unsigned bits, bool sign)
@@ -70,9 +72,10 @@ static bool full_form(const struct ebpf_ir_op *op)
     return op->ext != IR_EXT_SIGN && op->code <= IR_XOR;
 }
 
-/* ---- two registers ------------------------------------------------------------------------------------------------ */
+/* ---- two registers --------------------------------------------------------------------------- */
 
-static void shift_add(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd, enum rv_reg rs1, enum rv_reg rs2)
+static void shift_add(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd,
+                      enum rv_reg rs1, enum rv_reg rs2)
 {
     static const reg_form shadds[4] = {NULL, rv_sh1add, rv_sh2add, rv_sh3add};
 
@@ -91,10 +94,12 @@ static void alu_reg(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg r
     finish(j, op, rd);
 }
 
-/* ---- a register and a constant ------------------------------------------------------------------------------------- */
+/* ---- a register and a constant --------------------------------------------------------------- */
 
-/* A 32-bit shift can do the zero-extension, or needs none: a logical shift to the right leaves bit 31 clear. */
-static void shift_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd, enum rv_reg rs1)
+/* A 32-bit shift can do the zero-extension, or needs none: a logical shift to the right leaves bit
+ * 31 clear. */
+static void shift_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd,
+                      enum rv_reg rs1)
 {
     struct rv_asm *a = &j->as;
     bool wide = op->flags & IR_WIDE;
@@ -116,7 +121,8 @@ static void shift_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg
     }
 }
 
-/* A constant that is not negative clears the upper half, too; one of ones only is a zero-extension. */
+/* A constant that is not negative clears the upper half, too; one of ones only is a
+ * zero-extension. */
 static void and_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd, enum rv_reg rs1)
 {
     struct rv_asm *a = &j->as;
@@ -183,10 +189,12 @@ void ebpf_rv_lower_alu(struct rv_jit *j, const struct ebpf_ir_op *op)
     (op->flags & IR_IMM ? alu_imm : alu_reg)(j, op, rd, rs1);
 }
 
-/* ---- division --------------------------------------------------------------------------------------------------------- */
+/* ---- division -------------------------------------------------------------------------------- */
 
-/* By a constant: nothing to look at afterwards. An unsigned 32-bit result has bit 31 clear if the divisor is 2 or more. */
-static void divide_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd, enum rv_reg rs1, reg_form form)
+/* By a constant: nothing to look at afterwards. An unsigned 32-bit result has bit 31 clear if the
+ * divisor is 2 or more. */
+static void divide_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd,
+                       enum rv_reg rs1, reg_form form)
 {
     bool mod = op->code == IR_MOD || op->code == IR_SMOD, sign = op->code >= IR_SDIV;
 
@@ -203,10 +211,11 @@ static void divide_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_re
 }
 
 /*
- * RISC-V agrees with BPF on the remainder of a division by zero and on the smallest number divided by -1; the quotient
- * by zero is all ones there and has to become 0.
+ * RISC-V agrees with BPF on the remainder of a division by zero and on the smallest number divided
+ * by -1; the quotient by zero is all ones there and has to become 0.
  */
-static void divide_reg(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd, enum rv_reg rs1, reg_form form)
+static void divide_reg(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd,
+                       enum rv_reg rs1, reg_form form)
 {
     struct rv_asm *a = &j->as;
     bool mod = op->code == IR_MOD || op->code == IR_SMOD, wide = op->flags & IR_WIDE;
@@ -241,7 +250,7 @@ void ebpf_rv_lower_div(struct rv_jit *j, const struct ebpf_ir_op *op)
     (op->flags & IR_IMM ? divide_imm : divide_reg)(j, op, rd, rs1, form);
 }
 
-/* ---- moves --------------------------------------------------------------------------------------------------------------- */
+/* ---- moves ----------------------------------------------------------------------------------- */
 
 void ebpf_rv_lower_move(struct rv_jit *j, const struct ebpf_ir_op *op)
 {

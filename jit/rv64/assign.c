@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where registers live: BPF's at home (lower.h), those that passes made in what is left. In a function that calls
- * nothing, r6 to r9 move to registers that need not be saved.
+ * Where registers live: BPF's at home (lower.h), those that passes made in what is left. In a
+ * function that calls nothing, r6 to r9 move to registers that need not be saved.
  */
 #include "jit/rv64/lower.h"
 #include "src/base/bits.h"
@@ -19,7 +19,7 @@ struct choice {
 };
 
 struct use {
-    uint64_t mentioned; /* BPF's registers, but for what calls clobber */
+    uint64_t mentioned;  /* BPF's registers, but for what calls clobber */
     bool calls, scratch; /* T3 and T4 are the encoder's */
 };
 
@@ -46,8 +46,8 @@ static struct use find_use(const struct ebpf_ir_fn *ir)
     return use;
 }
 
-/* What is free besides the homes; the first have short encodings. The main function's argument and the result of all
- * pass through a0 and a5: those stay theirs. */
+/* What is free besides the homes; the first have short encodings. The main function's argument and
+ * the result of all pass through a0 and a5: those stay theirs. */
 static void find_free(const struct use *use, struct choice *temporary, struct choice *callee)
 {
     for (unsigned v = BPF_REG_2; v <= BPF_REG_5; v++) {
@@ -73,7 +73,8 @@ static void move_home(const struct use *use, struct choice *temporary, uint8_t r
     }
 }
 
-static void choose(const struct ebpf_ir_fn *ir, uint8_t regs[IR_VREGS], struct choice *temporary, struct choice *callee)
+static void choose(const struct ebpf_ir_fn *ir, uint8_t regs[IR_VREGS], struct choice *temporary,
+                   struct choice *callee)
 {
     struct use use = find_use(ir);
 

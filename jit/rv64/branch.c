@@ -22,10 +22,11 @@ static const struct {
     uint8_t cond;
     bool swapped;
 } conditions[16] = {
-    [BPF_JEQ >> 4] = {RV_BEQ, false},  [BPF_JNE >> 4] = {RV_BNE, false}, [BPF_JGT >> 4] = {RV_BLTU, true},
-    [BPF_JGE >> 4] = {RV_BGEU, false}, [BPF_JLT >> 4] = {RV_BLTU, false}, [BPF_JLE >> 4] = {RV_BGEU, true},
-    [BPF_JSGT >> 4] = {RV_BLT, true},  [BPF_JSGE >> 4] = {RV_BGE, false}, [BPF_JSLT >> 4] = {RV_BLT, false},
-    [BPF_JSLE >> 4] = {RV_BGE, true},
+    [BPF_JEQ >> 4] = {RV_BEQ, false},  [BPF_JNE >> 4] = {RV_BNE, false},
+    [BPF_JGT >> 4] = {RV_BLTU, true},  [BPF_JGE >> 4] = {RV_BGEU, false},
+    [BPF_JLT >> 4] = {RV_BLTU, false}, [BPF_JLE >> 4] = {RV_BGEU, true},
+    [BPF_JSGT >> 4] = {RV_BLT, true},  [BPF_JSGE >> 4] = {RV_BGE, false},
+    [BPF_JSLT >> 4] = {RV_BLT, false}, [BPF_JSLE >> 4] = {RV_BGE, true},
 };
 
 /* ---- emitting -------------------------------------------------------------------------------- */
@@ -100,9 +101,9 @@ void ebpf_rv_branch_zero(struct rv_jit *j, enum rv_reg rs, uint32_t label)
 /* ---- conditions ------------------------------------------------------------------------------ */
 
 /*
- * JMP32 compares lower halves. Sign-extended to 64 bits they keep their order, signed and unsigned: in the latter case all
- * those with bit 31 set are moved up alike. An immediate is sign-extended anyway. extended: this one is already, or needs
- * not be.
+ * JMP32 compares lower halves. Sign-extended to 64 bits they keep their order, signed and unsigned:
+ * in the latter case all those with bit 31 set are moved up alike. An immediate is sign-extended
+ * anyway. extended: this one is already, or needs not be.
  */
 static enum rv_reg operand(struct rv_jit *j, unsigned vreg, bool extended, enum rv_reg tmp)
 {
@@ -140,7 +141,8 @@ static bool against_zero(const struct ebpf_ir_op *op, struct test *test, enum rv
 }
 
 /* One bit that andi does not reach: it goes to the top, where a sign is looked at. */
-static bool test_bit(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rs1, struct test *test)
+static bool test_bit(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rs1,
+                     struct test *test)
 {
     uint64_t mask = (uint64_t)op->imm & (op->flags & IR_WIDE ? UINT64_MAX : UINT32_MAX);
 
@@ -187,7 +189,7 @@ static void compare(struct rv_jit *j, const struct ebpf_ir_op *op, struct test *
                           conditions[cond].swapped ? a : b};
 }
 
-/* ---- operations --------------------------------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 /* Is there nothing but labels between here and the target? */
 static bool goes_on(const struct rv_jit *j, uint32_t label)

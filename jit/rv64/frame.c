@@ -5,12 +5,14 @@
 
 #define CALLEE_SAVED 0x0ffc0300u /* s0, s1, s2 to s11; psABI, Integer Register Convention */
 
-/* What one operation asks of the frame: r10's displacement where it is the base of an access or of an address (0: not
- * used), all of it where the address goes anywhere else. */
+/* What one operation asks of the frame: r10's displacement where it is the base of an access or of
+ * an address (0: not used), all of it where the address goes anywhere else. */
 static uint32_t stack_needed(const struct ebpf_ir_fn *ir, const struct ebpf_ir_op *op)
 {
     bool memory = op->code == IR_LOAD || op->code == IR_STORE || op->code == IR_ATOMIC;
-    bool value = op->code == IR_STORE || op->code == IR_ATOMIC ? !(op->flags & IR_IMM) && op->src2 == IR_FP : false;
+    bool value = op->code == IR_STORE || op->code == IR_ATOMIC
+                     ? !(op->flags & IR_IMM) && op->src2 == IR_FP
+                     : false;
 
     if (!(ebpf_ir_reads(op) & IR_BIT(IR_FP)))
         return 0;
@@ -56,7 +58,8 @@ void ebpf_rv_frame_plan(struct rv_fn *fn)
 }
 
 /* sd or ld of everything saved, from the top of the frame downwards. */
-static void each_saved(struct rv_jit *j, int64_t at, void (*access)(struct rv_asm *, enum rv_reg, int64_t, enum rv_reg))
+static void each_saved(struct rv_jit *j, int64_t at,
+                       void (*access)(struct rv_asm *, enum rv_reg, int64_t, enum rv_reg))
 {
     const struct rv_frame *frame = &j->fn->frame;
 
@@ -74,7 +77,8 @@ static int64_t run_place(const struct rv_frame *frame, int64_t top)
     return top - 8 * (int64_t)(saved_count(frame) - frame->counts);
 }
 
-/* A frame of inlined functions may be more than an immediate reaches: first the saved registers' part, then the rest. */
+/* A frame of inlined functions may be more than an immediate reaches: first the saved registers'
+ * part, then the rest. */
 #define STEP 2032
 
 static void move_sp(struct rv_jit *j, int64_t by)
@@ -127,7 +131,8 @@ void ebpf_rv_restore(struct rv_jit *j)
     move_sp(j, first);
 }
 
-/* The result is in r0's own register for the program's other functions, unless it is where C expects it. */
+/* The result is in r0's own register for the program's other functions, unless it is where C
+ * expects it. */
 void ebpf_rv_lower_exit(struct rv_jit *j, const struct ebpf_ir_op *op)
 {
     enum rv_reg result = j->fn->frame.c_result ? A0 : A5;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The passes over a program, and what all operations need: registers, constants, distances. See lower.h. */
+/* The passes over a program, and what all operations need: registers, constants, distances. See
+ * lower.h. */
 #include "jit/rv64/lower.h"
 
 #include "src/base/bits.h"
@@ -9,7 +10,7 @@ void ebpf_rv_unknown(struct rv_jit *j)
     ebpf_rv_fail(&j->as, -EOPNOTSUPP);
 }
 
-/* ---- registers and constants ------------------------------------------------------------------------------ */
+/* ---- registers and constants ----------------------------------------------------------------- */
 
 enum rv_reg ebpf_rv_reg(struct rv_jit *j, unsigned vreg)
 {
@@ -55,7 +56,7 @@ enum rv_reg ebpf_rv_base(struct rv_jit *j, unsigned base, int32_t *off, enum rv_
     return tmp;
 }
 
-/* ---- reach ------------------------------------------------------------------------------------------------ */
+/* ---- reach ----------------------------------------------------------------------------------- */
 
 unsigned ebpf_rv_reach(struct rv_jit *j, unsigned needed)
 {
@@ -77,14 +78,16 @@ bool ebpf_rv_auipc_reaches(int64_t distance)
     return rv_fits(distance, 33) && rv_fits(rv_hi(distance), 20);
 }
 
-/* Few instructions may be more bytes: what is measured for any base must not be less than what comes out for one. */
+/* Few instructions may be more bytes: what is measured for any base must not be less than what
+ * comes out for one. */
 void ebpf_rv_leave_room(struct rv_jit *j, uint32_t start)
 {
     if (j->anywhere && j->as.pos < start + 8)
         j->as.pos = start + 8;
 }
 
-/* Positions behind the current one are those of the last pass, and will be later by at least what this one is. */
+/* Positions behind the current one are those of the last pass, and will be later by at least what
+ * this one is. */
 int64_t ebpf_rv_distance(const struct rv_jit *j, uint32_t label)
 {
     uint32_t index = j->fn->labels[label];
@@ -104,7 +107,8 @@ int64_t ebpf_rv_entry_distance(const struct rv_jit *j, uint32_t subprog)
 void ebpf_rv_address(struct rv_jit *j, enum rv_reg rd, uint64_t value)
 {
     int64_t distance = (int64_t)(value - j->base - j->as.pos);
-    bool far = j->anywhere || !ebpf_rv_auipc_reaches(distance), is_short = ebpf_rv_li_length(value) <= 2;
+    bool far = j->anywhere || !ebpf_rv_auipc_reaches(distance),
+         is_short = ebpf_rv_li_length(value) <= 2;
     uint32_t start = j->as.pos;
 
     if (is_short || ebpf_rv_reach(j, far ? RV_REACH_MAX : 0)) {
@@ -114,10 +118,11 @@ void ebpf_rv_address(struct rv_jit *j, enum rv_reg rd, uint64_t value)
         return;
     }
     rv_auipc(&j->as, rd, rv_hi(distance));
-    ebpf_rv_emit_wide(&j->as, rv_i(0, 0x13, rd, rd, rv_lo(distance))); /* addi, of one length for any distance */
+    /* addi, of one length for any distance */
+    ebpf_rv_emit_wide(&j->as, rv_i(0, 0x13, rd, rd, rv_lo(distance)));
 }
 
-/* ---- operations --------------------------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 static void lower_nothing(struct rv_jit *j, const struct ebpf_ir_op *op)
 {
@@ -165,7 +170,7 @@ static void (*const lower[IR_CODES])(struct rv_jit *, const struct ebpf_ir_op *)
     [IR_OPAQUE] = lower_opaque,
 };
 
-/* ---- passes ------------------------------------------------------------------------------------------------- */
+/* ---- passes ---------------------------------------------------------------------------------- */
 
 /* The operation begins here. */
 static void place(struct rv_jit *j)
@@ -207,9 +212,10 @@ void ebpf_rv_pass(struct rv_jit *j)
 }
 
 /*
- * Most programs settle in three passes. A hostile one can make every pass lengthen one more branch; after some
- * passes the rest is therefore decided at once, each distance being taken as long as it can ever get, after which
- * no branch needs to grow any more. So the time is linear in the length of the program.
+ * Most programs settle in three passes. A hostile one can make every pass lengthen one more branch;
+ * after some passes the rest is therefore decided at once, each distance being taken as long as it
+ * can ever get, after which no branch needs to grow any more. So the time is linear in the length
+ * of the program.
  */
 int ebpf_rv_relax(struct rv_jit *j)
 {

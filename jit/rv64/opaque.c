@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions that have no operation in jit/opt/ir.h: they are emitted from BPF's form, with all registers at home
- * (lower.h). Most of them are calls of C functions of the library.
+ * Instructions that have no operation in jit/opt/ir.h: they are emitted from BPF's form, with all
+ * registers at home (lower.h). Most of them are calls of C functions of the library.
  */
 #include "helpers/helper.h"
 #include "jit/rv64/lower.h"
@@ -12,8 +12,10 @@ static uint64_t address_of(void (*fn)(void))
 }
 #define ADDRESS(fn) address_of((void (*)(void))(fn))
 
-/* What emit emits, and in front of it the branch that skips it if rs is in that relation to zero. */
-static void unless(struct rv_jit *j, enum rv_cond cond, enum rv_reg rs, void (*emit)(struct rv_jit *j))
+/* What emit emits, and in front of it the branch that skips it if rs is in that relation to
+ * zero. */
+static void unless(struct rv_jit *j, enum rv_cond cond, enum rv_reg rs,
+                   void (*emit)(struct rv_jit *j))
 {
     struct rv_asm before = j->as;
     int64_t len;
@@ -26,7 +28,7 @@ static void unless(struct rv_jit *j, enum rv_cond cond, enum rv_reg rs, void (*e
     emit(j);
 }
 
-/* ---- tail calls ---------------------------------------------------------------------------------------------- */
+/* ---- tail calls ------------------------------------------------------------------------------ */
 
 /* struct ebpf_tail is in a0 and a1; what the entry wants is an ebpf_prog_entry's. */
 static void go_to_target(struct rv_jit *j)
@@ -38,15 +40,15 @@ static void go_to_target(struct rv_jit *j)
     rv_jalr(&j->as, ZERO, 0, T1);
 }
 
-/* r1 to r3 are the context, the map, the index. The target returns to this function's caller, its result in a0: see struct
- * rv_frame. */
+/* r1 to r3 are the context, the map, the index. The target returns to this function's caller, its
+ * result in a0: see struct rv_frame. */
 static void tail_call(struct rv_jit *j)
 {
     ebpf_rv_call_c(j, ADDRESS(ebpf_tail_call_native));
     unless(j, RV_BEQ, A0, go_to_target);
 }
 
-/* ---- may_goto ------------------------------------------------------------------------------------------------- */
+/* ---- may_goto -------------------------------------------------------------------------------- */
 
 /* The counter is in the frame; the prologue has filled it. */
 static void may_goto(struct rv_jit *j)
@@ -60,7 +62,7 @@ static void may_goto(struct rv_jit *j)
     rv_sd(&j->as, T0, off, base);
 }
 
-/* ---- callx ------------------------------------------------------------------------------------------------------ */
+/* ---- callx ----------------------------------------------------------------------------------- */
 
 /* The number is the sixth argument, a5: which is r0's register. */
 static void call_by_number(struct rv_jit *j, const struct bpf_insn *insn)
@@ -70,7 +72,7 @@ static void call_by_number(struct rv_jit *j, const struct bpf_insn *insn)
     rv_mv(&j->as, A5, A0);
 }
 
-/* ---- packets ---------------------------------------------------------------------------------------------------- */
+/* ---- packets --------------------------------------------------------------------------------- */
 
 static void exit_with_0(struct rv_jit *j)
 {
@@ -96,13 +98,14 @@ static void load_packet(struct rv_jit *j, const struct bpf_insn *insn)
     unless(j, RV_BGE, A0, exit_with_0);
 }
 
-/* ---- load-acquire, store-release ---------------------------------------------------------------------------------- */
+/* ---- load-acquire, store-release ------------------------------------------------------------- */
 
-/* The ISA manual's mapping for machines without such instructions (table "Mappings from C/C++ primitives"):
- * l; fence r, rw and fence rw, w; s. */
+/* The ISA manual's mapping for machines without such instructions (table "Mappings from C/C++
+ * primitives"): l; fence r, rw and fence rw, w; s. */
 static void load_acquire(struct rv_jit *j, const struct bpf_insn *insn)
 {
-    static void (*const loads[4])(struct rv_asm *, enum rv_reg, int64_t, enum rv_reg) = {rv_lwu, rv_lhu, rv_lbu, rv_ld};
+    static void (*const loads[4])(struct rv_asm *, enum rv_reg, int64_t,
+                                  enum rv_reg) = {rv_lwu, rv_lhu, rv_lbu, rv_ld};
     int32_t off = insn->off;
     enum rv_reg base = ebpf_rv_base(j, insn->src_reg, &off, T0);
 
@@ -112,7 +115,8 @@ static void load_acquire(struct rv_jit *j, const struct bpf_insn *insn)
 
 static void store_release(struct rv_jit *j, const struct bpf_insn *insn)
 {
-    static void (*const stores[4])(struct rv_asm *, enum rv_reg, int64_t, enum rv_reg) = {rv_sw, rv_sh, rv_sb, rv_sd};
+    static void (*const stores[4])(struct rv_asm *, enum rv_reg, int64_t,
+                                   enum rv_reg) = {rv_sw, rv_sh, rv_sb, rv_sd};
     int32_t off = insn->off;
     enum rv_reg base = ebpf_rv_base(j, insn->dst_reg, &off, T0);
     enum rv_reg value = ebpf_rv_source(j, insn->src_reg, T1);
@@ -121,7 +125,7 @@ static void store_release(struct rv_jit *j, const struct bpf_insn *insn)
     stores[BPF_SIZE(insn->code) >> 3](&j->as, value, off, base);
 }
 
-/* ---- all of them ---------------------------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 void ebpf_rv_lower_opaque(struct rv_jit *j, const struct bpf_insn *insn)
 {
@@ -133,7 +137,8 @@ void ebpf_rv_lower_opaque(struct rv_jit *j, const struct bpf_insn *insn)
         may_goto(j);
     else if (insn->code == (BPF_JMP | BPF_CALL | BPF_X))
         call_by_number(j, insn);
-    else if (ebpf_insn_loads_packet(insn) && BPF_MODE(insn->code) <= BPF_IND && BPF_SIZE(insn->code) != BPF_DW)
+    else if (ebpf_insn_loads_packet(insn) && BPF_MODE(insn->code) <= BPF_IND &&
+             BPF_SIZE(insn->code) != BPF_DW)
         load_packet(j, insn);
     else if (atomic && insn->imm == BPF_LOAD_ACQ)
         load_acquire(j, insn);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The main function's tail call through an array that is known, without a call of C: see src/core/tail_call.c for what
- * has to hold, struct ebpf_prog_array and struct ebpf_run for what is read. In C:
+ * The main function's tail call through an array that is known, without a call of C: see
+ * src/core/tail_call.c for what has to hold, struct ebpf_prog_array and struct ebpf_run for what is
+ * read. In C:
  *
  *     prog = array->progs[index];
  *     if (prog && run->tails_left) {
@@ -11,7 +12,8 @@
  */
 #include "jit/rv64/lower.h"
 
-static void branch(struct rv_jit *j, enum rv_cond cond, enum rv_reg rs1, enum rv_reg rs2, uint32_t to)
+static void branch(struct rv_jit *j, enum rv_cond cond, enum rv_reg rs1, enum rv_reg rs2,
+                   uint32_t to)
 {
     ebpf_rv_emit_wide(&j->as, rv_b(cond, RV_BRANCH, rs1, rs2, (int64_t)to - (int64_t)j->as.pos));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Simulation of RV64IM's register and control-flow instructions. It runs in the trap, perhaps nested in a handler, so
- * it calls nothing outside this file. Unsigned arithmetic throughout: it wraps as the hardware does.
+ * Simulation of RV64IM's register and control-flow instructions. It runs in the trap, perhaps
+ * nested in a handler, so it calls nothing outside this file. Unsigned arithmetic throughout: it
+ * wraps as the hardware does.
  */
 #include "kprobe/rv64/simulate.h"
 
@@ -78,54 +79,88 @@ static uint64_t sra(uint64_t a, unsigned n)
 static uint64_t alu64(unsigned op, uint64_t a, uint64_t b)
 {
     switch (op) {
-    case EBPF_RV_ADD: return a + b;
-    case EBPF_RV_SUB: return a - b;
-    case EBPF_RV_SLL: return a << (b & 63);
-    case EBPF_RV_SLT: return (int64_t)a < (int64_t)b;
-    case EBPF_RV_SLTU: return a < b;
-    case EBPF_RV_XOR: return a ^ b;
-    case EBPF_RV_SRL: return a >> (b & 63);
-    case EBPF_RV_SRA: return sra(a, b & 63);
-    case EBPF_RV_OR: return a | b;
-    case EBPF_RV_AND: return a & b;
-    case EBPF_RV_MUL: return a * b;
-    case EBPF_RV_MULH: return mulh(a, b);
-    case EBPF_RV_MULHSU: return mulhsu(a, b);
-    case EBPF_RV_MULHU: return mulhu(a, b);
-    case EBPF_RV_DIV: return div(a, b);
-    case EBPF_RV_DIVU: return divu(a, b);
-    case EBPF_RV_REM: return rem(a, b);
-    default: return remu(a, b);
+    case EBPF_RV_ADD:
+        return a + b;
+    case EBPF_RV_SUB:
+        return a - b;
+    case EBPF_RV_SLL:
+        return a << (b & 63);
+    case EBPF_RV_SLT:
+        return (int64_t)a < (int64_t)b;
+    case EBPF_RV_SLTU:
+        return a < b;
+    case EBPF_RV_XOR:
+        return a ^ b;
+    case EBPF_RV_SRL:
+        return a >> (b & 63);
+    case EBPF_RV_SRA:
+        return sra(a, b & 63);
+    case EBPF_RV_OR:
+        return a | b;
+    case EBPF_RV_AND:
+        return a & b;
+    case EBPF_RV_MUL:
+        return a * b;
+    case EBPF_RV_MULH:
+        return mulh(a, b);
+    case EBPF_RV_MULHSU:
+        return mulhsu(a, b);
+    case EBPF_RV_MULHU:
+        return mulhu(a, b);
+    case EBPF_RV_DIV:
+        return div(a, b);
+    case EBPF_RV_DIVU:
+        return divu(a, b);
+    case EBPF_RV_REM:
+        return rem(a, b);
+    default:
+        return remu(a, b);
     }
 }
 
-/* The W forms: 32-bit operands, a result extended from bit 31. Done in 64 bits nothing overflows: the one quotient
- * that does not fit, -2^31 / -1, wraps to what the manual asks for. */
+/* The W forms: 32-bit operands, a result extended from bit 31. Done in 64 bits nothing overflows:
+ * the one quotient that does not fit, -2^31 / -1, wraps to what the manual asks for. */
 static uint64_t alu32(unsigned op, uint64_t a, uint64_t b)
 {
     switch (op) {
-    case EBPF_RV_ADDW: return sext32(a + b);
-    case EBPF_RV_SUBW: return sext32(a - b);
-    case EBPF_RV_SLLW: return sext32(a << (b & 31));
-    case EBPF_RV_SRLW: return sext32((uint32_t)a >> (b & 31));
-    case EBPF_RV_SRAW: return sra(sext32(a), b & 31);
-    case EBPF_RV_MULW: return sext32(a * b);
-    case EBPF_RV_DIVW: return sext32(div(sext32(a), sext32(b)));
-    case EBPF_RV_DIVUW: return sext32(divu((uint32_t)a, (uint32_t)b));
-    case EBPF_RV_REMW: return sext32(rem(sext32(a), sext32(b)));
-    default: return sext32(remu((uint32_t)a, (uint32_t)b));
+    case EBPF_RV_ADDW:
+        return sext32(a + b);
+    case EBPF_RV_SUBW:
+        return sext32(a - b);
+    case EBPF_RV_SLLW:
+        return sext32(a << (b & 31));
+    case EBPF_RV_SRLW:
+        return sext32((uint32_t)a >> (b & 31));
+    case EBPF_RV_SRAW:
+        return sra(sext32(a), b & 31);
+    case EBPF_RV_MULW:
+        return sext32(a * b);
+    case EBPF_RV_DIVW:
+        return sext32(div(sext32(a), sext32(b)));
+    case EBPF_RV_DIVUW:
+        return sext32(divu((uint32_t)a, (uint32_t)b));
+    case EBPF_RV_REMW:
+        return sext32(rem(sext32(a), sext32(b)));
+    default:
+        return sext32(remu((uint32_t)a, (uint32_t)b));
     }
 }
 
 static bool branch_taken(unsigned op, uint64_t a, uint64_t b)
 {
     switch (op) {
-    case EBPF_RV_BEQ: return a == b;
-    case EBPF_RV_BNE: return a != b;
-    case EBPF_RV_BLT: return (int64_t)a < (int64_t)b;
-    case EBPF_RV_BGE: return (int64_t)a >= (int64_t)b;
-    case EBPF_RV_BLTU: return a < b;
-    default: return a >= b;
+    case EBPF_RV_BEQ:
+        return a == b;
+    case EBPF_RV_BNE:
+        return a != b;
+    case EBPF_RV_BLT:
+        return (int64_t)a < (int64_t)b;
+    case EBPF_RV_BGE:
+        return (int64_t)a >= (int64_t)b;
+    case EBPF_RV_BLTU:
+        return a < b;
+    default:
+        return a >= b;
     }
 }
 
@@ -146,7 +181,8 @@ void ebpf_rv_simulate(const struct ebpf_rv_insn *insn, struct ebpf_regs *regs)
     } else if (insn->op == EBPF_RV_JAL) {
         put(regs, insn->rd, next);
         regs->pc = pc + imm;
-    } else if (insn->op == EBPF_RV_JALR) { /* a was read before rd is written: they may be the same register */
+        /* a was read before rd is written: they may be the same register */
+    } else if (insn->op == EBPF_RV_JALR) {
         put(regs, insn->rd, next);
         regs->pc = (a + imm) & ~1ull;
     } else if (branch_taken(insn->op, a, b)) {

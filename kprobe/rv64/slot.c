@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages of slots; see slot.h. Harts read them without a lock: entries are written before `used` is raised over them. */
+/* Pages of slots; see slot.h. Harts read them without a lock: entries are written before `used` is
+ * raised over them. */
 #include "kprobe/rv64/slot.h"
 
 #include <ebpf/errno.h>
@@ -37,8 +38,8 @@ static uint64_t slot_addr(const struct page *page, uint32_t i)
 /* Unprivileged ISA, J-type: jal x0, offset */
 static uint32_t encode_jump(uint32_t offset)
 {
-    return 0x6fu | (offset >> 20 & 1) << 31 | (offset >> 1 & 0x3ff) << 21 | (offset >> 11 & 1) << 20 |
-           (offset & 0xff000);
+    return 0x6fu | (offset >> 20 & 1) << 31 | (offset >> 1 & 0x3ff) << 21 |
+           (offset >> 11 & 1) << 20 | (offset & 0xff000);
 }
 
 static uint32_t way_back(uint64_t from, uint64_t to)
@@ -85,7 +86,8 @@ int ebpf_slot_room(uint64_t addr, const struct ebpf_rv_insn *insn)
     return page_add();
 }
 
-/* Byte by byte: the jump behind a 2-byte instruction is not aligned. What is left of the slot traps. */
+/* Byte by byte: the jump behind a 2-byte instruction is not aligned. What is left of the slot
+ * traps. */
 static void fill(uint8_t *out, const struct ebpf_rv_insn *insn, uint32_t back)
 {
     for (unsigned i = 0; i < insn->len; i++)

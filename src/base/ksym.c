@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lookups in the linked-in symbol table; the format is in src/base/ksym_table.h. Context A: nothing is allocated, cached
- * or locked, and the table is never trusted: every position read from it is checked before it is used.
+ * Lookups in the linked-in symbol table; the format is in src/base/ksym_table.h. Context A: nothing
+ * is allocated, cached or locked, and the table is never trusted: every position read from it is
+ * checked before it is used.
  */
 #include "src/base/ksym.h"
 
@@ -23,7 +24,8 @@ struct record {
     uint32_t gap;
 };
 
-/* Finds the parts of the table; false if they do not fit. All products fit 64 bits: their factors have 32. */
+/* Finds the parts of the table; false if they do not fit. All products fit 64 bits: their factors
+ * have 32. */
 static bool view_init(struct view *v, const void *table, size_t size)
 {
     const struct ebpf_ksym_header *head = table;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The symbol table of a kernel that has none: empty, and weak, so that the one that tools/ksymgen wrote takes its place.
- * In a file of its own: where a weak constant's value can be seen, gcc 12 puts it into the code that reads it.
+ * The symbol table of a kernel that has none: empty, and weak, so that the one that tools/ksymgen
+ * wrote takes its place. In a file of its own: where a weak constant's value can be seen, gcc 12
+ * puts it into the code that reads it.
  */
 #include "src/base/ksym_table.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The structural check: whatever bytes come, what passes can be run by the interpreter and the JIT without either
- * leaving its tables: known opcodes, registers and reserved fields as RFC 9669 has them, every jump to an instruction
- * of the same function, every call to a function or an existing helper, no way off the end, at most
- * EBPF_MAX_FRAMES frames and no recursion (frames.c), no access through r10 outside the frame. It says
- * nothing about other memory accesses or about termination: that is the verifier's work.
+ * The structural check: whatever bytes come, what passes can be run by the interpreter and the JIT
+ * without either leaving its tables: known opcodes, registers and reserved fields as RFC 9669 has
+ * them, every jump to an instruction of the same function, every call to a function or an existing
+ * helper, no way off the end, at most EBPF_MAX_FRAMES frames and no recursion (frames.c), no access
+ * through r10 outside the frame. It says nothing about other memory accesses or about termination:
+ * that is the verifier's work.
  *
  * All passes are linear in the number of instructions.
  */
@@ -48,7 +49,7 @@ static int bad(const struct check *check, const struct bpf_insn *insn, const cha
                             (unsigned)(insn - check->code->insns), insn->code, why);
 }
 
-/* ---- one instruction ------------------------------------------------------------------------------------- */
+/* ---- one instruction ------------------------------------------------------------------------- */
 
 static int check_end(const struct check *check, const struct bpf_insn *insn)
 {
@@ -120,7 +121,8 @@ static int check_alu(const struct check *check, const struct bpf_insn *insn)
             return bad(check, insn, "BPF_NEG uses reserved fields");
         return 0;
     }
-    if ((by_reg ? insn->imm != 0 : insn->src_reg != 0) || insn->src_reg > BPF_REG_10 || !alu_off_ok(insn))
+    if ((by_reg ? insn->imm != 0 : insn->src_reg != 0) || insn->src_reg > BPF_REG_10 ||
+        !alu_off_ok(insn))
         return bad(check, insn, "BPF_ALU uses reserved fields");
     return by_reg || !check->type ? 0 : check_alu_imm(check, insn);
 }
@@ -131,15 +133,18 @@ static int check_helper(const struct check *check, const struct bpf_insn *insn)
     unsigned at = (unsigned)(insn - check->code->insns);
 
     if (!helper)
-        return ebpf_code_reject(check->code, -EINVAL, "insn %u: invalid func unknown#%d", at, insn->imm);
+        return ebpf_code_reject(check->code, -EINVAL, "insn %u: invalid func unknown#%d", at,
+                                insn->imm);
     if (!check->type)
         return 0;
     if (helper->gpl_only && !check->gpl)
-        return ebpf_code_reject(check->code, -EINVAL,
-                                "insn %u: cannot call GPL-restricted function from non-GPL compatible program (%s)",
-                                at, helper->name);
+        return ebpf_code_reject(
+            check->code, -EINVAL,
+            "insn %u: cannot call GPL-restricted function from non-GPL compatible program (%s)", at,
+            helper->name);
     if ((helper->caps & check->caps) != helper->caps)
-        return ebpf_code_reject(check->code, -EPERM, "insn %u: helper %s needs a capability", at, helper->name);
+        return ebpf_code_reject(check->code, -EPERM, "insn %u: helper %s needs a capability", at,
+                                helper->name);
     return 0;
 }
 
@@ -154,7 +159,8 @@ static int check_callx(const struct check *check, const struct bpf_insn *insn)
     return 0;
 }
 
-/* The slot that a relative jump or call at insn goes to: gotol and calls count in imm, all others in off. */
+/* The slot that a relative jump or call at insn goes to: gotol and calls count in imm, all others
+ * in off. */
 static int64_t target_of(const struct check *check, const struct bpf_insn *insn)
 {
     bool far = insn->code == (BPF_JMP32 | BPF_JA) || insn->code == (BPF_JMP | BPF_CALL);
@@ -190,7 +196,8 @@ static int check_jump(const struct check *check, const struct bpf_insn *insn)
     case BPF_CALL:
         return check_call(check, insn);
     case BPF_EXIT:
-        if (insn->code != (BPF_JMP | BPF_EXIT) || insn->dst_reg || insn->src_reg || insn->off || insn->imm)
+        if (insn->code != (BPF_JMP | BPF_EXIT) || insn->dst_reg || insn->src_reg || insn->off ||
+            insn->imm)
             return bad(check, insn, "BPF_EXIT uses reserved fields");
         return 0;
     case BPF_JA:
@@ -198,7 +205,8 @@ static int check_jump(const struct check *check, const struct bpf_insn *insn)
             return bad(check, insn, "BPF_JA uses reserved fields");
         return 0;
     case BPF_JCOND:
-        if (insn->code != (BPF_JMP | BPF_JCOND) || insn->src_reg != BPF_MAY_GOTO || insn->dst_reg || insn->imm)
+        if (insn->code != (BPF_JMP | BPF_JCOND) || insn->src_reg != BPF_MAY_GOTO || insn->dst_reg ||
+            insn->imm)
             return bad(check, insn, "invalid may_goto");
         return 0;
     default:
@@ -224,8 +232,9 @@ static int check_frame(const struct check *check, const struct bpf_insn *insn, u
     if (base != BPF_REG_10)
         return 0;
     if (insn->off < -(int)EBPF_FRAME_SIZE || insn->off + (int)access_size(insn->code) > 0)
-        return ebpf_code_reject(check->code, -EACCES, "insn %u: invalid stack access off=%d size=%u",
-                                (unsigned)(insn - check->code->insns), insn->off, access_size(insn->code));
+        return ebpf_code_reject(
+            check->code, -EACCES, "insn %u: invalid stack access off=%d size=%u",
+            (unsigned)(insn - check->code->insns), insn->off, access_size(insn->code));
     return 0;
 }
 
@@ -369,7 +378,7 @@ static int check_insns(const struct check *check)
     return 0;
 }
 
-/* ---- functions ------------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 static int find_subprogs(const struct check *check)
 {
@@ -403,7 +412,8 @@ static bool never_falls_through(const struct bpf_insn *insn)
            insn->code == (BPF_JMP32 | BPF_JA);
 }
 
-/* Entries and jumps hit whole instructions, jumps stay in their function, and its last instruction leaves it. */
+/* Entries and jumps hit whole instructions, jumps stay in their function, and its last instruction
+ * leaves it. */
 static int check_subprog(const struct check *check, const struct ebpf_subprog *sub)
 {
     const struct bpf_insn *insns = check->code->insns;
@@ -441,7 +451,8 @@ static int check_all(const struct check *check)
     return err ? err : ebpf_code_frames(check->code);
 }
 
-int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, bool gpl, uint32_t caps)
+int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, bool gpl,
+                    uint32_t caps)
 {
     struct check check = {.code = code, .type = type, .gpl = gpl, .caps = caps};
     int err;
@@ -456,7 +467,8 @@ int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, b
     err = check_all(&check);
     ebpf_free(check.marks, code->insn_cnt);
     if (err && code->subprogs) {
-        /* the table is as long as it was filled: find_subprogs() counts first and then fills all of it */
+        /* the table is as long as it was filled: find_subprogs() counts first and then fills all of
+         * it */
         ebpf_free(code->subprogs, code->subprog_cnt * sizeof(*code->subprogs));
         code->subprogs = NULL;
         code->subprog_cnt = 0;

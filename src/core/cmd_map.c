@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* bpf(2): BPF_MAP_CREATE, and lookup, update, delete and get-next-key, lookup-and-delete of elements. */
+/* bpf(2): BPF_MAP_CREATE, and lookup, update, delete and get-next-key, lookup-and-delete of
+ * elements. */
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 #include "src/core/access.h"

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Context accesses. A program of a type like XDP sees a context of Linux's layout (struct xdp_md), whose pointers are
- * 32 bits wide; the kernel passes a struct of its own. Loads and stores through the context pointer are therefore
- * rewritten, one instruction for one, by the type's table of fields.
+ * Context accesses. A program of a type like XDP sees a context of Linux's layout (struct xdp_md),
+ * whose pointers are 32 bits wide; the kernel passes a struct of its own. Loads and stores through
+ * the context pointer are therefore rewritten, one instruction for one, by the type's table of
+ * fields.
  *
- * Which register holds the context pointer is found by a small dataflow analysis over each function: for each
- * instruction, the set of registers and stack slots that may hold it, and the set that must (on every path). r1 holds
- * it at the program's start; moves, spills and fills of whole registers carry it, and so do arguments of bpf-to-bpf
- * calls. Where the sets differ at an access, or where the pointer would go out of sight (stored elsewhere, changed,
- * returned), the program is refused, as Linux's verifier would.
+ * Which register holds the context pointer is found by a small dataflow analysis over each
+ * function: for each instruction, the set of registers and stack slots that may hold it, and the
+ * set that must (on every path). r1 holds it at the program's start; moves, spills and fills of
+ * whole registers carry it, and so do arguments of bpf-to-bpf calls. Where the sets differ at an
+ * access, or where the pointer would go out of sight (stored elsewhere, changed, returned), the
+ * program is refused, as Linux's verifier would.
  *
  * Sets only grow (may) or shrink (must), so every instruction is visited a bounded number of times.
  */
@@ -46,7 +48,7 @@ static int refuse(const struct analysis *a, const struct bpf_insn *insn, const c
     return ebpf_code_reject(a->code, -EACCES, "insn %u: %s", index_of(a, insn), why);
 }
 
-/* ---- the sets ---------------------------------------------------------------------------------------------- */
+/* ---- the sets -------------------------------------------------------------------------------- */
 
 /* Joins `from` into the state before instruction i, and queues i if that changed anything. */
 static void flow_to(struct analysis *a, uint32_t i, const struct state *from)
@@ -63,8 +65,8 @@ static void flow_to(struct analysis *a, uint32_t i, const struct state *from)
         to->may.slots |= from->may.slots;
         to->must.regs &= from->must.regs;
         to->must.slots &= from->must.slots;
-        if (old.may.regs == to->may.regs && old.may.slots == to->may.slots && old.must.regs == to->must.regs &&
-            old.must.slots == to->must.slots)
+        if (old.may.regs == to->may.regs && old.may.slots == to->may.slots &&
+            old.must.regs == to->must.regs && old.must.slots == to->must.slots)
             return;
     }
     if (!to->queued) {
@@ -94,8 +96,8 @@ static bool must_reg(const struct state *s, unsigned reg)
 /* The slot bit of an aligned 8-byte access at r10 + off; 0: not such an access. */
 static uint64_t slot_bit(const struct bpf_insn *insn)
 {
-    if (BPF_SIZE(insn->code) != BPF_DW || BPF_MODE(insn->code) != BPF_MEM || insn->off % 8 || insn->off >= 0 ||
-        insn->off < -(int)EBPF_FRAME_SIZE)
+    if (BPF_SIZE(insn->code) != BPF_DW || BPF_MODE(insn->code) != BPF_MEM || insn->off % 8 ||
+        insn->off >= 0 || insn->off < -(int)EBPF_FRAME_SIZE)
         return 0;
     return 1ull << (-insn->off / 8 - 1);
 }
@@ -109,12 +111,13 @@ static uint64_t touched_slots(const struct bpf_insn *insn)
     return bit | bit >> 1;
 }
 
-/* ---- one instruction's effect -------------------------------------------------------------------------------- */
+/* ---- one instruction's effect ---------------------------------------------------------------- */
 
 static int step_alu(struct analysis *a, const struct bpf_insn *insn, struct state *s)
 {
     bool by_reg = BPF_SRC(insn->code) == BPF_X;
-    bool copy = BPF_CLASS(insn->code) == BPF_ALU64 && BPF_OP(insn->code) == BPF_MOV && by_reg && !insn->off;
+    bool copy =
+        BPF_CLASS(insn->code) == BPF_ALU64 && BPF_OP(insn->code) == BPF_MOV && by_reg && !insn->off;
 
     if (copy) {
         set_reg(s, insn->dst_reg, may_reg(s, insn->src_reg), must_reg(s, insn->src_reg));
@@ -130,7 +133,8 @@ static int step_alu(struct analysis *a, const struct bpf_insn *insn, struct stat
 
 static bool is_load_acquire(const struct bpf_insn *insn)
 {
-    return BPF_CLASS(insn->code) == BPF_STX && BPF_MODE(insn->code) == BPF_ATOMIC && insn->imm == BPF_LOAD_ACQ;
+    return BPF_CLASS(insn->code) == BPF_STX && BPF_MODE(insn->code) == BPF_ATOMIC &&
+           insn->imm == BPF_LOAD_ACQ;
 }
 
 static int step_load(struct analysis *a, const struct bpf_insn *insn, struct state *s)
@@ -149,7 +153,8 @@ static int step_load(struct analysis *a, const struct bpf_insn *insn, struct sta
 static int step_packet(struct analysis *a, const struct bpf_insn *insn, struct state *s)
 {
     if (!must_reg(s, BPF_REG_6))
-        return ebpf_code_reject(a->code, -EINVAL, "insn %u: at the time of BPF_LD_ABS|IND R6 != pointer to skb",
+        return ebpf_code_reject(a->code, -EINVAL,
+                                "insn %u: at the time of BPF_LD_ABS|IND R6 != pointer to skb",
                                 index_of(a, insn));
     if (BPF_MODE(insn->code) == BPF_IND && may_reg(s, insn->src_reg))
         return refuse(a, insn, "arithmetic with the context pointer");
@@ -250,7 +255,7 @@ static int visit(struct analysis *a, uint32_t i)
     return err;
 }
 
-/* ---- the rewriting --------------------------------------------------------------------------------------------- */
+/* ---- the rewriting --------------------------------------------------------------------------- */
 
 static unsigned size_code(unsigned size)
 {
@@ -264,7 +269,8 @@ static unsigned access_bytes(const struct bpf_insn *insn)
     return sizes[BPF_SIZE(insn->code) >> 3];
 }
 
-static const struct ebpf_ctx_field *field_at(const struct ebpf_prog_type *type, int off, unsigned size)
+static const struct ebpf_ctx_field *field_at(const struct ebpf_prog_type *type, int off,
+                                             unsigned size)
 {
     for (uint32_t i = 0; i < type->field_cnt; i++) {
         const struct ebpf_ctx_field *f = &type->fields[i];
@@ -275,8 +281,8 @@ static const struct ebpf_ctx_field *field_at(const struct ebpf_prog_type *type, 
     return NULL;
 }
 
-/* A whole field takes the kernel's width; a part of one (a narrow load) is possible where both have the same width,
- * since both are little-endian. */
+/* A whole field takes the kernel's width; a part of one (a narrow load) is possible where both have
+ * the same width, since both are little-endian. */
 static int rewrite(struct analysis *a, struct bpf_insn *insn, bool store)
 {
     unsigned size = access_bytes(insn);
@@ -285,7 +291,8 @@ static int rewrite(struct analysis *a, struct bpf_insn *insn, bool store)
 
     if (!f || (!whole && f->size != f->kernel_size) || (store && (!f->writable || !whole)) ||
         BPF_MODE(insn->code) != BPF_MEM)
-        return ebpf_code_reject(a->code, -EACCES, "insn %u: invalid bpf_context access off=%d size=%u",
+        return ebpf_code_reject(a->code, -EACCES,
+                                "insn %u: invalid bpf_context access off=%d size=%u",
                                 index_of(a, insn), insn->off, size);
     insn->off = (int16_t)(f->kernel_off + (whole ? 0 : insn->off - f->off));
     if (whole)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interpreter: one switch over the opcode, as RFC 9669 defines it. It runs only code that ebpf_code_check()
- * accepted: registers, jump targets and the depth of calls need no check here. Context A, on the program stack.
+ * The interpreter: one switch over the opcode, as RFC 9669 defines it. It runs only code that
+ * ebpf_code_check() accepted: registers, jump targets and the depth of calls need no check here.
+ * Context A, on the program stack.
  *
- * Arithmetic is done on unsigned types, where C defines overflow; signed comparisons and shifts convert first.
+ * Arithmetic is done on unsigned types, where C defines overflow; signed comparisons and shifts
+ * convert first.
  */
 #include "helpers/helper.h"
 #include "src/base/bits.h"
@@ -11,7 +13,8 @@
 #include "src/core/prog.h"
 
 /*
- * What a bpf-to-bpf call saves of its caller. It lies on the program's stack, where the callee's frame begins:
+ * What a bpf-to-bpf call saves of its caller. It lies on the program's stack, where the callee's
+ * frame begins:
  *
  *     r10 ->  struct frame, unless this is the first function
  *             code->stack bytes
@@ -24,20 +27,22 @@ struct frame {
     uint32_t loops;
 };
 
-/* Room for the longest chain of the largest frames, which is what EBPF_MAX_FRAMES of a program can need. */
+/* Room for the longest chain of the largest frames, which is what EBPF_MAX_FRAMES of a program can
+ * need. */
 #define STACK_WORDS (EBPF_MAX_FRAMES * (EBPF_FRAME_SIZE + sizeof(struct frame)) / sizeof(uint64_t))
 
 struct machine {
     uint64_t regs[BPF_REG_10 + 1];
     const struct ebpf_code *code;
     uint32_t depth; /* frames on the stack */
-    /* may_goto: Linux counts in the stack frame, so that every call of a function has EBPF_MAX_LOOPS of its own */
+    /* may_goto: Linux counts in the stack frame, so that every call of a function has
+     * EBPF_MAX_LOOPS of its own */
     uint32_t loops;
     uint64_t stack[STACK_WORDS];
 };
 
-/* RFC 9669, Arithmetic Instructions: division by zero yields zero, modulo by zero leaves dst as it is; the smallest
- * number divided by -1 is itself, with remainder 0. */
+/* RFC 9669, Arithmetic Instructions: division by zero yields zero, modulo by zero leaves dst as it
+ * is; the smallest number divided by -1 is itself, with remainder 0. */
 static uint64_t udiv64(uint64_t a, uint64_t b)
 {
     return b ? a / b : 0;
@@ -110,53 +115,54 @@ static void *address(uint64_t base, int16_t off)
 }
 
 /* Programs may access memory at any alignment. */
-#define LOAD(type, addr)                                                                           \
-    ({                                                                                             \
-        type value_;                                                                               \
-        __builtin_memcpy(&value_, addr, sizeof(value_));                                           \
-        value_;                                                                                    \
+#define LOAD(type, addr)                                 \
+    ({                                                   \
+        type value_;                                     \
+        __builtin_memcpy(&value_, addr, sizeof(value_)); \
+        value_;                                          \
     })
-#define STORE(type, addr, value)                                                                   \
-    do {                                                                                           \
-        type value_ = (type)(value);                                                               \
-        __builtin_memcpy(addr, &value_, sizeof(value_));                                           \
+#define STORE(type, addr, value)                         \
+    do {                                                 \
+        type value_ = (type)(value);                     \
+        __builtin_memcpy(addr, &value_, sizeof(value_)); \
     } while (0)
 
-/* RFC 9669, Atomic operations. Those that fetch, XCHG and CMPXCHG are fully ordered; the others, as on Linux, not.
- * Returns what the instruction puts into its result register. GCC before 14 compares the whole register of an expected
- * 32-bit value with what lr.w sign-extended (its PR 114130): the detour over a sign-extended 64-bit one prevents that. */
-#define ATOMIC(name, type, sign_type)                                                              \
-    static type name(type *addr, int32_t op, type src, type r0)                                    \
-    {                                                                                              \
-        int64_t expected;                                                                          \
-                                                                                                   \
-        switch (op) {                                                                              \
-        case BPF_ADD:                                                                              \
-            return __atomic_fetch_add(addr, src, __ATOMIC_RELAXED);                                \
-        case BPF_ADD | BPF_FETCH:                                                                  \
-            return __atomic_fetch_add(addr, src, __ATOMIC_SEQ_CST);                                \
-        case BPF_OR:                                                                               \
-            return __atomic_fetch_or(addr, src, __ATOMIC_RELAXED);                                 \
-        case BPF_OR | BPF_FETCH:                                                                   \
-            return __atomic_fetch_or(addr, src, __ATOMIC_SEQ_CST);                                 \
-        case BPF_AND:                                                                              \
-            return __atomic_fetch_and(addr, src, __ATOMIC_RELAXED);                                \
-        case BPF_AND | BPF_FETCH:                                                                  \
-            return __atomic_fetch_and(addr, src, __ATOMIC_SEQ_CST);                                \
-        case BPF_XOR:                                                                              \
-            return __atomic_fetch_xor(addr, src, __ATOMIC_RELAXED);                                \
-        case BPF_XOR | BPF_FETCH:                                                                  \
-            return __atomic_fetch_xor(addr, src, __ATOMIC_SEQ_CST);                                \
-        case BPF_XCHG:                                                                             \
-            return __atomic_exchange_n(addr, src, __ATOMIC_SEQ_CST);                               \
-        default: /* BPF_CMPXCHG: r0 is the expected value and gets the old one */                  \
-            expected = (sign_type)r0;                                                              \
-            __asm__("" : "+r"(expected));                                                          \
-            r0 = (type)expected;                                                                   \
-            __atomic_compare_exchange_n(addr, &r0, src, false, __ATOMIC_SEQ_CST,                   \
-                                        __ATOMIC_SEQ_CST);                                         \
-            return r0;                                                                             \
-        }                                                                                          \
+/* RFC 9669, Atomic operations. Those that fetch, XCHG and CMPXCHG are fully ordered; the others, as
+ * on Linux, not. Returns what the instruction puts into its result register. GCC before 14 compares
+ * the whole register of an expected 32-bit value with what lr.w sign-extended (its PR 114130): the
+ * detour over a sign-extended 64-bit one prevents that. */
+#define ATOMIC(name, type, sign_type)                                             \
+    static type name(type *addr, int32_t op, type src, type r0)                   \
+    {                                                                             \
+        int64_t expected;                                                         \
+                                                                                  \
+        switch (op) {                                                             \
+        case BPF_ADD:                                                             \
+            return __atomic_fetch_add(addr, src, __ATOMIC_RELAXED);               \
+        case BPF_ADD | BPF_FETCH:                                                 \
+            return __atomic_fetch_add(addr, src, __ATOMIC_SEQ_CST);               \
+        case BPF_OR:                                                              \
+            return __atomic_fetch_or(addr, src, __ATOMIC_RELAXED);                \
+        case BPF_OR | BPF_FETCH:                                                  \
+            return __atomic_fetch_or(addr, src, __ATOMIC_SEQ_CST);                \
+        case BPF_AND:                                                             \
+            return __atomic_fetch_and(addr, src, __ATOMIC_RELAXED);               \
+        case BPF_AND | BPF_FETCH:                                                 \
+            return __atomic_fetch_and(addr, src, __ATOMIC_SEQ_CST);               \
+        case BPF_XOR:                                                             \
+            return __atomic_fetch_xor(addr, src, __ATOMIC_RELAXED);               \
+        case BPF_XOR | BPF_FETCH:                                                 \
+            return __atomic_fetch_xor(addr, src, __ATOMIC_SEQ_CST);               \
+        case BPF_XCHG:                                                            \
+            return __atomic_exchange_n(addr, src, __ATOMIC_SEQ_CST);              \
+        default: /* BPF_CMPXCHG: r0 is the expected value and gets the old one */ \
+            expected = (sign_type)r0;                                             \
+            __asm__("" : "+r"(expected));                                         \
+            r0 = (type)expected;                                                  \
+            __atomic_compare_exchange_n(addr, &r0, src, false, __ATOMIC_SEQ_CST,  \
+                                        __ATOMIC_SEQ_CST);                        \
+            return r0;                                                            \
+        }                                                                         \
     }
 ATOMIC(atomic32, uint32_t, int32_t)
 ATOMIC(atomic64, uint64_t, int64_t)
@@ -216,7 +222,7 @@ static void atomic(uint64_t *regs, const struct bpf_insn *insn)
         regs[insn->src_reg] = old;
 }
 
-/* ---- calls -------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static const struct bpf_insn *call_subprog(struct machine *m, const struct bpf_insn *insn)
 {
@@ -247,15 +253,18 @@ static const struct bpf_insn *return_from(struct machine *m)
 /* Does all that code can need fit below r10, where its first function's frame will begin? */
 static bool fits(const struct machine *m, const struct ebpf_code *code)
 {
-    uint64_t needed = code->frames * (uint64_t)code->stack + (code->frames - 1) * sizeof(struct frame);
+    uint64_t needed =
+        code->frames * (uint64_t)code->stack + (code->frames - 1) * sizeof(struct frame);
 
     return m->regs[BPF_REG_10] - (uint64_t)(uintptr_t)m->stack >= needed;
 }
 
-/* The target takes the place of the function that runs: its frame, and its caller. r1 is the context already. */
+/* The target takes the place of the function that runs: its frame, and its caller. r1 is the
+ * context already. */
 static const struct bpf_insn *tail_call(struct machine *m, const struct bpf_insn *insn)
 {
-    const struct ebpf_prog *target = ebpf_tail_call(ebpf_reg_ptr(m->regs[BPF_REG_2]), m->regs[BPF_REG_3]);
+    const struct ebpf_prog *target =
+        ebpf_tail_call(ebpf_reg_ptr(m->regs[BPF_REG_2]), m->regs[BPF_REG_3]);
 
     if (!target || !fits(m, &target->code))
         return insn;
@@ -273,73 +282,77 @@ static const struct bpf_insn *call(struct machine *m, const struct bpf_insn *ins
         return call_subprog(m, insn);
     if (insn->imm == EBPF_HELPER_TAIL_CALL)
         return tail_call(m, insn);
-    regs[BPF_REG_0] = ebpf_helper_find((uint32_t)insn->imm)->fn(regs[1], regs[2], regs[3], regs[4], regs[5]);
+    regs[BPF_REG_0] =
+        ebpf_helper_find((uint32_t)insn->imm)->fn(regs[1], regs[2], regs[3], regs[4], regs[5]);
     return insn;
 }
 
-/* BPF_ABS and BPF_IND: false where the packet has no such bytes, which ends the program with r0 = 0. */
+/* BPF_ABS and BPF_IND: false where the packet has no such bytes, which ends the program with r0 =
+ * 0. */
 static bool load_packet(uint64_t *regs, const struct bpf_insn *insn)
 {
     uint64_t index = BPF_MODE(insn->code) == BPF_IND ? regs[insn->src_reg] : 0;
     uint32_t size = BPF_SIZE(insn->code) == BPF_W ? 4 : BPF_SIZE(insn->code) == BPF_H ? 2 : 1;
-    int64_t value = ebpf_packet_load(ebpf_reg_ptr(regs[BPF_REG_6]), index + (uint64_t)(int64_t)insn->imm, size);
+    int64_t value =
+        ebpf_packet_load(ebpf_reg_ptr(regs[BPF_REG_6]), index + (uint64_t)(int64_t)insn->imm, size);
 
     regs[BPF_REG_0] = value < 0 ? 0 : (uint64_t)value;
     return value >= 0;
 }
 
 /* Both operand forms of an operation: _X takes src_reg, _K the sign-extended immediate. */
-#define ALU64(op, expr)                                                                            \
-    case BPF_ALU64 | op | BPF_X:                                                                   \
-    case BPF_ALU64 | op | BPF_K: {                                                                 \
-        uint64_t a = *dst, b = insn->code & BPF_X ? src : imm;                                     \
-        (void)a, (void)b;                                                                          \
-        *dst = (expr);                                                                             \
-        break;                                                                                     \
+#define ALU64(op, expr)                                        \
+    case BPF_ALU64 | op | BPF_X:                               \
+    case BPF_ALU64 | op | BPF_K: {                             \
+        uint64_t a = *dst, b = insn->code & BPF_X ? src : imm; \
+        (void)a, (void)b;                                      \
+        *dst = (expr);                                         \
+        break;                                                 \
     }
-#define ALU32(op, expr)                                                                            \
-    case BPF_ALU | op | BPF_X:                                                                     \
-    case BPF_ALU | op | BPF_K: {                                                                   \
-        uint32_t a = (uint32_t)*dst, b = (uint32_t)(insn->code & BPF_X ? src : imm);               \
-        (void)a, (void)b;                                                                          \
-        *dst = (uint32_t)(expr);                                                                   \
-        break;                                                                                     \
+#define ALU32(op, expr)                                                              \
+    case BPF_ALU | op | BPF_X:                                                       \
+    case BPF_ALU | op | BPF_K: {                                                     \
+        uint32_t a = (uint32_t)*dst, b = (uint32_t)(insn->code & BPF_X ? src : imm); \
+        (void)a, (void)b;                                                            \
+        *dst = (uint32_t)(expr);                                                     \
+        break;                                                                       \
     }
-#define JUMP(op, cmp)                                                                              \
-    case BPF_JMP | op | BPF_X:                                                                     \
-    case BPF_JMP | op | BPF_K: {                                                                   \
-        uint64_t a = *dst, b = insn->code & BPF_X ? src : imm;                                     \
-        int64_t sa = (int64_t)a, sb = (int64_t)b;                                                  \
-        (void)sa, (void)sb;                                                                        \
-        if (cmp)                                                                                   \
-            insn += insn->off;                                                                     \
-        break;                                                                                     \
-    }                                                                                              \
-    case BPF_JMP32 | op | BPF_X:                                                                   \
-    case BPF_JMP32 | op | BPF_K: {                                                                 \
-        uint32_t a = (uint32_t)*dst, b = (uint32_t)(insn->code & BPF_X ? src : imm);               \
-        int32_t sa = (int32_t)a, sb = (int32_t)b;                                                  \
-        (void)sa, (void)sb;                                                                        \
-        if (cmp)                                                                                   \
-            insn += insn->off;                                                                     \
-        break;                                                                                     \
+#define JUMP(op, cmp)                                                                \
+    case BPF_JMP | op | BPF_X:                                                       \
+    case BPF_JMP | op | BPF_K: {                                                     \
+        uint64_t a = *dst, b = insn->code & BPF_X ? src : imm;                       \
+        int64_t sa = (int64_t)a, sb = (int64_t)b;                                    \
+        (void)sa, (void)sb;                                                          \
+        if (cmp)                                                                     \
+            insn += insn->off;                                                       \
+        break;                                                                       \
+    }                                                                                \
+    case BPF_JMP32 | op | BPF_X:                                                     \
+    case BPF_JMP32 | op | BPF_K: {                                                   \
+        uint32_t a = (uint32_t)*dst, b = (uint32_t)(insn->code & BPF_X ? src : imm); \
+        int32_t sa = (int32_t)a, sb = (int32_t)b;                                    \
+        (void)sa, (void)sb;                                                          \
+        if (cmp)                                                                     \
+            insn += insn->off;                                                       \
+        break;                                                                       \
     }
-#define MEM(size, type, sign_type)                                                                 \
-    case BPF_LDX | BPF_MEM | size:                                                                 \
-        *dst = LOAD(type, address(src, insn->off));                                                \
-        break;                                                                                     \
-    case BPF_LDX | BPF_MEMSX | size:                                                               \
-        *dst = (uint64_t)LOAD(sign_type, address(src, insn->off));                                 \
-        break;                                                                                     \
-    case BPF_STX | BPF_MEM | size:                                                                 \
-        STORE(type, address(*dst, insn->off), src);                                                \
-        break;                                                                                     \
-    case BPF_ST | BPF_MEM | size:                                                                  \
-        STORE(type, address(*dst, insn->off), imm);                                                \
+#define MEM(size, type, sign_type)                                 \
+    case BPF_LDX | BPF_MEM | size:                                 \
+        *dst = LOAD(type, address(src, insn->off));                \
+        break;                                                     \
+    case BPF_LDX | BPF_MEMSX | size:                               \
+        *dst = (uint64_t)LOAD(sign_type, address(src, insn->off)); \
+        break;                                                     \
+    case BPF_STX | BPF_MEM | size:                                 \
+        STORE(type, address(*dst, insn->off), src);                \
+        break;                                                     \
+    case BPF_ST | BPF_MEM | size:                                  \
+        STORE(type, address(*dst, insn->off), imm);                \
         break;
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wframe-larger-than=" /* the program's frames, on the program stack */
+#pragma GCC diagnostic ignored \
+    "-Wframe-larger-than=" /* the program's frames, on the program stack */
 #endif
 uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Legacy packet access (RFC 9669, section 5.5): BPF_ABS and BPF_IND, which the engines do as a call of this function.
- * Context A.
+ * Legacy packet access (RFC 9669, section 5.5): BPF_ABS and BPF_IND, which the engines do as a call
+ * of this function. Context A.
  *
- * Offsets count from the packet's data. Negative ones are Linux's (SKF_NET_OFF, SKF_LL_OFF): from the network header, and
- * from the link layer's. Its SKF_AD_OFF, metadata for classic filters, is out of range here as it is there.
+ * Offsets count from the packet's data. Negative ones are Linux's (SKF_NET_OFF, SKF_LL_OFF): from
+ * the network header, and from the link layer's. Its SKF_AD_OFF, metadata for classic filters, is
+ * out of range here as it is there.
  */
 #include "src/core/prog.h"
 #include "src/core/skb.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loading a program: copy, structural check, map references, context accesses, JIT. One way, context T; the program
- * becomes visible only when all of it has worked.
+ * Loading a program: copy, structural check, map references, context accesses, JIT. One way,
+ * context T; the program becomes visible only when all of it has worked.
  */
 #include "src/core/prog.h"
 
@@ -36,7 +36,8 @@ const struct ebpf_prog_type *ebpf_prog_type_find(uint32_t id)
 bool ebpf_license_is_gpl(const char *license)
 {
     static const char *const compatible[] = {
-        "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL",
+        "GPL",          "GPL v2",       "GPL and additional rights",
+        "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL",
     };
 
     for (size_t i = 0; i < EBPF_ARRAY_SIZE(compatible); i++) {
@@ -56,14 +57,15 @@ bool ebpf_name_ok(const char name[BPF_OBJ_NAME_LEN])
     for (size_t i = 0; i < len; i++) {
         char c = name[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '.'))
             return false;
     }
     return true;
 }
 
-/* The tag names the program whatever numbers its maps happen to have: Linux's bpf_prog_calc_tag(). Uses the program's
- * own copy before the references are resolved, and puts them back. */
+/* The tag names the program whatever numbers its maps happen to have: Linux's bpf_prog_calc_tag().
+ * Uses the program's own copy before the references are resolved, and puts them back. */
 static int calc_tag(struct ebpf_prog *prog)
 {
     size_t size = prog->code.insn_cnt * sizeof(struct bpf_insn);
@@ -85,7 +87,7 @@ static int calc_tag(struct ebpf_prog *prog)
     return 0;
 }
 
-/* ---- map references ---------------------------------------------------------------------------------------- */
+/* ---- map references -------------------------------------------------------------------------- */
 
 /* Puts the reference of the caller, a user's, and holds one of the program's own. */
 static int hold_map(struct ebpf_prog *prog, struct ebpf_map *map)
@@ -98,7 +100,8 @@ static int hold_map(struct ebpf_prog *prog, struct ebpf_map *map)
     }
     if (prog->map_cnt == MAX_MAPS) {
         ebpf_obj_put(&map->obj);
-        return ebpf_code_reject(&prog->code, -E2BIG, "The total number of maps per program has reached the limit of %u",
+        return ebpf_code_reject(&prog->code, -E2BIG,
+                                "The total number of maps per program has reached the limit of %u",
                                 MAX_MAPS);
     }
     ebpf_obj_hold(&map->obj);
@@ -110,7 +113,8 @@ static int hold_map(struct ebpf_prog *prog, struct ebpf_map *map)
 /* One LD_IMM64 that names a map: from an fd or an index to an address. */
 static int resolve_map(struct ebpf_prog *prog, struct bpf_insn *insn, const struct ebpf_load *load)
 {
-    bool by_index = insn->src_reg == BPF_PSEUDO_MAP_IDX || insn->src_reg == BPF_PSEUDO_MAP_IDX_VALUE;
+    bool by_index =
+        insn->src_reg == BPF_PSEUDO_MAP_IDX || insn->src_reg == BPF_PSEUDO_MAP_IDX_VALUE;
     bool value = insn->src_reg == BPF_PSEUDO_MAP_VALUE || insn->src_reg == BPF_PSEUDO_MAP_IDX_VALUE;
     unsigned at = (unsigned)(insn - prog->code.insns);
     struct ebpf_map *map;
@@ -118,17 +122,20 @@ static int resolve_map(struct ebpf_prog *prog, struct bpf_insn *insn, const stru
     int err = load->find_map(load, by_index, insn->imm, &map);
 
     if (err)
-        return ebpf_code_reject(&prog->code, err, "insn %u: %s %d is not pointing to valid bpf_map", at,
-                                by_index ? "map index" : "fd", insn->imm);
+        return ebpf_code_reject(&prog->code, err, "insn %u: %s %d is not pointing to valid bpf_map",
+                                at, by_index ? "map index" : "fd", insn->imm);
     err = hold_map(prog, map);
     if (err)
         return err;
     addr = (uint64_t)(uintptr_t)map;
     if (value) {
-        err = map->ops->value_addr ? map->ops->value_addr(map, (uint32_t)insn[1].imm, &addr) : -EINVAL;
+        err = map->ops->value_addr ? map->ops->value_addr(map, (uint32_t)insn[1].imm, &addr)
+                                   : -EINVAL;
         if (err)
-            return ebpf_code_reject(&prog->code, err, "insn %u: invalid access to map value pointer, value_size=%u off=%u",
-                                    at, map->value_size, (uint32_t)insn[1].imm);
+            return ebpf_code_reject(
+                &prog->code, err,
+                "insn %u: invalid access to map value pointer, value_size=%u off=%u", at,
+                map->value_size, (uint32_t)insn[1].imm);
     }
     insn->src_reg = value ? BPF_PSEUDO_MAP_VALUE : BPF_PSEUDO_MAP_FD;
     ebpf_insn_set_imm64(insn, addr);
@@ -155,7 +162,7 @@ static int resolve_maps(struct ebpf_prog *prog, const struct ebpf_load *load)
     return 0;
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void prog_free(struct ebpf_prog *prog)
 {
@@ -173,7 +180,8 @@ static void prog_destroy(struct ebpf_obj *obj)
     prog_free(ebpf_prog_of(obj));
 }
 
-/* Without the JIT, or where it gives up, the interpreter runs the program; only memory is worth a word. */
+/* Without the JIT, or where it gives up, the interpreter runs the program; only memory is worth a
+ * word. */
 static void compile(struct ebpf_prog *prog)
 {
     union {
@@ -202,7 +210,9 @@ static int own_arrays(struct ebpf_prog *prog)
         if (map->ops->objects)
             err = map->ops->objects->own(map, ebpf_prog_kind(&prog->obj));
     }
-    return err ? ebpf_code_reject(&prog->code, err, "a program array is for programs of another kind") : 0;
+    return err ? ebpf_code_reject(&prog->code, err,
+                                  "a program array is for programs of another kind")
+               : 0;
 }
 
 static int prepare(struct ebpf_prog *prog, const struct ebpf_load *load)
@@ -293,9 +303,10 @@ int ebpf_prog_load_from(const struct ebpf_load *load, struct ebpf_prog **out)
     return 0;
 }
 
-/* ---- from inside the kernel ------------------------------------------------------------------------------------ */
+/* ---- from inside the kernel ------------------------------------------------------------------ */
 
-static int map_by_index(const struct ebpf_load *load, bool by_index, int32_t n, struct ebpf_map **out)
+static int map_by_index(const struct ebpf_load *load, bool by_index, int32_t n,
+                        struct ebpf_map **out)
 {
     if (!by_index)
         return -EBADF;

@@ -2,9 +2,10 @@
 /*
  * A loaded program, and running it.
  *
- * The instructions are checked (src/core/check.c), context accesses and map references are resolved, and from then on
- * they never change: LD_IMM64 keeps its BPF_PSEUDO_* in src_reg (1: address of a struct ebpf_map, 2: address inside
- * a map's value) and holds the final 64-bit address in its two imm fields. Calls to helpers keep Linux's number.
+ * The instructions are checked (src/core/check.c), context accesses and map references are
+ * resolved, and from then on they never change: LD_IMM64 keeps its BPF_PSEUDO_* in src_reg (1:
+ * address of a struct ebpf_map, 2: address inside a map's value) and holds the final 64-bit address
+ * in its two imm fields. Calls to helpers keep Linux's number.
  */
 #ifndef EBPF_CORE_PROG_H
 #define EBPF_CORE_PROG_H
@@ -13,10 +14,10 @@
 
 #include "src/base/obj.h"
 
-#define EBPF_MAX_FRAMES 8u     /* Linux: MAX_CALL_FRAMES */
-#define EBPF_FRAME_SIZE 512u   /* Linux: MAX_BPF_STACK */
-#define EBPF_MAX_TAIL_CALLS 33u /* Linux: MAX_TAIL_CALL_CNT */
-#define EBPF_MAX_LOOPS 8388608u /* Linux: BPF_MAX_LOOPS, see may_goto in interp.c */
+#define EBPF_MAX_FRAMES 8u       /* Linux: MAX_CALL_FRAMES */
+#define EBPF_FRAME_SIZE 512u     /* Linux: MAX_BPF_STACK */
+#define EBPF_MAX_TAIL_CALLS 33u  /* Linux: MAX_TAIL_CALL_CNT */
+#define EBPF_MAX_LOOPS 8388608u  /* Linux: BPF_MAX_LOOPS, see may_goto in interp.c */
 #define EBPF_HELPER_TAIL_CALL 12 /* BPF_FUNC_tail_call: not a call, the engines do it */
 
 /* A function of the program: the main one is subprogs[0], starting at 0. */
@@ -33,9 +34,12 @@ struct ebpf_code {
     uint32_t subprog_cnt;
     uint32_t frames; /* live at once at most: 1 to EBPF_MAX_FRAMES */
     uint32_t stack;  /* bytes below r10 that any function can use at most, a multiple of 16 */
-    struct ebpf_map *const *maps; /* that the program holds: the only addresses that the JIT takes for maps */
+    /* that the program holds: the only addresses that the JIT takes for maps */
+    struct ebpf_map *const *maps;
     uint32_t map_cnt;
-    char *log; /* where a refusal's line is kept besides the console, EBPF_CONFIG_LOG_LINE bytes; may be NULL */
+    /* where a refusal's line is kept besides the console, EBPF_CONFIG_LOG_LINE bytes; may be
+     * NULL */
+    char *log;
 };
 
 struct ebpf_jit_image {
@@ -56,7 +60,8 @@ typedef uint64_t (*ebpf_prog_entry)(void *ctx, struct ebpf_run *run, const struc
 struct ebpf_prog {
     struct ebpf_obj obj; /* first */
     const struct ebpf_prog_type *type;
-    ebpf_prog_entry entry; /* compiled code, which needs prog for nothing, or ebpf_prog_interpret() */
+    /* compiled code, which needs prog for nothing, or ebpf_prog_interpret() */
+    ebpf_prog_entry entry;
     struct ebpf_code code;
     struct ebpf_jit_image jit;
     struct ebpf_map **maps; /* references that this program holds, each once */
@@ -70,10 +75,11 @@ struct ebpf_prog {
     struct ebpf_prog_stats *stats; /* [cpu count] */
 };
 
-/* ---- program types: one file each, one row in src/core/prog_types.def ------------------------------------ */
+/* ---- program types: one file each, one row in src/core/prog_types.def ------------------------ */
 
-/* One field of the context that programs may read (and write): loads of [off, off + size) in the program's view are
- * rewritten to the kernel's own struct, where the field has kernel_size bytes at kernel_off. */
+/* One field of the context that programs may read (and write): loads of [off, off + size) in the
+ * program's view are rewritten to the kernel's own struct, where the field has kernel_size bytes at
+ * kernel_off. */
 struct ebpf_ctx_field {
     uint16_t off;
     uint8_t size;
@@ -86,17 +92,19 @@ struct ebpf_prog_type {
     uint32_t id; /* BPF_PROG_TYPE_* */
     const char *name;
     uint32_t caps; /* EBPF_CAP_* needed besides EBPF_CAP_BPF */
-    const struct ebpf_ctx_field *fields; /* NULL: the context is passed as it is, ctx_size readable bytes */
+    /* NULL: the context is passed as it is, ctx_size readable bytes */
+    const struct ebpf_ctx_field *fields;
     uint32_t field_cnt;
     uint32_t ctx_size;
-    bool packet_loads; /* the context is a packet (src/core/skb.h): BPF_ABS and BPF_IND are allowed */
+    /* the context is a packet (src/core/skb.h): BPF_ABS and BPF_IND are allowed */
+    bool packet_loads;
     /* BPF_PROG_TEST_RUN; attr's pointers belong to caller. NULL: -EOPNOTSUPP. T */
     int (*test_run)(struct ebpf_prog *prog, union bpf_attr *attr, const struct ebpf_caller *caller);
 };
 
 const struct ebpf_prog_type *ebpf_prog_type_find(uint32_t id);
 
-/* ---- running ----------------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* What a hart knows about the program that it runs. */
 struct ebpf_run {
@@ -112,24 +120,26 @@ struct ebpf_run *ebpf_run_current(void);
 
 /*
  * Runs prog on this hart's program stack with interrupts off, in an epoch section. Context A.
- * Returns false, and counts a miss, when this hart is inside a program already: *ret is untouched then.
+ * Returns false, and counts a miss, when this hart is inside a program already: *ret is untouched
+ * then.
  */
 bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t *ret);
 
-/* The interpreter: runs code from slot 0 with r1 = ctx; every frame gets EBPF_FRAME_SIZE bytes. A, called by
- * ebpf_prog_run() on the program stack and by tests. */
+/* The interpreter: runs code from slot 0 with r1 = ctx; every frame gets EBPF_FRAME_SIZE bytes. A,
+ * called by ebpf_prog_run() on the program stack and by tests. */
 uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx);
 
 /*
- * Tail calls (src/core/tail_call.c). The program that a tail call goes on with, and the call is counted: NULL where
- * it fails and the program goes on behind it (map is no program array, nothing at index, more than
- * EBPF_MAX_TAIL_CALLS in this run). A, while a program runs.
+ * Tail calls (src/core/tail_call.c). The program that a tail call goes on with, and the call is
+ * counted: NULL where it fails and the program goes on behind it (map is no program array, nothing
+ * at index, more than EBPF_MAX_TAIL_CALLS in this run). A, while a program runs.
  */
 const struct ebpf_prog *ebpf_tail_call(struct ebpf_map *map, uint64_t index);
 
-/* The same for a function of compiled code, with what the target's entry wants, as C returns two words in registers; prog
- * NULL: failed. Also fails where the program stack could become too small for what comes. ctx is in run->ctx. The main
- * function of a compiled program does all this by itself where it knows the array. */
+/* The same for a function of compiled code, with what the target's entry wants, as C returns two
+ * words in registers; prog NULL: failed. Also fails where the program stack could become too small
+ * for what comes. ctx is in run->ctx. The main function of a compiled program does all this by
+ * itself where it knows the array. */
 struct ebpf_tail {
     const struct ebpf_prog *prog;
     struct ebpf_run *run;
@@ -139,23 +149,26 @@ struct ebpf_tail ebpf_tail_call_native(uint64_t ctx, struct ebpf_map *map, uint6
 /* The entry of a program that was not compiled. */
 uint64_t ebpf_prog_interpret(void *ctx, struct ebpf_run *run, const struct ebpf_prog *prog);
 
-/* Legacy packet access (src/core/packet.c): size bytes at offset of the packet that skb describes, as a number in
- * host order, or a negative number where there are none. A */
+/* Legacy packet access (src/core/packet.c): size bytes at offset of the packet that skb describes,
+ * as a number in host order, or a negative number where there are none. A */
 int64_t ebpf_packet_load(const void *skb, uint64_t offset, uint32_t size);
 
 /*
- * Refuses what neither interpreter nor JIT can run safely (src/core/check.c), and finds the subprograms: fills
- * code->subprogs (freed by the owner of code). type NULL: a bare program of a tool or test; only the engines' own needs
- * are checked then, not what Linux refuses beyond them (immediate shifts out of range, division by immediate 0).
- * 0, -EINVAL, -E2BIG, -ENOMEM, -EPERM (helper needs a capability); one log line on refusal. T
+ * Refuses what neither interpreter nor JIT can run safely (src/core/check.c), and finds the
+ * subprograms: fills code->subprogs (freed by the owner of code). type NULL: a bare program of a
+ * tool or test; only the engines' own needs are checked then, not what Linux refuses beyond them
+ * (immediate shifts out of range, division by immediate 0). 0, -EINVAL, -E2BIG, -ENOMEM, -EPERM
+ * (helper needs a capability); one log line on refusal. T
  */
-int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, bool gpl, uint32_t caps);
+int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, bool gpl,
+                    uint32_t caps);
 
 /* Fills frames and stack of code whose instructions and subprogs are checked
  * (src/core/frames.c). 0, -E2BIG, -ENOMEM. T; called by ebpf_code_check() */
 int ebpf_code_frames(struct ebpf_code *code);
 
-/* Rewrites the loads and stores whose base is the context pointer (src/core/ctx_access.c). 0, -EACCES, -ENOMEM. T */
+/* Rewrites the loads and stores whose base is the context pointer (src/core/ctx_access.c). 0,
+ * -EACCES, -ENOMEM. T */
 int ebpf_code_rewrite_ctx(struct ebpf_code *code, const struct ebpf_prog_type *type);
 
 /* Frees insns and subprogs. T */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Running a program: interrupts off, one program at a time on each hart, on that hart's program stack, inside an epoch
- * section. Context A.
+ * Running a program: interrupts off, one program at a time on each hart, on that hart's program
+ * stack, inside an epoch section. Context A.
  */
 #include "src/base/epoch.h"
 #include "src/core/prog.h"
@@ -17,7 +17,8 @@ static uint8_t stacks[EBPF_CONFIG_MAX_CPUS][EBPF_CONFIG_STACK_SIZE] __attribute_
 
 #if defined(__riscv)
 /* src/core/stack.S: calls entry(ctx, run, prog) with sp = top */
-uint64_t ebpf_stack_call(ebpf_prog_entry entry, void *ctx, struct ebpf_run *run, const struct ebpf_prog *prog, void *top);
+uint64_t ebpf_stack_call(ebpf_prog_entry entry, void *ctx, struct ebpf_run *run,
+                         const struct ebpf_prog *prog, void *top);
 static uintptr_t stack_of(unsigned cpu)
 {
     return (uintptr_t)stacks[cpu];
@@ -30,8 +31,8 @@ static uintptr_t stack_of(unsigned cpu)
 }
 
 /* On other machines programs run in tests and tools only, where stacks are large. */
-static uint64_t ebpf_stack_call(ebpf_prog_entry entry, void *ctx, struct ebpf_run *run, const struct ebpf_prog *prog,
-                                void *top)
+static uint64_t ebpf_stack_call(ebpf_prog_entry entry, void *ctx, struct ebpf_run *run,
+                                const struct ebpf_prog *prog, void *top)
 {
     (void)top;
     return entry(ctx, run, prog);
@@ -58,7 +59,8 @@ bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t 
         hart->run.tails_left = EBPF_MAX_TAIL_CALLS;
         hart->run.stack = stack_of(cpu);
         ebpf_epoch_enter(cpu);
-        *ret = ebpf_stack_call(prog->entry, ctx, &hart->run, prog, stacks[cpu] + sizeof(stacks[cpu]));
+        *ret =
+            ebpf_stack_call(prog->entry, ctx, &hart->run, prog, stacks[cpu] + sizeof(stacks[cpu]));
         ebpf_epoch_exit(cpu);
         prog->stats[cpu].runs++;
         hart->busy = false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The program stacks: how deep programs and their helpers went. For tests and for tuning EBPF_CONFIG_STACK_SIZE. */
+/* The program stacks: how deep programs and their helpers went. For tests and for tuning
+ * EBPF_CONFIG_STACK_SIZE. */
 #ifndef EBPF_CORE_RUN_H
 #define EBPF_CORE_RUN_H
 
@@ -7,7 +8,7 @@
 
 #define EBPF_STACK_PAINT 0xb7
 
-void ebpf_stack_paint(void);         /* T, no program running: done by ebpf_init() */
+void ebpf_stack_paint(void);          /* T, no program running: done by ebpf_init() */
 size_t ebpf_stack_used(unsigned cpu); /* bytes used at most since then; any context */
 
 #endif /* EBPF_CORE_RUN_H */

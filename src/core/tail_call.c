@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tail calls (helper 12): the program ends and another of the same type begins in its place, with the same context. From a
- * function of the program, it is the function that is replaced: the new program's exit returns to its caller.
- * Context A, while a program runs on this hart.
+ * Tail calls (helper 12): the program ends and another of the same type begins in its place, with
+ * the same context. From a function of the program, it is the function that is replaced: the new
+ * program's exit returns to its caller. Context A, while a program runs on this hart.
  *
- * A run makes at most EBPF_MAX_TAIL_CALLS. That bounds time, not stack: where functions tail-call, frames of callers pile
- * up. So a function's tail call also fails where less stack is left than any program can need: in the interpreter its own
- * (interp.c), for compiled code WORST of the program stack. The main function's needs no such look: its frame is gone when
- * the target begins, so that what was enough for it, whatever it was, is enough for the target.
+ * A run makes at most EBPF_MAX_TAIL_CALLS. That bounds time, not stack: where functions tail-call,
+ * frames of callers pile up. So a function's tail call also fails where less stack is left than any
+ * program can need: in the interpreter its own (interp.c), for compiled code WORST of the program
+ * stack. The main function's needs no such look: its frame is gone when the target begins, so that
+ * what was enough for it, whatever it was, is enough for the target.
  *
- * The array holds its programs, and gives one up only after a grace period (ebpf_obj_put()), which this run is part of.
+ * The array holds its programs, and gives one up only after a grace period (ebpf_obj_put()), which
+ * this run is part of.
  *
- * Compiled code jumps to a program's entry, compiled or interpreted; the interpreter interprets every target, since programs
- * keep their instructions.
+ * Compiled code jumps to a program's entry, compiled or interpreted; the interpreter interprets
+ * every target, since programs keep their instructions.
  */
 #include "maps/map.h"
 #include "src/core/prog.h"
 
-/* What helpers and traps may need below the last frame; what a compiled function saves around its stack: ra, twelve
- * registers, counters, alignment; and what the interpreter needs, its stack of 8 frames and itself. */
+/* What helpers and traps may need below the last frame; what a compiled function saves around its
+ * stack: ra, twelve registers, counters, alignment; and what the interpreter needs, its stack of 8
+ * frames and itself. */
 #define ROOM 6144u
 #define SAVED 128u
 #define INTERP_STACK 5376u
 #define WORST (ROOM + INTERP_STACK)
-_Static_assert(INTERP_STACK >= EBPF_MAX_FRAMES * (EBPF_FRAME_SIZE + SAVED), "compiled code needs more");
+_Static_assert(INTERP_STACK >= EBPF_MAX_FRAMES * (EBPF_FRAME_SIZE + SAVED),
+               "compiled code needs more");
 
 const struct ebpf_prog *ebpf_tail_call(struct ebpf_map *map, uint64_t index)
 {

@@ -145,7 +145,7 @@ void ebpf_btf_free(struct ebpf_btf *btf)
     *btf = (struct ebpf_btf){0};
 }
 
-/* ---- looking at types ----------------------------------------------------------------------------------------- */
+/* ---- looking at types ------------------------------------------------------------------------ */
 
 const char *ebpf_btf_string(const struct ebpf_btf *btf, uint32_t offset)
 {

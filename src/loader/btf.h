@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BTF as the compiler wrote it into .BTF: enough to read map definitions. Format: Documentation/bpf/btf.rst.
+ * BTF as the compiler wrote it into .BTF: enough to read map definitions. Format:
+ * Documentation/bpf/btf.rst.
  *
- * ebpf_btf_parse() bounds every type and name once; type numbers inside types are checked when they are followed, and
- * chains of types are followed for EBPF_BTF_DEPTH steps at most, so cycles end. Context T.
+ * ebpf_btf_parse() bounds every type and name once; type numbers inside types are checked when they
+ * are followed, and chains of types are followed for EBPF_BTF_DEPTH steps at most, so cycles end.
+ * Context T.
  */
 #ifndef EBPF_LOADER_BTF_H
 #define EBPF_LOADER_BTF_H
@@ -68,8 +70,8 @@ struct ebpf_btf_secinfo {
     uint32_t type, offset, size;
 };
 
-/* Takes over data (size bytes of ebpf_alloc(); freed by ebpf_btf_free(), also after an error). 0, -ENOEXEC,
- * -EOPNOTSUPP, -ENOMEM. */
+/* Takes over data (size bytes of ebpf_alloc(); freed by ebpf_btf_free(), also after an error). 0,
+ * -ENOEXEC, -EOPNOTSUPP, -ENOMEM. */
 int ebpf_btf_parse(struct ebpf_btf *btf, const struct ebpf_elf *elf, uint32_t section,
                    uint8_t *data, size_t size);
 void ebpf_btf_free(struct ebpf_btf *btf);

@@ -29,7 +29,7 @@ static int refuse(const struct def *def, int err, const char *member, const char
                            "map %.40s: %.32s: %s", def->map->name, member, why);
 }
 
-/* ---- members -------------------------------------------------------------------------------------------------- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 static int read_pointee(const struct def *def, const struct ebpf_btf_member *member,
                         struct ebpf_btf_type *out)
@@ -135,8 +135,9 @@ static int read_zero(struct def *def, const struct ebpf_btf_member *member)
     return err;
 }
 
-/* __array(values, int (void *)): the programs of a PROG_ARRAY. Initial ones come as relocations (reloc.c refuses
- * those); the declaration alone says no more than that the values are fds of 4 bytes. */
+/* __array(values, int (void *)): the programs of a PROG_ARRAY. Initial ones come as relocations
+ * (reloc.c refuses those); the declaration alone says no more than that the values are fds of 4
+ * bytes. */
 static int read_values(struct def *def, const struct ebpf_btf_member *member)
 {
     struct ebpf_btf_type type;
@@ -209,7 +210,7 @@ static int read_members(struct def *def)
     return 0;
 }
 
-/* ---- the section ---------------------------------------------------------------------------------------------- */
+/* ---- the section ----------------------------------------------------------------------------- */
 
 static int find_datasec(const struct ebpf_loader *ld, uint32_t section, struct ebpf_btf_type *out)
 {

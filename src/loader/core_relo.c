@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CO-RE relocations (.BTF.ext): this build cannot apply them, so it finds out which functions need them; link.c
- * refuses those. Format: Documentation/bpf/btf.rst, "The .BTF.ext section".
+ * CO-RE relocations (.BTF.ext): this build cannot apply them, so it finds out which functions need
+ * them; link.c refuses those. Format: Documentation/bpf/btf.rst, "The .BTF.ext section".
  */
 #include "src/loader/loader.h"
 
@@ -65,7 +65,7 @@ static int check_header(const struct ext *ext, struct header *h)
     return err;
 }
 
-/* ---- sections by name: sorted, because an object may have many ----------------------------------------------- */
+/* ---- sections by name: sorted, because an object may have many ------------------------------- */
 
 struct named {
     const char *name;
@@ -142,9 +142,10 @@ static int find_section(const struct ext *ext, const struct named *list, uint32_
     return 0;
 }
 
-/* ---- records -------------------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
-/* A place in no function belongs to a weak one that the linker replaced: libbpf skips it as well. */
+/* A place in no function belongs to a weak one that the linker replaced: libbpf skips it as
+ * well. */
 static void mark(const struct ext *ext, uint32_t section, uint32_t at)
 {
     struct ebpf_object *obj = ext->ld->obj;

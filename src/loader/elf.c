@@ -10,7 +10,8 @@
 #include "src/base/log.h"
 #include "src/loader/sort.h"
 
-/* Elf64_Ehdr, Elf64_Shdr, Elf64_Sym, Elf64_Rel: no padding, in the byte order of every target of this library */
+/* Elf64_Ehdr, Elf64_Shdr, Elf64_Sym, Elf64_Rel: no padding, in the byte order of every target of
+ * this library */
 struct ehdr {
     uint8_t ident[16];
     uint16_t type, machine;
@@ -41,7 +42,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the reader copies lit
 #define ET_REL 1
 #define EM_BPF 247
 
-/* ---- refusing --------------------------------------------------------------------------------------------- */
+/* ---- refusing -------------------------------------------------------------------------------- */
 
 /* Names come from the object: nothing of theirs may reach a terminal as a control sequence. */
 static void log_printable(char *line)
@@ -86,7 +87,7 @@ __attribute__((format(printf, 2, 3))) static int refuse_header(uint64_t offset, 
     return -ENOEXEC;
 }
 
-/* ---- headers ------------------------------------------------------------------------------------------------ */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 static int check_ident(const uint8_t *ident)
 {
@@ -130,8 +131,8 @@ static void read_shdr(const struct ebpf_elf *elf, const struct ehdr *eh, uint32_
     memcpy(out, elf->image + eh->shoff + (size_t)index * sizeof(*out), sizeof(*out));
 }
 
-/* gABI, "Extended numbering": from 0xff00 sections on, the numbers are in section header 0. So many are absurd here;
- * the smaller numbers that an odd writer may have put there work. */
+/* gABI, "Extended numbering": from 0xff00 sections on, the numbers are in section header 0. So many
+ * are absurd here; the smaller numbers that an odd writer may have put there work. */
 static int find_sections(struct ebpf_elf *elf, struct ehdr *eh, uint32_t *strings)
 {
     struct shdr first;
@@ -161,7 +162,7 @@ static int find_sections(struct ebpf_elf *elf, struct ehdr *eh, uint32_t *string
     return 0;
 }
 
-/* ---- sections ------------------------------------------------------------------------------------------------ */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 static int read_section(struct ebpf_elf *elf, const struct ehdr *eh, uint32_t index)
 {
@@ -287,7 +288,7 @@ static int check_overlap(const struct ebpf_elf *elf, const struct ehdr *eh)
     return err;
 }
 
-/* ---- symbols -------------------------------------------------------------------------------------------------- */
+/* ---- symbols --------------------------------------------------------------------------------- */
 
 static void read_sym(const struct ebpf_elf *elf, uint32_t index, struct sym *out)
 {
@@ -383,7 +384,7 @@ static int check_symbols(struct ebpf_elf *elf)
     return err;
 }
 
-/* ---- relocation tables ------------------------------------------------------------------------------------------ */
+/* ---- relocation tables ----------------------------------------------------------------------- */
 
 int ebpf_elf_rel_check(const struct ebpf_elf *elf, uint32_t section, size_t *count)
 {
@@ -419,7 +420,7 @@ int ebpf_elf_rel(const struct ebpf_elf *elf, uint32_t section, size_t index,
     return 0;
 }
 
-/* ---- open, close -------------------------------------------------------------------------------------------------- */
+/* ---- open, close ----------------------------------------------------------------------------- */
 
 static int read_tables(struct ebpf_elf *elf, const struct ehdr *eh, uint32_t strings)
 {

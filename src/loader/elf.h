@@ -2,11 +2,13 @@
 /*
  * The ELF reader: an ELF64 little-endian EM_BPF relocatable in memory, made safe to look at.
  *
- * ebpf_elf_open() checks everything once: headers, every section's place in the file, names, symbols. What it hands
- * out afterwards lies inside the image; tables may be unaligned there, so they are copied out, never cast. The image
- * belongs to the caller and must stay until ebpf_elf_close(). Context T.
+ * ebpf_elf_open() checks everything once: headers, every section's place in the file, names,
+ * symbols. What it hands out afterwards lies inside the image; tables may be unaligned there, so
+ * they are copied out, never cast. The image belongs to the caller and must stay until
+ * ebpf_elf_close(). Context T.
  *
- * Layouts and numbers: System V gABI chapter 4, and Documentation/bpf/llvm_reloc.rst for the relocations.
+ * Layouts and numbers: System V gABI chapter 4, and Documentation/bpf/llvm_reloc.rst for the
+ * relocations.
  */
 #ifndef EBPF_LOADER_ELF_H
 #define EBPF_LOADER_ELF_H
@@ -102,8 +104,8 @@ void ebpf_elf_close(struct ebpf_elf *elf);
 /* index < symbol_cnt */
 void ebpf_elf_symbol(const struct ebpf_elf *elf, uint32_t index, struct ebpf_elf_symbol *out);
 
-/* Checks the relocation section's own shape: table of Elf64_Rel for an existing section, with this symbol table.
- * 0 and its number of entries, -ENOEXEC, -EOPNOTSUPP. */
+/* Checks the relocation section's own shape: table of Elf64_Rel for an existing section, with this
+ * symbol table. 0 and its number of entries, -ENOEXEC, -EOPNOTSUPP. */
 int ebpf_elf_rel_check(const struct ebpf_elf *elf, uint32_t section, size_t *count);
 /* index < that count. 0, or -ENOEXEC: the symbol does not exist */
 int ebpf_elf_rel(const struct ebpf_elf *elf, uint32_t section, size_t index,

@@ -59,10 +59,10 @@ static int check_found(const struct ebpf_loader *ld, const struct found *f,
     return 0;
 }
 
-/* ---- instructions --------------------------------------------------------------------------------------------- */
+/* ---- instructions ---------------------------------------------------------------------------- */
 
-/* What relocations build on: two-slot constants are whole, and no pseudo register is set but those that compilers set
- * in front of relocation: 1 (call; map reference by old LLVM). */
+/* What relocations build on: two-slot constants are whole, and no pseudo register is set but those
+ * that compilers set in front of relocation: 1 (call; map reference by old LLVM). */
 static int check_insns(const struct ebpf_loader *ld, const struct ebpf_loader_func *func)
 {
     const struct bpf_insn *insns = ld->obj->insns + func->insns;
@@ -101,7 +101,7 @@ static int take_insns(struct ebpf_loader *ld)
     return err;
 }
 
-/* ---- functions ------------------------------------------------------------------------------------------------ */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 static int add_funcs(struct ebpf_loader *ld, struct found *list, uint32_t count)
 {
@@ -147,10 +147,10 @@ uint32_t ebpf_loader_func_at(const struct ebpf_object *obj, uint32_t section, ui
     return EBPF_LOADER_NONE;
 }
 
-/* ---- programs ------------------------------------------------------------------------------------------------- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
-/* As libbpf: functions of .text are there to be called, unless a single one is all that the object has; elsewhere the
- * static ones are. */
+/* As libbpf: functions of .text are there to be called, unless a single one is all that the object
+ * has; elsewhere the static ones are. */
 static bool is_prog(const struct ebpf_loader *ld, const struct found *f, uint32_t count)
 {
     struct ebpf_elf_symbol sym;

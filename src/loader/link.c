@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Static linking as libbpf does it: a program is its own function and, behind it, once each, every function that can be
- * reached from there; calls and function references become distances inside that. */
+/* Static linking as libbpf does it: a program is its own function and, behind it, once each, every
+ * function that can be reached from there; calls and function references become distances inside
+ * that. */
 #include "src/loader/loader.h"
 
 #include "src/base/alloc.h"
 #include "src/base/log.h"
 
-/* The function that an instruction refers to, EBPF_LOADER_NONE: none. (The second slot of a constant has code 0.) */
+/* The function that an instruction refers to, EBPF_LOADER_NONE: none. (The second slot of a
+ * constant has code 0.) */
 static uint32_t callee_of(const struct bpf_insn *insn)
 {
     if ((insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL) ||
@@ -25,8 +27,9 @@ static int check_core(const struct ebpf_object *obj, const struct ebpf_loader_fu
     return -EOPNOTSUPP;
 }
 
-/* The functions of a link are a list in the order of their positions: it grows at its tail while its head is read.
- * Each is on it once, so recursion ends here (and is refused by those who check programs). */
+/* The functions of a link are a list in the order of their positions: it grows at its tail while
+ * its head is read. Each is on it once, so recursion ends here (and is refused by those who check
+ * programs). */
 struct chain {
     struct ebpf_object *obj;
     uint32_t tail;
@@ -68,8 +71,8 @@ static int append_callees(struct chain *chain, const struct ebpf_loader_func *fu
     return err;
 }
 
-/* RFC 9669, "Program-local functions": imm is the distance from the next instruction; BPF_PSEUDO_FUNC counts from the
- * slot behind its first one as well. */
+/* RFC 9669, "Program-local functions": imm is the distance from the next instruction;
+ * BPF_PSEUDO_FUNC counts from the slot behind its first one as well. */
 static void copy_func(const struct ebpf_object *obj, const struct ebpf_loader_func *func,
                       struct bpf_insn *out)
 {

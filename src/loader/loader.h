@@ -3,14 +3,18 @@
  * Between the parts of the object loader. An object is opened in this order:
  *
  *   elf.c       bounds everything                      sections.c  says what each section is
- *   maps.c      map definitions, global data           funcs.c     functions, and which of them are programs
+ *   maps.c      map definitions, global data           funcs.c     functions, and which of them are
+ *   programs
  *   reloc.c     resolves references inside functions   core_relo.c functions that need CO-RE
- *   object.c    puts that together; the public API     link.c      a program = its function + all that it calls
- *                                                      load.c      maps and programs come to life; attaching
+ *   object.c    puts that together; the public API     link.c      a program = its function + all
+ *   that it calls
+ *                                                      load.c      maps and programs come to life;
+ *                                                      attaching
  *
- * After reloc.c the instructions of all functions (obj->insns) are in their final form but for function references:
- * LD_IMM64 names maps by BPF_PSEUDO_MAP_IDX(_VALUE); the imm of a BPF_PSEUDO_CALL or BPF_PSEUDO_FUNC is an index into
- * obj->funcs until link.c makes it a distance. Context T throughout.
+ * After reloc.c the instructions of all functions (obj->insns) are in their final form but for
+ * function references: LD_IMM64 names maps by BPF_PSEUDO_MAP_IDX(_VALUE); the imm of a
+ * BPF_PSEUDO_CALL or BPF_PSEUDO_FUNC is an index into obj->funcs until link.c makes it a distance.
+ * Context T throughout.
  */
 #ifndef EBPF_LOADER_LOADER_H
 #define EBPF_LOADER_LOADER_H
@@ -27,7 +31,8 @@ struct ebpf_object_map {
     char *name; /* ebpf_loader_strdup() */
     struct ebpf_map_spec spec;
     uint32_t
-        section; /* references to (section, offset) mean this map, or for data byte 0 of its value */
+        /* references to (section, offset) mean this map, or for data byte 0 of its value */
+        section;
     uint32_t offset;
     bool is_data;
     bool reused;
@@ -40,7 +45,8 @@ struct ebpf_loader_func {
     uint32_t start, insn_cnt; /* in the section, in instructions */
     uint32_t insns;           /* index of the first one in obj->insns */
     uint32_t
-        core_offset; /* in .BTF.ext, of a CO-RE relocation inside; EBPF_LOADER_NONE: there is none */
+        /* in .BTF.ext, of a CO-RE relocation inside; EBPF_LOADER_NONE: there is none */
+        core_offset;
     uint32_t linked;   /* the last link that this function was put into, */
     uint32_t position; /* where there, */
     uint32_t next;     /* and the function behind it */
@@ -97,13 +103,16 @@ const struct ebpf_loader_sec_def *ebpf_loader_sec_def(const char *name);
 
 /* ---- maps.c, btf_maps.c ---- */
 int ebpf_loader_maps(struct ebpf_loader *ld);
-/* The BTF description of .maps: one entry (vlen) for each map; none if the object has no such section. */
+/* The BTF description of .maps: one entry (vlen) for each map; none if the object has no such
+ * section. */
 int ebpf_loader_btf_datasec(const struct ebpf_loader *ld, struct ebpf_btf_type *out);
 int ebpf_loader_btf_maps(struct ebpf_loader *ld, const struct ebpf_btf_type *datasec);
-/* Appends a map to obj->maps, which has room for it. 0, -EINVAL (no name, or an absurd one), -ENOMEM */
+/* Appends a map to obj->maps, which has room for it. 0, -EINVAL (no name, or an absurd one),
+ * -ENOMEM */
 int ebpf_loader_map_add(struct ebpf_loader *ld, const char *name, uint32_t section, uint32_t offset,
                         struct ebpf_object_map **out);
-/* Index of the map that starts at (section, offset), EBPF_LOADER_NONE: none does. For data: the section's map. */
+/* Index of the map that starts at (section, offset), EBPF_LOADER_NONE: none does. For data: the
+ * section's map. */
 uint32_t ebpf_loader_map_at(const struct ebpf_object *obj, uint32_t section, uint64_t offset);
 /* What libbpf makes of a ring buffer's size: a power of two of pages. */
 uint32_t ebpf_loader_max_entries(uint32_t type, uint32_t max_entries);
@@ -114,7 +123,8 @@ int ebpf_loader_funcs(struct ebpf_loader *ld);
 uint32_t ebpf_loader_func_at(const struct ebpf_object *obj, uint32_t section, uint64_t insn);
 
 /* ---- reloc.c ---- */
-/* A copy of a section with the relocations against it applied (ABS32 and NODYLD32: BTF). *out: ebpf_alloc(size) */
+/* A copy of a section with the relocations against it applied (ABS32 and NODYLD32: BTF). *out:
+ * ebpf_alloc(size) */
 int ebpf_loader_relocated(const struct ebpf_elf *elf, uint32_t section, uint8_t **out);
 int ebpf_loader_relocate(struct ebpf_loader *ld);
 
@@ -127,14 +137,16 @@ int ebpf_loader_link(struct ebpf_object *obj, uint32_t func, struct bpf_insn **o
                      uint32_t *insn_cnt);
 
 /* ---- load.c ---- */
-/* What the map will be created with: as libbpf, a perf event array of no given size has one entry for each CPU. */
+/* What the map will be created with: as libbpf, a perf event array of no given size has one entry
+ * for each CPU. */
 void ebpf_loader_final_spec(const struct ebpf_object_map *map, struct ebpf_map_spec *out);
 void ebpf_loader_unload(struct ebpf_object *obj); /* back to before ebpf_object_load() */
 
 /* ---- object.c ---- */
 char *ebpf_loader_strdup(const char *s); /* freed with ebpf_loader_strfree() */
 void ebpf_loader_strfree(char *s);
-/* Linux allows letters, digits, '_' and '.' in the names of objects: the rest becomes '_', the end is cut off. */
+/* Linux allows letters, digits, '_' and '.' in the names of objects: the rest becomes '_', the end
+ * is cut off. */
 void ebpf_loader_obj_name(char *dst, const char *name);
 
 #endif /* EBPF_LOADER_LOADER_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The maps of an object: legacy definitions, definitions in BTF (btf_maps.c), and one array for each section of global
- * data. */
+/* The maps of an object: legacy definitions, definitions in BTF (btf_maps.c), and one array for
+ * each section of global data. */
 #include "src/loader/loader.h"
 
 #include "src/base/alloc.h"
@@ -40,7 +40,7 @@ uint32_t ebpf_loader_max_entries(uint32_t type, uint32_t max_entries)
     return size < max_entries ? max_entries : size; /* too large: the map's own check says so */
 }
 
-/* ---- legacy: struct bpf_map_def { type, key_size, value_size, max_entries, map_flags } ----------------------- */
+/* ---- legacy: struct bpf_map_def { type, key_size, value_size, max_entries, map_flags } ------- */
 
 #define LEGACY_SIZE 20u
 
@@ -72,7 +72,8 @@ static uint32_t legacy_symbols(const struct ebpf_elf *elf, uint32_t section, str
     return count;
 }
 
-/* libbpf before 1.0: what follows the five fields belongs to another loader's dialect, and is fine if it is zero. */
+/* libbpf before 1.0: what follows the five fields belongs to another loader's dialect, and is fine
+ * if it is zero. */
 static int add_legacy(struct ebpf_loader *ld, uint32_t section, const struct legacy *def,
                       uint64_t end)
 {
@@ -121,7 +122,7 @@ static int legacy_maps(struct ebpf_loader *ld, uint32_t section, uint32_t count)
     return err;
 }
 
-/* ---- global data ---------------------------------------------------------------------------------------------- */
+/* ---- global data ----------------------------------------------------------------------------- */
 
 static bool is_data(const struct ebpf_elf_section *sec)
 {
@@ -152,7 +153,7 @@ static int data_map(struct ebpf_loader *ld, uint32_t section)
     return map->initial ? 0 : -ENOMEM;
 }
 
-/* ---- all -------------------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static int map_less(const void *a, const void *b)
 {

@@ -5,7 +5,7 @@
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
-/* ---- names ---------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 char *ebpf_loader_strdup(const char *s)
 {
@@ -33,7 +33,7 @@ void ebpf_loader_obj_name(char *dst, const char *name)
     }
 }
 
-/* ---- open ------------------------------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 static int read_btf(struct ebpf_loader *ld)
 {
@@ -113,7 +113,7 @@ close_object:
     return err;
 }
 
-/* ---- close ------------------------------------------------------------------------------------------------------ */
+/* ---- close ----------------------------------------------------------------------------------- */
 
 static void fini_map(struct ebpf_object_map *map)
 {
@@ -146,7 +146,7 @@ void ebpf_object_close(struct ebpf_object *obj)
     ebpf_free(obj, sizeof(*obj));
 }
 
-/* ---- maps ------------------------------------------------------------------------------------------------------- */
+/* ---- maps ------------------------------------------------------------------------------------ */
 
 const char *ebpf_object_license(const struct ebpf_object *obj)
 {
@@ -227,7 +227,7 @@ struct ebpf_map *ebpf_object_map_map(const struct ebpf_object_map *map)
     return map->obj->loaded ? map->map : NULL;
 }
 
-/* ---- programs --------------------------------------------------------------------------------------------------- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 struct ebpf_object_prog *ebpf_object_next_prog(struct ebpf_object *obj,
                                                struct ebpf_object_prog *prev)

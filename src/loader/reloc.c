@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Relocations, as Documentation/bpf/llvm_reloc.rst defines them (S: the symbol's value, A: what the place holds):
+ * Relocations, as Documentation/bpf/llvm_reloc.rst defines them (S: the symbol's value, A: what the
+ * place holds):
  *
  *   R_BPF_64_64        LD_IMM64: a map, global data, a function, a constant
  *   R_BPF_64_32        CALL: a function; A counts instructions, from the one behind
- *   R_BPF_64_ABS64/32  a word of data: debug information; pointers in global data, which mean nothing in a map
+ *   R_BPF_64_ABS64/32  a word of data: debug information; pointers in global data, which mean
+ *   nothing in a map
  *   R_BPF_64_NODYLD32  a word of .BTF or .BTF.ext: an offset in the symbol's section
  *
  * Sections that are not loaded get their relocations checked, not applied.
@@ -16,7 +18,8 @@
 #include "src/base/fmt.h"
 
 #define INSN sizeof(struct bpf_insn)
-/* src_reg of a call whose imm has become an index into obj->funcs: no object may hold it (check_insns) */
+/* src_reg of a call whose imm has become an index into obj->funcs: no object may hold it
+ * (check_insns) */
 #define CALL_RESOLVED 15
 
 /* One relocation with all that belongs to it. */
@@ -81,7 +84,7 @@ static int check_site(const struct site *site, size_t *width)
     return 0;
 }
 
-/* ---- words of data -------------------------------------------------------------------------------------------- */
+/* ---- words of data --------------------------------------------------------------------------- */
 
 static void add_to_word(uint8_t *place, size_t width, uint64_t value)
 {
@@ -92,8 +95,8 @@ static void add_to_word(uint8_t *place, size_t width, uint64_t value)
     memcpy(place, &word, width);
 }
 
-/* In BTF every type of relocation is a word: LLVM before 13 wrote R_BPF_64_32 where it now writes NODYLD32. What is
- * defined elsewhere (SHN_UNDEF) has the value 0. */
+/* In BTF every type of relocation is a word: LLVM before 13 wrote R_BPF_64_32 where it now writes
+ * NODYLD32. What is defined elsewhere (SHN_UNDEF) has the value 0. */
 static int apply_all(struct site *site, uint32_t section, uint8_t *data)
 {
     size_t count, width;
@@ -133,8 +136,9 @@ int ebpf_loader_relocated(const struct ebpf_elf *elf, uint32_t section, uint8_t 
     return err;
 }
 
-/* A constant can be stored. The address of anything else is known only to the kernel, and a program that loads it from
- * a map gets a number, not a pointer: libbpf leaves such words as they are, which is worse than saying so. */
+/* A constant can be stored. The address of anything else is known only to the kernel, and a program
+ * that loads it from a map gets a number, not a pointer: libbpf leaves such words as they are,
+ * which is worse than saying so. */
 static int relocate_data(const struct site *site, size_t width)
 {
     struct ebpf_object *obj = site->ld->obj;
@@ -149,7 +153,7 @@ static int relocate_data(const struct site *site, size_t width)
     return 0;
 }
 
-/* ---- instructions --------------------------------------------------------------------------------------------- */
+/* ---- instructions ---------------------------------------------------------------------------- */
 
 /* Index in obj->funcs of the function that begins at an instruction of a section. */
 static int find_func(const struct site *site, uint32_t section, int64_t insn, int32_t *out)
@@ -277,7 +281,7 @@ static int relocate_code(const struct site *site)
     return refuse(site, -EOPNOTSUPP, "does not belong into instructions");
 }
 
-/* ---- calls that need no relocation ---------------------------------------------------------------------------- */
+/* ---- calls that need no relocation ----------------------------------------------------------- */
 
 /* Within a section the assembler may have filled in the distance by itself. */
 static int resolve_call(struct site *site, const struct ebpf_loader_func *func, uint32_t index)
@@ -310,7 +314,7 @@ static int resolve_calls(struct site *site, const struct ebpf_loader_func *func)
     return err;
 }
 
-/* ---- all -------------------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static int relocate_site(const struct site *site)
 {

@@ -4,7 +4,7 @@
 
 #include "src/base/bits.h"
 
-/* ---- kinds ---------------------------------------------------------------------------------------------------- */
+/* ---- kinds ----------------------------------------------------------------------------------- */
 
 /* family: NAME and NAME.anything; otherwise there may be one such section only */
 static const struct {
@@ -71,11 +71,12 @@ uint32_t ebpf_loader_section(const struct ebpf_elf *elf, enum ebpf_elf_kind kind
     return 0;
 }
 
-/* ---- program types -------------------------------------------------------------------------------------------- */
+/* ---- program types --------------------------------------------------------------------------- */
 
-/* libbpf's names (Documentation/bpf/libbpf/program_types.rst). "xdp/name", "classifier/name" and the like are older
- * spellings that Aya and iproute2 objects still have. The rows with BPF_PROG_TYPE_UNSPEC need an attach type or a
- * program type that this library has not got: without them "xdp/devmap" would load as an ordinary XDP program. */
+/* libbpf's names (Documentation/bpf/libbpf/program_types.rst). "xdp/name", "classifier/name" and
+ * the like are older spellings that Aya and iproute2 objects still have. The rows with
+ * BPF_PROG_TYPE_UNSPEC need an attach type or a program type that this library has not got: without
+ * them "xdp/devmap" would load as an ordinary XDP program. */
 static const struct ebpf_loader_sec_def sec_defs[] = {
     {"kprobe", BPF_PROG_TYPE_KPROBE, 0, EBPF_ATTACH_KPROBE},
     {"kretprobe", BPF_PROG_TYPE_KPROBE, 0, EBPF_ATTACH_NONE},

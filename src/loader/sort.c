@@ -27,7 +27,8 @@ static int before(const struct heap *heap, size_t i, size_t j)
     return heap->less(heap->base + i * heap->size, heap->base + j * heap->size);
 }
 
-/* Lets element i sink until it is not before either of its children: the last one ends up on top. */
+/* Lets element i sink until it is not before either of its children: the last one ends up on
+ * top. */
 static void sink(const struct heap *heap, size_t i, size_t count)
 {
     for (;;) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sorting in place without recursion or memory: heap sort, O(n log n) whatever a hostile object makes of the input. */
+/* Sorting in place without recursion or memory: heap sort, O(n log n) whatever a hostile object
+ * makes of the input. */
 #ifndef EBPF_LOADER_SORT_H
 #define EBPF_LOADER_SORT_H
 
