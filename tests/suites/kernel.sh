@@ -30,6 +30,8 @@ selftest() { # selftest NAME HARTS [TEXT]: prints its ok, and TEXT (an extended 
     boot "$2" "test=$1"
     grep -qx "SELFTEST $1 ok" "$tmp/out" && grep -qE -- "${3:-}" "$tmp/out"
     verdict "$1 on $2 harts" $?
+    [ "$(sed -n 's/^deepest kernel stack: \([0-9]*\) of 4096.*/\1/p' "$tmp/out")" -le 3072 ] 2>/dev/null
+    verdict "$1 on $2 harts leaves a quarter of its stack" $?
     grep -E "^($1|deepest kernel stack):? " "$tmp/out" | sed "s/^/NOTE /"
 }
 

@@ -13,8 +13,6 @@
 
 #define UNUSED __attribute__((unused))
 #define TEXT_HALVES 2048
-#define EBREAK_LOW 0x0073
-#define EBREAK_HIGH 0x0010
 #define C_EBREAK 0x9002
 
 UNUSED static uint16_t text[TEXT_HALVES] __attribute__((aligned(4096)));
