@@ -13,27 +13,67 @@
  * the JIT has them. A. */
 typedef uint64_t (*ebpf_helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5);
 
+/*
+ * What an argument must be, and what the helper does with it: all that the verifier knows of a
+ * helper. ARG_MAP comes before the arguments that mean its keys and values.
+ */
 enum ebpf_arg {
     ARG_NONE = 0,
-    ARG_ANYTHING,     /* a number, whatever it is */
-    ARG_MAP,          /* struct ebpf_map * from LD_IMM64 */
+    ARG_ANYTHING,     /* whatever may be read: a number, or a pointer where the loader may leak */
+    ARG_MAP,          /* struct ebpf_map * from LD_IMM64, or an inner map that a lookup gave */
     ARG_MAP_KEY,      /* key_size readable bytes */
     ARG_MAP_VALUE,    /* value_size readable bytes */
     ARG_MAP_VALUE_WR, /* value_size writable bytes, may be uninitialised before */
     ARG_MEM_RD,       /* readable memory, its size in the next argument */
-    ARG_MEM_WR,       /* writable, may be uninitialised before */
-    ARG_SIZE,         /* of the memory in the argument before; > 0 */
+    ARG_MEM_RD_OR_NULL,
+    ARG_MEM_WR, /* writable, may be uninitialised before */
+    ARG_MEM_WR_OR_NULL,
+    ARG_MEM_RDWR, /* as ARG_MEM_WR, but read too: must be initialised */
+    ARG_SIZE,     /* of the memory in the argument before; > 0 */
     ARG_SIZE_OR_ZERO,
     ARG_RESERVE_SIZE, /* of the record that is returned: a constant */
-    ARG_RECORD,       /* what ringbuf_reserve returned */
-    ARG_CTX, /* the program's context */
+    ARG_RECORD,       /* what ringbuf_reserve returned; the reference ends here */
+    ARG_CTX,          /* the program's context */
+    ARG_CTX_OR_NULL,
+    ARG_CONST_STR,     /* NUL-terminated, in a frozen read-only map value */
+    ARG_INT_OUT,       /* 4 writable bytes, aligned; may be uninitialised before */
+    ARG_LONG_OUT,      /* 8 */
+    ARG_FUNC,          /* a function of the program that the helper calls: see .callback */
+    ARG_STACK_OR_NULL, /* the callback's own context: a stack address, or 0 */
+    ARG_SPIN_LOCK,     /* the struct bpf_spin_lock of a map value */
+    ARG_TIMER,         /* the struct bpf_timer of a map value */
+    ARG_DYNPTR_UNINIT_MEM,     /* 16 bytes of stack: becomes a dynptr over the memory arg */
+    ARG_DYNPTR_UNINIT_RINGBUF, /* the same over a reserved record, to be submitted or discarded */
+    ARG_DYNPTR,                /* an initialised dynptr, whatever it is over */
+    ARG_DYNPTR_RINGBUF,        /* of a record; the reference ends here */
+    ARG_TASK,                  /* struct task_struct *, from get_current_task_btf */
+    ARG_SOCK_COMMON,           /* any socket; Linux's, as those below */
+    ARG_SOCK_RELEASE,          /* a socket with a reference, which ends here */
 };
 
 enum ebpf_ret {
     RET_SCALAR = 0,
     RET_VOID,
-    RET_MAP_VALUE_OR_NULL,
-    RET_RECORD_OR_NULL, /* as many bytes as ARG_RESERVE_SIZE said */
+    RET_MAP_VALUE_OR_NULL, /* maps in maps: the inner map or NULL */
+    RET_MAP_VALUE,
+    RET_RECORD_OR_NULL, /* as many bytes as ARG_RESERVE_SIZE said, a reference */
+    RET_MEM_OR_NULL,    /* as many bytes as the constant in ARG_RESERVE_SIZE said, no reference */
+    RET_DYNPTR_MEM_OR_NULL, /* the same, and gone with the dynptr */
+    RET_TASK,
+    RET_SOCK_OR_NULL, /* with a reference where .acquires */
+    RET_SOCK_COMMON_OR_NULL,
+    RET_TCP_SOCK_OR_NULL,
+    RET_BTF_OR_NULL, /* a kernel struct that programs only read through probe_read or BTF */
+};
+
+/* What the function in ARG_FUNC is called with. */
+enum ebpf_callback {
+    CALLBACK_NONE = 0,
+    CALLBACK_LOOP,    /* (u64 index, ctx); returns 0 or 1 */
+    CALLBACK_MAP_ELEM, /* (map, key, value, ctx); returns 0 or 1 */
+    CALLBACK_TIMER,   /* (map, key, value), later and on its own; returns 0 */
+    CALLBACK_USER_RINGBUF, /* (dynptr, ctx); returns 0 or 1 */
+    CALLBACK_TASK_VMA, /* (task, vma, ctx); Linux's */
 };
 
 struct ebpf_helper {
@@ -43,6 +83,17 @@ struct ebpf_helper {
     enum ebpf_ret ret;
     bool gpl_only;
     uint32_t caps; /* EBPF_CAP_* that the loader of the program must hold, as on Linux; 0: none */
+    uint64_t types; /* 1 << BPF_PROG_TYPE_* that may call it; 0: all */
+    /* 1 << BPF_MAP_TYPE_* that ARG_MAP may be; 0: every type that is not for certain helpers only
+     * (ebpf_map_ops.own_helpers) */
+    uint64_t maps;
+    enum ebpf_callback callback;
+    bool packet;   /* may move or resize the packet: pointers into it end here */
+    bool acquires; /* the returned pointer is a reference that the program must give back */
+    bool sleeps;   /* for sleepable programs only */
+    /* Can this kernel's hooks serve it? NULL: always. A helper that they cannot is as one that the
+     * build has not got. T */
+    bool (*available)(void);
 };
 
 /* The helper of that number, NULL: this build has not got it. A */

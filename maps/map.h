@@ -107,6 +107,9 @@ struct ebpf_map_ops {
     /* Address of byte off of the only value, for LD_IMM64 BPF_PSEUDO_MAP_VALUE. NULL: type has
      * none. */
     int (*value_addr)(const struct ebpf_map *map, uint32_t off, uint64_t *addr);
+
+    /* Only helpers that name the type in their .maps take it: no lookup_elem, no update_elem. */
+    bool own_helpers;
 };
 
 /* No command of bpf(2) changes the map any more; programs may. */

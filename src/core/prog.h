@@ -77,6 +77,17 @@ struct ebpf_prog {
 
 /* ---- program types: one file each, one row in src/core/prog_types.def ------------------------ */
 
+/* What a field of the context holds. */
+enum ebpf_ctx_kind {
+    EBPF_CTX_NUMBER = 0,
+    EBPF_CTX_PACKET, /* pointers: 4 bytes in the program's view, the whole register when loaded */
+    EBPF_CTX_PACKET_META,
+    EBPF_CTX_PACKET_END,
+    EBPF_CTX_SOCK_COMMON_OR_NULL, /* Linux's: for programs that are only checked */
+    EBPF_CTX_SOCK,
+    EBPF_CTX_FLOW_KEYS,
+};
+
 /* One field of the context that programs may read (and write): loads of [off, off + size) in the
  * program's view are rewritten to the kernel's own struct, where the field has kernel_size bytes at
  * kernel_off. */
@@ -86,6 +97,8 @@ struct ebpf_ctx_field {
     uint8_t kernel_size;
     uint16_t kernel_off;
     bool writable;
+    uint8_t kind;  /* enum ebpf_ctx_kind */
+    bool whole;    /* may not be loaded in parts (Linux: narrow loads) */
 };
 
 struct ebpf_prog_type {
@@ -98,6 +111,13 @@ struct ebpf_prog_type {
     uint32_t ctx_size;
     /* the context is a packet (src/core/skb.h): BPF_ABS and BPF_IND are allowed */
     bool packet_loads;
+    bool packet_writes;  /* programs may store into the packet */
+    /* what the program may return; both 0: anything */
+    int32_t ret_min, ret_max;
+    /* Beyond the table: may this access be made, and what does it give? NULL: the table alone says
+     * it. Linux's is_valid_access(); used for types whose rules are no table. A, pure */
+    bool (*ctx_access)(uint32_t expected_attach_type, int off, unsigned size, bool write,
+                       enum ebpf_ctx_kind *kind);
     /* BPF_PROG_TEST_RUN; attr's pointers belong to caller. NULL: -EOPNOTSUPP. T */
     int (*test_run)(struct ebpf_prog *prog, union bpf_attr *attr, const struct ebpf_caller *caller);
 };
