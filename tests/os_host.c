@@ -157,10 +157,13 @@ void ebpf_os_yield(void)
 
 uint32_t ebpf_os_random(void)
 {
+    uint32_t state;
+
     if (mock_random)
         return mock_random;
-    random_state = random_state * 1664525u + 1013904223u;
-    return random_state ^ random_state >> 15;
+    state = __atomic_load_n(&random_state, __ATOMIC_RELAXED) * 1664525u + 1013904223u;
+    __atomic_store_n(&random_state, state, __ATOMIC_RELAXED);
+    return state ^ state >> 15;
 }
 
 void ebpf_os_current(struct ebpf_task *out)

@@ -59,5 +59,6 @@ unit-user: $(USER)/unit progs
 
 -include tests/fuzz.mk
 include tests/fuzz_jit.mk
+include tests/tsan.mk
 include tests/bench.mk
 include tests/conformance.mk
