@@ -1,31 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The demo as `make demo` runs it without a terminal; and that its checks notice: the same console with one thing wrong.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-export BUILD=${BUILD:-build}
-unset MAKEFLAGS MAKELEVEL
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0
+. "$(dirname "$0")/../lib.sh"
 
-verdict() { # verdict NAME STATUS
-    if [ "$2" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL $1"
-        tail -n 15 "$tmp/out"
-    fi
-}
-
-make --no-print-directory BUILD="$BUILD" demo-kernel initramfs >"$tmp/out" 2>&1
-verdict "kernel and initramfs build" $?
-"$BUILD/tools/ksymgen" --check "$BUILD/demo/kernel.elf" >"$tmp/out" 2>&1
-verdict "the kernel's symbol table is its own" $?
+build_kernel
+ok "the kernel's symbol table is its own" "$build/tools/ksymgen" --check "$build/demo/kernel.elf"
 # the loader needs nothing of the library but base: in user mode it runs on system calls alone
 for program in lathist context; do
-    riscv64-unknown-elf-nm "$BUILD/demo/user/$program" | sed -n 's/.* ebpf_text_start_//p' | sort >"$tmp/out"
+    riscv64-unknown-elf-nm "$build/demo/user/$program" | sed -n 's/.* ebpf_text_start_//p' | sort >"$tmp/out"
     grep -qx src_loader_object "$tmp/out" && ! grep -vE '^src_(loader|base)_' "$tmp/out"
     verdict "$program holds the loader, and no other part of the library" $?
 done
@@ -33,8 +15,7 @@ AUTO=1 bash demo/run.sh </dev/null >"$tmp/out" 2>"$tmp/err"
 verdict "demo runs and passes" $?
 grep '^lathist: .*ok$' "$tmp/out" | sed 's/^/NOTE /'
 sed '/^demo: (a) lathist, (b) context/d' "$tmp/out" >"$tmp/console"
-bash demo/run.sh --check "$tmp/console" >"$tmp/out" 2>&1
-verdict "the saved console passes" $?
+ok "the saved console passes" bash demo/run.sh --check "$tmp/console"
 
 tampered() { # tampered NAME SED-SCRIPT TEXT: refused, with TEXT in the message
     sed -E "$2" "$tmp/console" >"$tmp/other"
@@ -42,8 +23,7 @@ tampered() { # tampered NAME SED-SCRIPT TEXT: refused, with TEXT in the message
         echo "nothing was changed" >"$tmp/out"
         verdict "$1" 1
     else
-        ! bash demo/run.sh --check "$tmp/other" >"$tmp/out" 2>&1 && grep -qF -- "$3" "$tmp/out"
-        verdict "$1" $?
+        refused "$1" "$3" bash demo/run.sh --check "$tmp/other"
     fi
 }
 tampered "a part that failed" 's/^DEMO \(c\) maps: ok/DEMO (c) maps: FAILED/' "(c) maps did not end with ok"
@@ -66,5 +46,4 @@ tampered "a probe that is still there" '/^context: detached/{p;s/.*/kprobe addr 
 tampered "a map check that failed" '0,/^ok   /s/^ok   /FAIL /' "a check failed"
 tampered "map checks left out" '/^ok   hash/d' "lines of"
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

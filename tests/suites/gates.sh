@@ -2,37 +2,9 @@
 # SPDX-License-Identifier: MIT
 # Structure: headers stand alone, layers, symbols, compilers, lengths, nothing to do for a second make; and for the gates
 # that are scripts of ours, that they notice what they are there for.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0
-
-ok() { # ok NAME COMMAND...
-    local name=$1
-    shift
-    if "$@" >"$tmp/out" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL $name"
-        tail -n 30 "$tmp/out"
-    fi
-}
-refused() { # refused NAME TEXT COMMAND...: fails, and says TEXT
-    local name=$1 text=$2
-    shift 2
-    if ! "$@" >"$tmp/out" 2>&1 && grep -qF -- "$text" "$tmp/out"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL $name: not noticed"
-        tail -n 10 "$tmp/out"
-    fi
-}
+. "$(dirname "$0")/../lib.sh"
 
 make=(make --no-print-directory -j2)
-unset MAKEFLAGS MAKELEVEL
 rv="-march=rv64imac -mabi=lp64 -mcmodel=medany" # clang 14 counts zicsr and zifencei in
 gcc_rv="-march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany"
 compilers=("gcc" "clang" "riscv64-unknown-elf-gcc $gcc_rv" "riscv64-linux-gnu-gcc $gcc_rv" "clang --target=riscv64-unknown-elf $rv")
@@ -127,5 +99,4 @@ sources=$(git ls-files 2>/dev/null | grep -E '\.(c|h|S|py|sh|mk|def|ld)$|^Makefi
 ok "sources are listed" [ -n "$sources" ]
 ok "licence lines" sh -c "for f in $(echo $sources); do [ ! -f \$f ] || head -n 3 \$f | grep -q SPDX-License-Identifier || echo \$f; done | tee /dev/stderr | wc -l | grep -qx 0"
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

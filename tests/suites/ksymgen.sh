@@ -2,40 +2,23 @@
 # SPDX-License-Identifier: MIT
 # tools/ksymgen on real programs: generate, assemble, link with the library's reader, look every symbol up both ways and
 # compare with nm; two-step links of small bare-metal kernels with --check; and what must be refused.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-build=${BUILD:-build}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0 skipped=0
+. "$(dirname "$0")/../lib.sh"
 ksymgen=$build/tools/ksymgen
 elf=riscv64-unknown-elf-
 linux=riscv64-linux-gnu-
 [ -x "$ksymgen" ] || make --no-print-directory BUILD="$build" tools >/dev/null || exit 1
 
-ok() { # ok NAME COMMAND...: the command must succeed
-    local name=$1
-    shift
-    if "$@" >"$tmp/out" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL $name"
-        head -n 20 "$tmp/out"
-    fi
-}
-refused() { # refused NAME TEXT COMMAND...: exit status 1 and one line that contains TEXT
-    local name=$1 text=$2 status
-    shift 2
-    "$@" >"$tmp/out" 2>&1
+one_line() { # one_line COMMAND...: exit status 1, and one line of output
+    local status
+    "$@" >"$tmp/line" 2>&1
     status=$?
-    if [ $status = 1 ] && [ "$(wc -l <"$tmp/out")" = 1 ] && grep -qF -- "$text" "$tmp/out"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL $name: exit status $status"
-        head -n 5 "$tmp/out"
-    fi
+    cat "$tmp/line"
+    ! { [ $status = 1 ] && [ "$(wc -l <"$tmp/line")" = 1 ]; }
+}
+refuses() { # refuses NAME TEXT COMMAND...: one line that contains TEXT
+    local name=$1 text=$2
+    shift 2
+    refused "$name" "$text" one_line "$@"
 }
 
 reader() { # reader TABLE.S PROGRAM: for qemu-riscv64
@@ -54,8 +37,7 @@ for program in "$build/user/unit" "$build/demo/kernel.elf"; do
     if [ -f "$program" ]; then
         lookup_all "$(basename "$program")" $linux "$program"
     else
-        skipped=$((skipped + 1))
-        echo "SKIP $program is not built"
+        skip "$program is not built"
     fi
 done
 # a big program that is always there: the reader itself, 2000 functions of the C library
@@ -115,8 +97,8 @@ kernel() { # kernel SCRIPT TABLE OUT
         "$tmp/start.S" "$tmp/a.c" "$tmp/b.c" src/base/ksym.c src/base/ksym_none.c $2 -o "$3"
 }
 ok "kernel: first link" kernel good.ld "" "$tmp/k1"
-refused "no table yet: --check says so" "holds no symbol table" "$ksymgen" --check "$tmp/k1"
-refused "no table yet: --list says so" "holds no symbol table" "$ksymgen" --list "$tmp/k1"
+refuses "no table yet: --check says so" "holds no symbol table" "$ksymgen" --check "$tmp/k1"
+refuses "no table yet: --list says so" "holds no symbol table" "$ksymgen" --list "$tmp/k1"
 ok "kernel: generate" "$ksymgen" "$tmp/k1" "$tmp/k.S"
 cp "$tmp/out" "$tmp/said"
 ok "kernel: the long name is reported" grep -q "1 names cut to 127 characters" "$tmp/said"
@@ -135,28 +117,27 @@ ok "the list equals nm's" sh -c "awk '{print \$3}' $tmp/list | sort >$tmp/l; awk
 ok "moving kernel: first link" kernel moving.ld "" "$tmp/m1"
 ok "moving kernel: generate" "$ksymgen" "$tmp/m1" "$tmp/m.S"
 ok "moving kernel: second link" kernel moving.ld "$tmp/m.S" "$tmp/m2"
-refused "moving kernel: --check notices" "did functions move" "$ksymgen" --check "$tmp/m2"
+refuses "moving kernel: --check notices" "did functions move" "$ksymgen" --check "$tmp/m2"
 ok "moving kernel: generate again" "$ksymgen" "$tmp/m2" "$tmp/m.S"
 ok "moving kernel: third link" kernel moving.ld "$tmp/m.S" "$tmp/m3"
 ok "moving kernel: --check accepts the third" "$ksymgen" --check "$tmp/m3"
 
 echo 'int one_more(void) { return 1; }' >>"$tmp/b.c"
 ok "changed kernel: link with the old table" kernel good.ld "$tmp/k.S" "$tmp/k3"
-refused "changed kernel: --check notices" "the kernel" "$ksymgen" --check "$tmp/k3"
+refuses "changed kernel: --check notices" "the kernel" "$ksymgen" --check "$tmp/k3"
 
 # ---- refusals ----------------------------------------------------------------------------------------------
 ${elf}strip -o "$tmp/stripped" "$tmp/k1"
-refused "stripped" "no symbol table" "$ksymgen" "$tmp/stripped" "$tmp/x.S"
-refused "no such file" "cannot be opened" "$ksymgen" "$tmp/nothing" "$tmp/x.S"
-refused "not ELF" "not an ELF file" "$ksymgen" "$tmp/a.c" "$tmp/x.S"
+refuses "stripped" "no symbol table" "$ksymgen" "$tmp/stripped" "$tmp/x.S"
+refuses "no such file" "cannot be opened" "$ksymgen" "$tmp/nothing" "$tmp/x.S"
+refuses "not ELF" "not an ELF file" "$ksymgen" "$tmp/a.c" "$tmp/x.S"
 ${elf}gcc -march=rv64imac -mabi=lp64 -c "$tmp/b.c" -o "$tmp/b.o"
-refused "not linked" "not linked yet" "$ksymgen" "$tmp/b.o" "$tmp/x.S"
+refuses "not linked" "not linked yet" "$ksymgen" "$tmp/b.o" "$tmp/x.S"
 ${elf}gcc -march=rv32imac -mabi=ilp32 -nostdlib "$tmp/b.c" -o "$tmp/k32" 2>/dev/null
-refused "32-bit" "not a 64-bit" "$ksymgen" "$tmp/k32" "$tmp/x.S"
-refused "output cannot be written" "cannot be written" "$ksymgen" "$tmp/k1" "$tmp/no/such/folder.S"
+refuses "32-bit" "not a 64-bit" "$ksymgen" "$tmp/k32" "$tmp/x.S"
+refuses "output cannot be written" "cannot be written" "$ksymgen" "$tmp/k1" "$tmp/no/such/folder.S"
 head -c 2000 "$tmp/k2" >"$tmp/cut"
 ok "cut short: refused, no crash" sh -c "$ksymgen $tmp/cut $tmp/x.S; [ \$? = 1 ]"
 ok "no arguments: usage" sh -c "$ksymgen 2>&1 | grep -q usage"
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+finish

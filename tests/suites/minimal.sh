@@ -1,22 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The smallest kernel (tests/system/minimal.c): one hart, 4 KiB of stack, six hooks.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-build=${BUILD:-build}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0
-
-verdict() { # verdict NAME STATUS
-    if [ "$2" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL $1"
-        cat "$tmp/out"
-    fi
-}
+. "$(dirname "$0")/../lib.sh"
 
 riscv64-unknown-elf-gcc -march=rv64imac_zicsr -mabi=lp64 -mcmodel=medany -ffreestanding -nostdlib -std=gnu11 -O2 -Wall \
     -Wextra -Werror -Iinclude "-DOBJECT=\"$build/progs/minimal.bpf.o\"" -T tests/system/minimal.ld tests/system/minimal.c \
@@ -27,5 +12,4 @@ verdict "ends by itself" $?
 grep -q '^MINIMAL ok' "$tmp/out"
 verdict "works" $?
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

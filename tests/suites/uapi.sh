@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Every number, offset and size of include/ebpf/uapi.h and errno.h against the system's headers; and proof that the
 # comparison notices: the same with a copy in which one number, field or size was changed.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "$(dirname "$0")/../lib.sh"
 
 python3 tests/tools/uapi_names.py include >"$tmp/out" 2>&1
 cat "$tmp/out"
@@ -24,10 +21,9 @@ mutant() { # mutant FILE SED-SCRIPT LABEL: the changed copy must be refused beca
     python3 tests/tools/uapi_names.py "$tmp/include" >"$tmp/out" 2>&1
     status=$?
     if ! cmp -s "include/ebpf/$file" "$tmp/include/ebpf/$file" && [ $status = 1 ] && grep -qF "FAIL $label:" "$tmp/out"; then
-        passed=$((passed + 1))
+        pass
     else
-        failed=$((failed + 1))
-        echo "FAIL mutant '$script' was not noticed"
+        fail "mutant '$script' was not noticed"
     fi
 }
 mutant uapi.h 's/BPF_PROG_LOAD = 5/BPF_PROG_LOAD = 25/' BPF_PROG_LOAD
@@ -48,5 +44,4 @@ mutant uapi.h 's/uint64_t syms;/uint64_t addrs;/; t; s/uint64_t addrs;/uint64_t 
 mutant errno.h 's/EBUSY 16/EBUSY 17/' EBUSY
 mutant errno.h 's/EOPNOTSUPP 95/EOPNOTSUPP 45/' EOPNOTSUPP
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+finish
