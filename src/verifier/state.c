@@ -138,7 +138,7 @@ static bool reg_within(struct ids *ids, const struct ebpf_vreg *now, const struc
         return false;
     if (old->kind == EBPF_KIND_SCALAR)
         return ebpf_scalar_within(&now->var, &old->var) && same_id(ids, now->id, old->id);
-    return now->frame == old->frame && now->or_null == old->or_null && now->off == old->off &&
+    return now->frame == old->frame && now->flags == old->flags && now->off == old->off &&
            now->map == old->map && now->range >= old->range &&
            ebpf_scalar_within(&now->var, &old->var) && same_id(ids, now->id, old->id);
 }

@@ -20,23 +20,45 @@ enum ebpf_kind {
     EBPF_KIND_STACK,
     EBPF_KIND_MAP,       /* a struct ebpf_map */
     EBPF_KIND_MAP_VALUE, /* into one value of map */
+    EBPF_KIND_MAP_KEY,   /* into a key of map: callbacks of for_each_map_elem */
     EBPF_KIND_PACKET,
     EBPF_KIND_PACKET_META,
     EBPF_KIND_PACKET_END,
+    EBPF_KIND_MEM,  /* mem_size bytes: records, memory arguments of global functions, dynptr data */
+    EBPF_KIND_FUNC, /* a function of the program: subprog */
+    EBPF_KIND_DYNPTR, /* a dynptr that the caller of this function keeps */
+    EBPF_KIND_TASK,
+    EBPF_KIND_BTF, /* a kernel struct of Linux's */
+    EBPF_KIND_FLOW_KEYS,
+    EBPF_KIND_SOCK,
+    EBPF_KIND_SOCK_COMMON,
+    EBPF_KIND_TCP_SOCK,
+    EBPF_KIND_XDP_SOCK,
     EBPF_KINDS
 };
+
+#define EBPF_REG_OR_NULL 1u /* may be NULL instead, until a comparison has told */
+#define EBPF_REG_RDONLY 2u  /* MEM, MAP_VALUE: stores are refused */
+#define EBPF_REG_RECORD 4u  /* MEM: a record of a ring buffer, what submit and discard take */
+#define EBPF_REG_PRECISE 8u /* SCALAR: its value decided something on a path that was followed */
 
 /* A number: var. A pointer: its region's start + off + var, with var a number of 64 bits. */
 struct ebpf_vreg {
     uint8_t kind;  /* enum ebpf_kind */
     uint8_t frame; /* STACK: whose */
-    bool or_null;  /* may be NULL instead, until a comparison has told */
+    uint16_t flags;
     int32_t off;
-    /* 0: none. Numbers and packet pointers with one id have one and the same var; pointers that may be NULL with one id
-     * are NULL together. */
+    /* 0: none. Numbers and packet pointers with one id have one and the same var (numbers: but for link);
+     * pointers that may be NULL with one id are NULL together; map values and locks: which lookup gave it. */
     uint32_t id;
-    uint32_t
-        range; /* PACKET, PACKET_META: bytes behind start + var that a comparison has shown to be there */
+    uint32_t ref;   /* the reference that it is, or was made from; 0: none */
+    int32_t link;   /* SCALAR with an id: its var is that of the others plus this constant */
+    union {
+        uint32_t range;    /* PACKET, PACKET_META: bytes behind start + var that a comparison has shown to be there */
+        uint32_t mem_size; /* MEM */
+        uint32_t subprog;  /* FUNC */
+        uint32_t btf_id;   /* BTF */
+    };
     const struct ebpf_map *map;
     struct ebpf_scalar var;
 };
@@ -47,24 +69,39 @@ enum ebpf_byte {
     EBPF_BYTE_SPILL,       /* of the register that the slot keeps, from its lowest byte on */
     EBPF_BYTE_ANY,
     EBPF_BYTE_ZERO,
+    EBPF_BYTE_DYNPTR, /* of a dynptr, which two slots keep: reg.kind is DYNPTR, reg.id which one */
 };
 
 struct ebpf_vslot {
-    struct ebpf_vreg reg; /* NOTHING where no byte is SPILL */
+    struct ebpf_vreg reg; /* NOTHING where no byte is SPILL or DYNPTR */
     uint8_t bytes[8];     /* enum ebpf_byte, from the lowest address */
 };
 
 struct ebpf_vframe {
     struct ebpf_vreg regs[11];
-    uint32_t call; /* the instruction that called; of the main function: 0 */
+    uint32_t call;    /* the instruction that called; of the main function: 0 */
+    uint32_t subprog; /* which function this is */
+    uint8_t callback; /* enum ebpf_callback: a helper called it; CALLBACK_NONE: an instruction did */
+    uint32_t callback_depth; /* how often it was called in a row on this path */
     uint32_t slot_cnt;
     struct ebpf_vslot
         *slots; /* slots[n]: the 8 bytes at r10 - 8 * (n + 1); below slot_cnt: NOTHING */
 };
 
+/* Something that must be given back on every path. */
+struct ebpf_vref {
+    uint32_t id;
+    uint32_t insn; /* that got it */
+};
+
 struct ebpf_vstate {
     uint32_t frame_cnt;
     struct ebpf_vframe *frames[EBPF_MAX_FRAMES];
+    uint32_t ref_cnt;
+    struct ebpf_vref *refs; /* [ref_cnt] */
+    const struct ebpf_map *lock_map; /* whose value's spin lock is held; NULL: none */
+    uint32_t lock_id;                /* the id of that value */
+    uint32_t may_goto_depth;
 };
 
 /* All memory of one verification, with its bound. */

@@ -286,7 +286,7 @@ TEST(verifier_only_narrower_states_lie_within)
     other.off = 8;
     CHECK(!regs_within(other, nothing, ctx, nothing));
     other.off = 0;
-    other.or_null = true;
+    other.flags = EBPF_REG_OR_NULL;
     CHECK(!regs_within(other, nothing, ctx, nothing));
     CHECK(!regs_within(ctx, nothing, other, nothing));
     packet = shorter = ebpf_vreg_pointer(EBPF_KIND_PACKET);
