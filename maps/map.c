@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What all map types share: the table of types, creation, and the operations of user mode and
- * kernel code. */
+/* What all map types share: creation, and the operations of user mode and kernel code. */
 #include "maps/map.h"
 
 #include "src/base/bits.h"
 #include "src/base/epoch.h"
-
-#define EBPF_MAP(id, name) extern const struct ebpf_map_ops ebpf_map_##name##_ops;
-#include "maps/types.def"
-#undef EBPF_MAP
-
-static const struct ebpf_map_ops *const types[] = {
-#define EBPF_MAP(id, name) [id] = &ebpf_map_##name##_ops,
-#include "maps/types.def"
-#undef EBPF_MAP
-};
-
-const struct ebpf_map_ops *ebpf_map_ops(uint32_t type)
-{
-    return type < EBPF_ARRAY_SIZE(types) ? types[type] : NULL;
-}
 
 int ebpf_map_from_fd(int fd, struct ebpf_map **out)
 {

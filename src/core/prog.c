@@ -17,21 +17,6 @@
 /* Linux: MAX_USED_MAPS */
 #define MAX_MAPS 64u
 
-#define EBPF_PROG_TYPE(id, name) extern const struct ebpf_prog_type ebpf_prog_type_##name;
-#include "src/core/prog_types.def"
-#undef EBPF_PROG_TYPE
-
-static const struct ebpf_prog_type *const types[] = {
-#define EBPF_PROG_TYPE(id, name) [id] = &ebpf_prog_type_##name,
-#include "src/core/prog_types.def"
-#undef EBPF_PROG_TYPE
-};
-
-const struct ebpf_prog_type *ebpf_prog_type_find(uint32_t id)
-{
-    return id < EBPF_ARRAY_SIZE(types) ? types[id] : NULL;
-}
-
 /* include/linux/license.h names the same strings. */
 bool ebpf_license_is_gpl(const char *license)
 {
