@@ -35,7 +35,7 @@ static uint32_t vlen_of(uint32_t info)
     return info & 0xffff;
 }
 
-static int check_header(struct ebpf_btf *btf)
+static int check_header(struct ebpf_elf_btf *btf)
 {
     struct header h;
     size_t room;
@@ -68,13 +68,13 @@ static int check_header(struct ebpf_btf *btf)
     return 0;
 }
 
-static uint32_t section_offset(const struct ebpf_btf *btf, uint32_t type_offset)
+static uint32_t section_offset(const struct ebpf_elf_btf *btf, uint32_t type_offset)
 {
     return (uint32_t)(btf->types - btf->data) + type_offset;
 }
 
 /* The type at offset: checks that it is all there. */
-static int type_length(const struct ebpf_btf *btf, uint32_t offset, uint32_t *length)
+static int type_length(const struct ebpf_elf_btf *btf, uint32_t offset, uint32_t *length)
 {
     uint32_t left = btf->types_size - offset, at = section_offset(btf, offset), info;
 
@@ -95,7 +95,7 @@ static int type_length(const struct ebpf_btf *btf, uint32_t offset, uint32_t *le
     return 0;
 }
 
-static int count_types(struct ebpf_btf *btf)
+static int count_types(struct ebpf_elf_btf *btf)
 {
     uint32_t length;
 
@@ -109,7 +109,7 @@ static int count_types(struct ebpf_btf *btf)
     return 0;
 }
 
-static int index_types(struct ebpf_btf *btf)
+static int index_types(struct ebpf_elf_btf *btf)
 {
     uint32_t offset = 0, length;
     int err = count_types(btf);
@@ -128,35 +128,35 @@ static int index_types(struct ebpf_btf *btf)
     return 0;
 }
 
-int ebpf_btf_parse(struct ebpf_btf *btf, const struct ebpf_elf *elf, uint32_t section,
-                   uint8_t *data, size_t size)
+int ebpf_elf_btf_parse(struct ebpf_elf_btf *btf, const struct ebpf_elf *elf, uint32_t section,
+                       uint8_t *data, size_t size)
 {
     int err;
 
-    *btf = (struct ebpf_btf){.elf = elf, .section = section, .data = data, .size = size};
+    *btf = (struct ebpf_elf_btf){.elf = elf, .section = section, .data = data, .size = size};
     err = check_header(btf);
     return err ? err : index_types(btf);
 }
 
-void ebpf_btf_free(struct ebpf_btf *btf)
+void ebpf_elf_btf_free(struct ebpf_elf_btf *btf)
 {
     ebpf_free(btf->offsets, btf->type_cnt * sizeof(*btf->offsets));
     ebpf_free(btf->data, btf->size);
-    *btf = (struct ebpf_btf){0};
+    *btf = (struct ebpf_elf_btf){0};
 }
 
 /* ---- looking at types ------------------------------------------------------------------------ */
 
-const char *ebpf_btf_string(const struct ebpf_btf *btf, uint32_t offset)
+const char *ebpf_elf_btf_string(const struct ebpf_elf_btf *btf, uint32_t offset)
 {
     return offset < btf->strings_size ? btf->strings + offset : NULL;
 }
 
-int ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_btf_type *out)
+int ebpf_elf_btf_type(const struct ebpf_elf_btf *btf, uint32_t id, struct ebpf_elf_btf_type *out)
 {
     const uint8_t *type;
 
-    *out = (struct ebpf_btf_type){.id = id, .name = ""};
+    *out = (struct ebpf_elf_btf_type){.id = id, .name = ""};
     if (!id)
         return 0;
     if (id > btf->type_cnt)
@@ -172,23 +172,24 @@ int ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_btf_type 
     return 0;
 }
 
-static bool is_alias(enum ebpf_btf_kind kind)
+static bool is_alias(enum ebpf_elf_btf_kind kind)
 {
     return kind == EBPF_BTF_TYPEDEF || kind == EBPF_BTF_CONST || kind == EBPF_BTF_VOLATILE ||
            kind == EBPF_BTF_RESTRICT || kind == EBPF_BTF_TYPE_TAG;
 }
 
-static int refuse_type(const struct ebpf_btf *btf, const struct ebpf_btf_type *type, int err,
-                       const char *why)
+static int refuse_type(const struct ebpf_elf_btf *btf, const struct ebpf_elf_btf_type *type,
+                       int err, const char *why)
 {
     return ebpf_elf_refuse(btf->elf, btf->section, type->offset, err, "BTF type %u: %s", type->id,
                            why);
 }
 
-int ebpf_btf_type_bare(const struct ebpf_btf *btf, uint32_t id, struct ebpf_btf_type *out)
+int ebpf_elf_btf_type_bare(const struct ebpf_elf_btf *btf, uint32_t id,
+                           struct ebpf_elf_btf_type *out)
 {
     for (unsigned depth = 0; depth < EBPF_BTF_DEPTH; depth++) {
-        int err = ebpf_btf_type(btf, id, out);
+        int err = ebpf_elf_btf_type(btf, id, out);
 
         if (err || !is_alias(out->kind))
             return err;
@@ -197,13 +198,13 @@ int ebpf_btf_type_bare(const struct ebpf_btf *btf, uint32_t id, struct ebpf_btf_
     return refuse_type(btf, out, -ENOEXEC, "nested too deeply, or in itself");
 }
 
-int ebpf_btf_size(const struct ebpf_btf *btf, uint32_t id, uint32_t *size)
+int ebpf_elf_btf_size(const struct ebpf_elf_btf *btf, uint32_t id, uint32_t *size)
 {
-    struct ebpf_btf_type type = {0};
+    struct ebpf_elf_btf_type type = {0};
     uint32_t count = 1;
 
     for (unsigned depth = 0; depth < EBPF_BTF_DEPTH; depth++) {
-        int err = ebpf_btf_type_bare(btf, id, &type);
+        int err = ebpf_elf_btf_type_bare(btf, id, &type);
 
         if (err)
             return err;
@@ -234,17 +235,18 @@ int ebpf_btf_size(const struct ebpf_btf *btf, uint32_t id, uint32_t *size)
     return refuse_type(btf, &type, -ENOEXEC, "nested too deeply, or in itself");
 }
 
-int ebpf_btf_member(const struct ebpf_btf *btf, const struct ebpf_btf_type *type, uint32_t i,
-                    struct ebpf_btf_member *out)
+int ebpf_elf_btf_member(const struct ebpf_elf_btf *btf, const struct ebpf_elf_btf_type *type,
+                        uint32_t i, struct ebpf_elf_btf_member *out)
 {
     const uint8_t *member = type->tail + (size_t)i * 12; /* struct btf_member */
 
-    out->name = ebpf_btf_string(btf, ebpf_read_u32(member));
+    out->name = ebpf_elf_btf_string(btf, ebpf_read_u32(member));
     out->type = ebpf_read_u32(member + 4);
     return out->name ? 0 : refuse_type(btf, type, -ENOEXEC, "a member's name is out of bounds");
 }
 
-void ebpf_btf_secinfo(const struct ebpf_btf_type *type, uint32_t i, struct ebpf_btf_secinfo *out)
+void ebpf_elf_btf_secinfo(const struct ebpf_elf_btf_type *type, uint32_t i,
+                          struct ebpf_elf_btf_secinfo *out)
 {
     memcpy(out, type->tail + (size_t)i * 12, sizeof(*out)); /* struct btf_var_secinfo */
 }

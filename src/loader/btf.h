@@ -3,9 +3,9 @@
  * BTF as the compiler wrote it into .BTF: enough to read map definitions. Format:
  * Documentation/bpf/btf.rst.
  *
- * ebpf_btf_parse() bounds every type and name once; type numbers inside types are checked when they
- * are followed, and chains of types are followed for EBPF_BTF_DEPTH steps at most, so cycles end.
- * Context T.
+ * ebpf_elf_btf_parse() bounds every type and name once; type numbers inside types are checked when
+ * they are followed, and chains of types are followed for EBPF_BTF_DEPTH steps at most, so cycles
+ * end. Context T. The whole check, for BTF that is handed to the kernel, is src/btf's.
  */
 #ifndef EBPF_LOADER_BTF_H
 #define EBPF_LOADER_BTF_H
@@ -14,7 +14,7 @@
 
 #define EBPF_BTF_DEPTH 32u /* as libbpf's MAX_RESOLVE_DEPTH */
 
-enum ebpf_btf_kind {
+enum ebpf_elf_btf_kind {
     EBPF_BTF_VOID = 0,
     EBPF_BTF_INT = 1,
     EBPF_BTF_PTR = 2,
@@ -38,7 +38,7 @@ enum ebpf_btf_kind {
     EBPF_BTF_KINDS,
 };
 
-struct ebpf_btf {
+struct ebpf_elf_btf {
     const struct ebpf_elf *elf; /* for log lines */
     uint32_t section;
     uint8_t *data; /* a copy, so that it can be relocated */
@@ -51,10 +51,10 @@ struct ebpf_btf {
     uint32_t type_cnt;
 };
 
-struct ebpf_btf_type {
+struct ebpf_elf_btf_type {
     uint32_t id;
     uint32_t offset; /* in the section, for log lines */
-    enum ebpf_btf_kind kind;
+    enum ebpf_elf_btf_kind kind;
     uint32_t vlen;
     uint32_t size_or_type;
     const char *name;
@@ -62,33 +62,35 @@ struct ebpf_btf_type {
 };
 
 /* One entry of a struct's or a DATASEC's tail. */
-struct ebpf_btf_member {
+struct ebpf_elf_btf_member {
     const char *name;
     uint32_t type;
 };
-struct ebpf_btf_secinfo {
+struct ebpf_elf_btf_secinfo {
     uint32_t type, offset, size;
 };
 
-/* Takes over data (size bytes of ebpf_alloc(); freed by ebpf_btf_free(), also after an error). 0,
- * -ENOEXEC, -EOPNOTSUPP, -ENOMEM. */
-int ebpf_btf_parse(struct ebpf_btf *btf, const struct ebpf_elf *elf, uint32_t section,
-                   uint8_t *data, size_t size);
-void ebpf_btf_free(struct ebpf_btf *btf);
+/* Takes over data (size bytes of ebpf_alloc(); freed by ebpf_elf_btf_free(), also after an error).
+ * 0, -ENOEXEC, -EOPNOTSUPP, -ENOMEM. */
+int ebpf_elf_btf_parse(struct ebpf_elf_btf *btf, const struct ebpf_elf *elf, uint32_t section,
+                       uint8_t *data, size_t size);
+void ebpf_elf_btf_free(struct ebpf_elf_btf *btf);
 
 /* 0, or -ENOEXEC: there is no such type (0, void, is one). */
-int ebpf_btf_type(const struct ebpf_btf *btf, uint32_t id, struct ebpf_btf_type *out);
+int ebpf_elf_btf_type(const struct ebpf_elf_btf *btf, uint32_t id, struct ebpf_elf_btf_type *out);
 /* The same behind typedefs and qualifiers. */
-int ebpf_btf_type_bare(const struct ebpf_btf *btf, uint32_t id, struct ebpf_btf_type *out);
+int ebpf_elf_btf_type_bare(const struct ebpf_elf_btf *btf, uint32_t id,
+                           struct ebpf_elf_btf_type *out);
 /* Bytes that an object of the type has. 0, -ENOEXEC, -EINVAL (none, or more than 32 bits count) */
-int ebpf_btf_size(const struct ebpf_btf *btf, uint32_t id, uint32_t *size);
+int ebpf_elf_btf_size(const struct ebpf_elf_btf *btf, uint32_t id, uint32_t *size);
 
 /* i < type->vlen of a struct (0, or -ENOEXEC: name out of bounds), of a DATASEC */
-int ebpf_btf_member(const struct ebpf_btf *btf, const struct ebpf_btf_type *type, uint32_t i,
-                    struct ebpf_btf_member *out);
-void ebpf_btf_secinfo(const struct ebpf_btf_type *type, uint32_t i, struct ebpf_btf_secinfo *out);
+int ebpf_elf_btf_member(const struct ebpf_elf_btf *btf, const struct ebpf_elf_btf_type *type,
+                        uint32_t i, struct ebpf_elf_btf_member *out);
+void ebpf_elf_btf_secinfo(const struct ebpf_elf_btf_type *type, uint32_t i,
+                          struct ebpf_elf_btf_secinfo *out);
 
 /* The string at offset, NULL: out of bounds. */
-const char *ebpf_btf_string(const struct ebpf_btf *btf, uint32_t offset);
+const char *ebpf_elf_btf_string(const struct ebpf_elf_btf *btf, uint32_t offset);
 
 #endif /* EBPF_LOADER_BTF_H */

@@ -18,8 +18,8 @@
 struct def {
     const struct ebpf_loader *ld;
     struct ebpf_object_map *map;
-    const struct ebpf_btf_type *type; /* the struct, for log lines */
-    uint32_t fields;                  /* which rows of the table were there */
+    const struct ebpf_elf_btf_type *type; /* the struct, for log lines */
+    uint32_t fields;                      /* which rows of the table were there */
     bool values;
 };
 
@@ -31,22 +31,23 @@ static int refuse(const struct def *def, int err, const char *member, const char
 
 /* ---- members --------------------------------------------------------------------------------- */
 
-static int read_pointee(const struct def *def, const struct ebpf_btf_member *member,
-                        struct ebpf_btf_type *out)
+static int read_pointee(const struct def *def, const struct ebpf_elf_btf_member *member,
+                        struct ebpf_elf_btf_type *out)
 {
-    int err = ebpf_btf_type_bare(&def->ld->btf, member->type, out);
+    int err = ebpf_elf_btf_type_bare(&def->ld->btf, member->type, out);
 
     if (err)
         return err;
     if (out->kind != EBPF_BTF_PTR)
         return refuse(def, -EINVAL, member->name, "not written with __uint() or __type()");
-    return ebpf_btf_type_bare(&def->ld->btf, out->size_or_type, out);
+    return ebpf_elf_btf_type_bare(&def->ld->btf, out->size_or_type, out);
 }
 
 /* __uint(name, value) */
-static int read_uint(const struct def *def, const struct ebpf_btf_member *member, uint32_t *value)
+static int read_uint(const struct def *def, const struct ebpf_elf_btf_member *member,
+                     uint32_t *value)
 {
-    struct ebpf_btf_type array;
+    struct ebpf_elf_btf_type array;
     int err = read_pointee(def, member, &array);
 
     if (err)
@@ -58,14 +59,15 @@ static int read_uint(const struct def *def, const struct ebpf_btf_member *member
 }
 
 /* __type(key, type), __type(value, type) */
-static int read_size(const struct def *def, const struct ebpf_btf_member *member, uint32_t *size)
+static int read_size(const struct def *def, const struct ebpf_elf_btf_member *member,
+                     uint32_t *size)
 {
-    struct ebpf_btf_type pointee;
+    struct ebpf_elf_btf_type pointee;
     uint32_t bytes;
     int err = read_pointee(def, member, &pointee);
 
     if (!err)
-        err = ebpf_btf_size(&def->ld->btf, pointee.id, &bytes);
+        err = ebpf_elf_btf_size(&def->ld->btf, pointee.id, &bytes);
     if (err)
         return err;
     if (*size && *size != bytes)
@@ -75,7 +77,7 @@ static int read_size(const struct def *def, const struct ebpf_btf_member *member
     return 0;
 }
 
-static int read_explicit_size(const struct def *def, const struct ebpf_btf_member *member,
+static int read_explicit_size(const struct def *def, const struct ebpf_elf_btf_member *member,
                               uint32_t *size)
 {
     uint32_t bytes;
@@ -89,43 +91,43 @@ static int read_explicit_size(const struct def *def, const struct ebpf_btf_membe
     return 0;
 }
 
-static int read_type(struct def *def, const struct ebpf_btf_member *member)
+static int read_type(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     return read_uint(def, member, &def->map->spec.type);
 }
 
-static int read_max_entries(struct def *def, const struct ebpf_btf_member *member)
+static int read_max_entries(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     return read_uint(def, member, &def->map->spec.max_entries);
 }
 
-static int read_map_flags(struct def *def, const struct ebpf_btf_member *member)
+static int read_map_flags(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     return read_uint(def, member, &def->map->spec.flags);
 }
 
-static int read_key_size(struct def *def, const struct ebpf_btf_member *member)
+static int read_key_size(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     return read_explicit_size(def, member, &def->map->spec.key_size);
 }
 
-static int read_value_size(struct def *def, const struct ebpf_btf_member *member)
+static int read_value_size(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     return read_explicit_size(def, member, &def->map->spec.value_size);
 }
 
-static int read_key(struct def *def, const struct ebpf_btf_member *member)
+static int read_key(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     return read_size(def, member, &def->map->spec.key_size);
 }
 
-static int read_value(struct def *def, const struct ebpf_btf_member *member)
+static int read_value(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     return read_size(def, member, &def->map->spec.value_size);
 }
 
 /* pinning, numa_node, map_extra: what they ask for does not exist here; 0 asks for nothing */
-static int read_zero(struct def *def, const struct ebpf_btf_member *member)
+static int read_zero(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     uint32_t value = 0;
     int err = read_uint(def, member, &value);
@@ -138,15 +140,15 @@ static int read_zero(struct def *def, const struct ebpf_btf_member *member)
 /* __array(values, int (void *)): the programs of a PROG_ARRAY. Initial ones come as relocations
  * (reloc.c refuses those); the declaration alone says no more than that the values are fds of 4
  * bytes. */
-static int read_values(struct def *def, const struct ebpf_btf_member *member)
+static int read_values(struct def *def, const struct ebpf_elf_btf_member *member)
 {
-    struct ebpf_btf_type type;
-    int err = ebpf_btf_type_bare(&def->ld->btf, member->type, &type);
+    struct ebpf_elf_btf_type type;
+    int err = ebpf_elf_btf_type_bare(&def->ld->btf, member->type, &type);
 
     if (!err && type.kind == EBPF_BTF_ARRAY)
-        err = ebpf_btf_type_bare(&def->ld->btf, ebpf_read_u32(type.tail), &type);
+        err = ebpf_elf_btf_type_bare(&def->ld->btf, ebpf_read_u32(type.tail), &type);
     if (!err && type.kind == EBPF_BTF_PTR)
-        err = ebpf_btf_type_bare(&def->ld->btf, type.size_or_type, &type);
+        err = ebpf_elf_btf_type_bare(&def->ld->btf, type.size_or_type, &type);
     if (err)
         return err;
     if (type.kind != EBPF_BTF_FUNC_PROTO)
@@ -160,7 +162,7 @@ static int read_values(struct def *def, const struct ebpf_btf_member *member)
 
 static const struct {
     const char *name;
-    int (*read)(struct def *def, const struct ebpf_btf_member *member);
+    int (*read)(struct def *def, const struct ebpf_elf_btf_member *member);
 } members[] = {
     {"type", read_type},
     {"max_entries", read_max_entries},
@@ -175,7 +177,7 @@ static const struct {
     {"values", read_values},
 };
 
-static int read_member(struct def *def, const struct ebpf_btf_member *member)
+static int read_member(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     for (size_t i = 0; i < EBPF_ARRAY_SIZE(members); i++) {
         if (!ebpf_streq(member->name, members[i].name))
@@ -194,9 +196,9 @@ static int read_members(struct def *def)
     int err = 0;
 
     for (uint32_t i = 0; !err && i < def->type->vlen; i++) {
-        struct ebpf_btf_member member;
+        struct ebpf_elf_btf_member member;
 
-        err = ebpf_btf_member(&def->ld->btf, def->type, i, &member);
+        err = ebpf_elf_btf_member(&def->ld->btf, def->type, i, &member);
         if (!err)
             err = read_member(def, &member);
     }
@@ -212,13 +214,14 @@ static int read_members(struct def *def)
 
 /* ---- the section ----------------------------------------------------------------------------- */
 
-static int find_datasec(const struct ebpf_loader *ld, uint32_t section, struct ebpf_btf_type *out)
+static int find_datasec(const struct ebpf_loader *ld, uint32_t section,
+                        struct ebpf_elf_btf_type *out)
 {
-    struct ebpf_btf_type type;
+    struct ebpf_elf_btf_type type;
     bool found = false;
 
     for (uint32_t id = 1; id <= ld->btf.type_cnt; id++) {
-        int err = ebpf_btf_type(&ld->btf, id, &type);
+        int err = ebpf_elf_btf_type(&ld->btf, id, &type);
 
         if (err)
             return err;
@@ -235,11 +238,11 @@ static int find_datasec(const struct ebpf_loader *ld, uint32_t section, struct e
     return 0;
 }
 
-int ebpf_loader_btf_datasec(const struct ebpf_loader *ld, struct ebpf_btf_type *out)
+int ebpf_loader_btf_datasec(const struct ebpf_loader *ld, struct ebpf_elf_btf_type *out)
 {
     uint32_t section = ebpf_loader_section(&ld->elf, EBPF_SEC_MAPS);
 
-    *out = (struct ebpf_btf_type){0};
+    *out = (struct ebpf_elf_btf_type){0};
     if (!section || !ld->elf.sections[section].size)
         return 0;
     return find_datasec(ld, section, out);
@@ -247,28 +250,29 @@ int ebpf_loader_btf_datasec(const struct ebpf_loader *ld, struct ebpf_btf_type *
 
 static int secinfo_less(const void *a, const void *b)
 {
-    return ((const struct ebpf_btf_secinfo *)a)->offset <
-           ((const struct ebpf_btf_secinfo *)b)->offset;
+    return ((const struct ebpf_elf_btf_secinfo *)a)->offset <
+           ((const struct ebpf_elf_btf_secinfo *)b)->offset;
 }
 
-static int add_map(struct ebpf_loader *ld, uint32_t section, const struct ebpf_btf_secinfo *info)
+static int add_map(struct ebpf_loader *ld, uint32_t section,
+                   const struct ebpf_elf_btf_secinfo *info)
 {
-    struct ebpf_btf_type var, type;
+    struct ebpf_elf_btf_type var, type;
     struct def def = {.ld = ld, .type = &type};
     uint32_t size;
-    int err = ebpf_btf_type(&ld->btf, info->type, &var);
+    int err = ebpf_elf_btf_type(&ld->btf, info->type, &var);
 
     if (err)
         return err;
     if (var.kind != EBPF_BTF_VAR || ebpf_read_u32(var.tail) > 1) /* linkage: static or global */
         return ebpf_elf_refuse(&ld->elf, section, info->offset, -EINVAL,
                                "BTF type %u is not a variable defined here", info->type);
-    err = ebpf_btf_type_bare(&ld->btf, var.size_or_type, &type);
+    err = ebpf_elf_btf_type_bare(&ld->btf, var.size_or_type, &type);
     if (!err && type.kind != EBPF_BTF_STRUCT)
         err = ebpf_elf_refuse(&ld->elf, section, info->offset, -EINVAL,
                               "map %.64s: BTF type %u is not a struct", var.name, type.id);
     if (!err)
-        err = ebpf_btf_size(&ld->btf, type.id, &size);
+        err = ebpf_elf_btf_size(&ld->btf, type.id, &size);
     if (!err && size > info->size)
         err = ebpf_elf_refuse(&ld->elf, section, info->offset, -EINVAL,
                               "map %.64s: map size %u exceeds its variable's %u", var.name, size,
@@ -278,7 +282,7 @@ static int add_map(struct ebpf_loader *ld, uint32_t section, const struct ebpf_b
     return err ? err : read_members(&def);
 }
 
-static int add_maps(struct ebpf_loader *ld, uint32_t section, struct ebpf_btf_secinfo *infos,
+static int add_maps(struct ebpf_loader *ld, uint32_t section, struct ebpf_elf_btf_secinfo *infos,
                     uint32_t count)
 {
     uint64_t end = 0, size = ld->elf.sections[section].size;
@@ -299,11 +303,11 @@ static int add_maps(struct ebpf_loader *ld, uint32_t section, struct ebpf_btf_se
     return err;
 }
 
-int ebpf_loader_btf_maps(struct ebpf_loader *ld, const struct ebpf_btf_type *datasec)
+int ebpf_loader_btf_maps(struct ebpf_loader *ld, const struct ebpf_elf_btf_type *datasec)
 {
     uint32_t section = ebpf_loader_section(&ld->elf, EBPF_SEC_MAPS);
-    size_t size = datasec->vlen * sizeof(struct ebpf_btf_secinfo);
-    struct ebpf_btf_secinfo *infos;
+    size_t size = datasec->vlen * sizeof(struct ebpf_elf_btf_secinfo);
+    struct ebpf_elf_btf_secinfo *infos;
     int err;
 
     if (!datasec->vlen)
@@ -312,7 +316,7 @@ int ebpf_loader_btf_maps(struct ebpf_loader *ld, const struct ebpf_btf_type *dat
     if (!infos)
         return -ENOMEM;
     for (uint32_t i = 0; i < datasec->vlen; i++)
-        ebpf_btf_secinfo(datasec, i, &infos[i]);
+        ebpf_elf_btf_secinfo(datasec, i, &infos[i]);
     err = add_maps(ld, section, infos, datasec->vlen);
     ebpf_free(infos, size);
     return err;

@@ -128,7 +128,7 @@ static bool is_ambiguous(const struct named *list, uint32_t count, const struct 
 static int find_section(const struct ext *ext, const struct named *list, uint32_t count,
                         uint32_t at, uint32_t *section)
 {
-    const char *name = ebpf_btf_string(&ext->ld->btf, ebpf_read_u32(ext->data + at));
+    const char *name = ebpf_elf_btf_string(&ext->ld->btf, ebpf_read_u32(ext->data + at));
     const struct named *found = name ? find_name(list, count, name) : NULL;
 
     if (!found)

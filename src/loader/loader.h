@@ -90,7 +90,7 @@ struct ebpf_object {
 /* What exists while an object is being opened. */
 struct ebpf_loader {
     struct ebpf_elf elf;
-    struct ebpf_btf btf; /* data NULL: none */
+    struct ebpf_elf_btf btf; /* data NULL: none */
     struct ebpf_object *obj;
 };
 
@@ -105,8 +105,8 @@ const struct ebpf_loader_sec_def *ebpf_loader_sec_def(const char *name);
 int ebpf_loader_maps(struct ebpf_loader *ld);
 /* The BTF description of .maps: one entry (vlen) for each map; none if the object has no such
  * section. */
-int ebpf_loader_btf_datasec(const struct ebpf_loader *ld, struct ebpf_btf_type *out);
-int ebpf_loader_btf_maps(struct ebpf_loader *ld, const struct ebpf_btf_type *datasec);
+int ebpf_loader_btf_datasec(const struct ebpf_loader *ld, struct ebpf_elf_btf_type *out);
+int ebpf_loader_btf_maps(struct ebpf_loader *ld, const struct ebpf_elf_btf_type *datasec);
 /* Appends a map to obj->maps, which has room for it. 0, -EINVAL (no name, or an absurd one),
  * -ENOMEM */
 int ebpf_loader_map_add(struct ebpf_loader *ld, const char *name, uint32_t section, uint32_t offset,

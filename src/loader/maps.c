@@ -209,7 +209,7 @@ int ebpf_loader_maps(struct ebpf_loader *ld)
 {
     uint32_t section = ebpf_loader_section(&ld->elf, EBPF_SEC_LEGACY_MAPS);
     uint32_t legacy = legacy_symbols(&ld->elf, section, NULL);
-    struct ebpf_btf_type datasec;
+    struct ebpf_elf_btf_type datasec;
     int err = ebpf_loader_btf_datasec(ld, &datasec);
 
     if (!err)

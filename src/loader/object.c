@@ -48,7 +48,7 @@ static int read_btf(struct ebpf_loader *ld)
     err = ebpf_loader_relocated(&ld->elf, section, &data);
     if (err)
         return err;
-    return ebpf_btf_parse(&ld->btf, &ld->elf, section, data, ld->elf.sections[section].size);
+    return ebpf_elf_btf_parse(&ld->btf, &ld->elf, section, data, ld->elf.sections[section].size);
 }
 
 /* char LICENSE[] SEC("license") = "GPL"; assembly may leave out the NUL */
@@ -102,7 +102,7 @@ int ebpf_object_open_mem(const void *elf, size_t size, struct ebpf_object **out)
     if (err)
         goto close_object;
     err = read_object(&ld);
-    ebpf_btf_free(&ld.btf);
+    ebpf_elf_btf_free(&ld.btf);
     ebpf_elf_close(&ld.elf);
     if (err)
         goto close_object;
