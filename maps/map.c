@@ -81,6 +81,10 @@ static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
     map->use = 0;
     map->extra = spec->map_extra;
     memcpy(map->name, name, BPF_OBJ_NAME_LEN);
+    map->lock_off = map->timer_off = -1;
+    map->release = NULL;
+    map->obj.unused = ops->objects ? map_unused : NULL;
+    map->obj.file = NULL;
     return ebpf_obj_init(&map->obj, EBPF_OBJ_MAP, map_destroy);
 }
 
@@ -112,8 +116,6 @@ int ebpf_map_create(const struct ebpf_map_spec *asked, struct ebpf_map **out)
         ops->free(map);
         return err;
     }
-    if (ops->objects)
-        map->obj.unused = map_unused;
     *out = map;
     return 0;
 }

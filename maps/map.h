@@ -26,7 +26,22 @@ struct ebpf_map {
     uint32_t use;          /* bpf(2): EBPF_MAP_FROZEN, or how many commands are changing it */
     uint64_t extra;        /* map_extra: per type */
     char name[BPF_OBJ_NAME_LEN];
+
+    /* Maps in maps: what every map in it is like: type, sizes, flags, max_entries (where Linux
+     * demands equal ones), offsets, ops; no values, no id, not to be used as a map. Lives as long as
+     * this map. NULL: no maps in it. */
+    const struct ebpf_map *inner;
+    /* Where in a value the struct bpf_spin_lock and the struct bpf_timer are; -1: nowhere. Copies
+     * in and out leave these bytes alone; user mode reads them as zeros. */
+    int32_t lock_off, timer_off;
+    /* Set by who starts something that lives in values (timers): called when a value is deleted or
+     * replaced, and for each value when the map goes (ebpf_map.obj's last user). NULL: nothing to
+     * do. A */
+    void (*release)(struct ebpf_map *map, void *value);
 };
+
+/* Called for each element; value: as lookup gives it on this hart. Not 0: the walk ends. A */
+typedef uint64_t (*ebpf_map_each_fn)(void *ctx, struct ebpf_map *map, const void *key, void *value);
 
 /*
  * Maps whose values are objects, which user mode names by fd and sees by id: program arrays. Objects
@@ -83,6 +98,15 @@ struct ebpf_map_ops {
     int (*remove)(struct ebpf_map *map, const void *key);
     /* Per-CPU types: hart number cpu's value; NULL also where there is no such hart. A */
     void *(*lookup_cpu)(struct ebpf_map *map, const void *key, unsigned cpu);
+
+    /*
+     * bpf_for_each_map_elem(): calls fn for the elements of the map and returns how many times. An
+     * element that is there all the time is visited once; one that comes, goes or is replaced
+     * meanwhile may be visited or not, or once more with its new value; fn may update and delete.
+     * No lock is held while fn runs. Ends in any case: after as many calls as the map has room for
+     * elements. NULL: the type has not got it (-ENOTSUPP). A, in an epoch section
+     */
+    int64_t (*for_each)(struct ebpf_map *map, ebpf_map_each_fn fn, void *ctx);
 
     /* Types without keys; NULL: the type has them. A */
     int (*push)(struct ebpf_map *map, const void *value, uint64_t flags);

@@ -50,6 +50,14 @@
 #error "EBPF_CONFIG_FD_BASE must be 0 to 1000000000"
 #endif
 
+/* Values that each map of task storage lays by for programs to take. */
+#ifndef EBPF_CONFIG_TASK_RESERVE
+#define EBPF_CONFIG_TASK_RESERVE 64
+#endif
+#if EBPF_CONFIG_TASK_RESERVE < 1 || EBPF_CONFIG_TASK_RESERVE > 65536
+#error "EBPF_CONFIG_TASK_RESERVE must be 1 to 65536"
+#endif
+
 /* Buckets of the index from a trap's pc to its probe: a power of two. */
 #ifndef EBPF_CONFIG_KPROBE_BUCKETS
 #define EBPF_CONFIG_KPROBE_BUCKETS 256

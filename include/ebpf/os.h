@@ -102,6 +102,40 @@ struct ebpf_task {
  * call. A. Default: leaves the zeros. */
 void ebpf_os_current(struct ebpf_task *out);
 
+/*
+ * Tasks as numbers, for storage that belongs to them (BPF_MAP_TYPE_TASK_STORAGE): the address of the
+ * kernel's struct is fine; never 0, and not used again for another task before ebpf_task_exit() has
+ * returned. Define all three hooks or none.
+ * current: the task that runs on this hart, or was interrupted on it; 0: none. A. Default: 0.
+ * get: the task that a pidfd of the current process stands for, which does not end before put: 0,
+ * -EBADF (fd is no pidfd), -ENOENT (its task has ended). T. Default: -EOPNOTSUPP; programs that ask
+ * for task storage are refused.
+ */
+uintptr_t ebpf_os_task_current(void);
+int ebpf_os_task_get(int pidfd, uintptr_t *task);
+void ebpf_os_task_put(uintptr_t task);
+
+/* The end of a task: the kernel calls it when the task does not run any more and no pidfd finds it.
+ * Its storage is freed. T. */
+void ebpf_task_exit(uintptr_t task);
+
+/* Lays memory by for programs, as far as they have used up what there was. Every command of bpf(2)
+ * on such a map does this; a kernel whose programs make storage for many tasks (more than
+ * EBPF_CONFIG_TASK_RESERVE between two commands) calls it, e.g. when it makes a task. T. */
+void ebpf_refill(void);
+
+struct ebpf_regs;
+/*
+ * A walk up the stack: the program counters of the code that regs describes, the innermost first:
+ * its own pc, then return addresses. regs NULL: what this call was made from, or with user the state
+ * that user mode will go on with. user: the current process's frames, whose memory is read without
+ * waiting; else the kernel's. The first skip are left out. At most max to pcs; returns how many, 0
+ * where there is no such stack. With max 0: 1 if this kernel can walk stacks at all. A. Default: 0;
+ * programs that ask for stacks are refused.
+ */
+unsigned ebpf_os_stack(const struct ebpf_regs *regs, bool user, unsigned skip, uint64_t *pcs,
+                       unsigned max);
+
 /* ---- other people's memory ------------------------------------------------------------------- */
 
 /*
@@ -123,10 +157,43 @@ int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user);
 
 /* ---- waking ---------------------------------------------------------------------------------- */
 
-/* A ring buffer (obj: a map) has something for a consumer that had read everything: wake who waits
- * for it, e.g. in poll(2). A, in the middle of a program: must not wait, best sets a flag. Default:
- * nothing, so that consumers have to look. */
+/* ebpf_obj_poll(obj) may have something new to say: a ring buffer (obj: a map) or a perf event has
+ * something for a consumer that had read everything, or a ring buffer of user mode has room. Wake
+ * who waits for it, e.g. in poll(2). A, in the middle of a program: must not wait, best sets a flag.
+ * Default: nothing, so that consumers have to look. */
 void ebpf_os_wake(struct ebpf_obj *obj);
+
+/* What poll(2) answers for obj, as Linux's poll bits (POLLIN 0x1, POLLOUT 0x4, POLLERR 0x8, POLLHUP
+ * 0x10, POLLRDNORM 0x40, POLLWRNORM 0x100). The library calls ebpf_os_wake(obj) whenever one of them
+ * comes up, and for each new record while the consumer is waiting: edges for epoll(7). A */
+uint32_t ebpf_obj_poll(struct ebpf_obj *obj);
+
+/* ---- mmap(2) --------------------------------------------------------------------------------- */
+
+/* A shared mapping of an object into an address space: filled in by ebpf_obj_mmap(). */
+struct ebpf_mmap {
+    struct ebpf_obj *obj; /* one reference */
+    uint64_t offset;
+    size_t size;
+    bool write; /* the pages may be made writable, now or by mprotect(2); else never */
+};
+
+/*
+ * mmap(2) on a file that stands for obj: may [offset, offset + size) be mapped, MAP_SHARED, for
+ * reading and, if write, for writing? offset and size are multiples of 4096; never executable.
+ * On 0 the kernel maps the pages of ebpf_mmap_page() one by one, and calls ebpf_mmap_close() when
+ * the mapping goes; a copy of it in another address space (fork), or a half of it, is a mapping of
+ * its own by another ebpf_obj_mmap().
+ * Errors as Linux's: -ENOTSUPP (an object without pages, or a map with locks or timers), -EINVAL
+ * (outside, or a size that makes no sense), -EPERM (frozen, or not this part), -EACCES (RDONLY,
+ * WRONLY and RDONLY_PROG maps), -ENOMEM. T.
+ */
+int ebpf_obj_mmap(struct ebpf_obj *obj, uint64_t offset, size_t size, bool write,
+                  struct ebpf_mmap *out);
+/* The kernel's address of 4096 bytes, aligned to 4096: page number n < size / 4096 of the mapping.
+ * The same page may be there twice (ring buffers). A */
+void *ebpf_mmap_page(const struct ebpf_mmap *mapping, size_t n);
+void ebpf_mmap_close(struct ebpf_mmap *mapping); /* T */
 
 /* ---- code ------------------------------------------------------------------------------------ */
 

@@ -161,7 +161,9 @@ enum bpf_map_type {
     BPF_MAP_TYPE_QUEUE = 22,
     BPF_MAP_TYPE_STACK = 23,
     BPF_MAP_TYPE_RINGBUF = 27,
+    BPF_MAP_TYPE_TASK_STORAGE = 29,
     BPF_MAP_TYPE_BLOOM_FILTER = 30,
+    BPF_MAP_TYPE_USER_RINGBUF = 31,
 };
 
 enum bpf_prog_type {
@@ -196,10 +198,42 @@ enum bpf_link_type {
 #define BPF_F_NUMA_NODE (1u << 2)
 #define BPF_F_RDONLY (1u << 3)
 #define BPF_F_WRONLY (1u << 4)
+#define BPF_F_STACK_BUILD_ID (1u << 5)
 #define BPF_F_ZERO_SEED (1u << 6)
 #define BPF_F_RDONLY_PROG (1u << 7)
 #define BPF_F_WRONLY_PROG (1u << 8)
+#define BPF_F_CLONE (1u << 9)
 #define BPF_F_MMAPABLE (1u << 10)
+#define BPF_F_PRESERVE_ELEMS (1u << 11)
+#define BPF_F_INNER_MAP (1u << 12)
+
+/* what special fields of values look like; programs only pass their addresses on */
+struct bpf_spin_lock {
+    uint32_t val;
+};
+struct bpf_timer {
+    uint64_t __opaque[2];
+} __attribute__((aligned(8)));
+
+/* perf event arrays: flags of output and read; what is read */
+#define BPF_F_INDEX_MASK 0xffffffff
+#define BPF_F_CURRENT_CPU BPF_F_INDEX_MASK
+#define BPF_F_CTXLEN_MASK ((uint64_t)0xfffff << 32)
+struct bpf_perf_event_value {
+    uint64_t counter;
+    uint64_t enabled;
+    uint64_t running;
+};
+
+/* stacks: flags of get_stackid and get_stack */
+#define BPF_F_SKIP_FIELD_MASK 0xff
+#define BPF_F_USER_STACK (1u << 8)
+#define BPF_F_FAST_STACK_CMP (1u << 9)
+#define BPF_F_REUSE_STACKID (1u << 10)
+#define BPF_F_USER_BUILD_ID (1u << 11)
+
+/* local storage: flags of get */
+#define BPF_LOCAL_STORAGE_GET_F_CREATE (1u << 0)
 
 /* ring buffers: flags of output, submit, discard; what query tells; bits of a record's length */
 #define BPF_RB_NO_WAKEUP (1u << 0)

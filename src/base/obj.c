@@ -8,6 +8,9 @@
 #include "src/base/epoch.h"
 #include "src/base/lock.h"
 
+#define PAGE 4096u
+#define POLL_ERROR 0x8u
+
 static struct ebpf_mutex mutex;
 static struct ebpf_obj *by_id[EBPF_OBJ_TYPES];
 static uint32_t last_id[EBPF_OBJ_TYPES];
@@ -36,7 +39,6 @@ int ebpf_obj_init(struct ebpf_obj *obj, enum ebpf_obj_type type, void (*destroy)
     obj->type = type;
     obj->refs = obj->users = 1;
     obj->destroy = destroy;
-    obj->unused = NULL;
     ebpf_mutex_lock(&mutex);
     obj->id = next_id(type);
     HASH_ADD(hh, by_id[type], id, sizeof(obj->id), obj);
@@ -139,6 +141,43 @@ int ebpf_obj_by_id(enum ebpf_obj_type type, uint32_t id, struct ebpf_obj **out)
         *out = obj;
     return err;
 }
+
+/* ---- poll, mmap ---------------------------------------------------------------------------- */
+
+uint32_t ebpf_obj_poll(struct ebpf_obj *obj)
+{
+    return obj->file ? obj->file->poll(obj) : POLL_ERROR;
+}
+
+int ebpf_obj_mmap(struct ebpf_obj *obj, uint64_t offset, size_t size, bool write,
+                  struct ebpf_mmap *out)
+{
+    int err;
+
+    if (!obj->file)
+        return -ENOTSUPP;
+    if (!size || (offset | size) % PAGE || offset + size < offset)
+        return -EINVAL;
+    err = obj->file->mmap(obj, offset, size, write);
+    if (err)
+        return err;
+    ebpf_obj_get(obj);
+    *out = (struct ebpf_mmap){.obj = obj, .offset = offset, .size = size, .write = write};
+    return 0;
+}
+
+void *ebpf_mmap_page(const struct ebpf_mmap *mapping, size_t n)
+{
+    return mapping->obj->file->page(mapping->obj, mapping->offset + (uint64_t)n * PAGE);
+}
+
+void ebpf_mmap_close(struct ebpf_mmap *mapping)
+{
+    mapping->obj->file->unmap(mapping->obj, mapping->write);
+    ebpf_obj_put(mapping->obj);
+}
+
+/* ---- counting ------------------------------------------------------------------------------ */
 
 uint32_t ebpf_obj_count(void)
 {

@@ -12,12 +12,21 @@
 #ifndef EBPF_BASE_OBJ_H
 #define EBPF_BASE_OBJ_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <ebpf/os.h>
 
 #include "src/base/hash.h"
 
 enum ebpf_obj_type { EBPF_OBJ_MAP, EBPF_OBJ_PROG, EBPF_OBJ_LINK, EBPF_OBJ_TYPES };
+
+/* What poll(2) and mmap(2) find: contracts of ebpf_obj_poll(), ebpf_obj_mmap() in <ebpf/os.h>. */
+struct ebpf_obj_file {
+    uint32_t (*poll)(struct ebpf_obj *obj);
+    /* May it be mapped? What must be undone at the mapping's end is counted from here on. T */
+    int (*mmap)(struct ebpf_obj *obj, uint64_t offset, size_t size, bool write);
+    /* The 4096 bytes at an offset that mmap() has let pass. A */
+    void *(*page)(struct ebpf_obj *obj, uint64_t offset);
+    void (*unmap)(struct ebpf_obj *obj, bool write); /* T */
+};
 
 struct ebpf_obj {
     enum ebpf_obj_type type;
@@ -27,11 +36,12 @@ struct ebpf_obj {
     void (*destroy)(struct ebpf_obj *); /* T: frees the object that contains this */
     /* T: the last user has put its reference; NULL: nothing to do */
     void (*unused)(struct ebpf_obj *);
+    const struct ebpf_obj_file *file; /* NULL: nothing to poll or to map */
     UT_hash_handle hh; /* in the id index of its type */
 };
 
-/* Gives obj an id and one reference. T. 0 or -ENOMEM (nothing to undo then; destroy is not
- * called). */
+/* Gives obj, whose unused and file are set already (others may find it at once), an id and one
+ * reference. T. 0 or -ENOMEM (nothing to undo then; destroy is not called). */
 int ebpf_obj_init(struct ebpf_obj *obj, enum ebpf_obj_type type,
                   void (*destroy)(struct ebpf_obj *));
 

@@ -81,6 +81,29 @@ WEAK void ebpf_os_current(struct ebpf_task *out)
     (void)out; /* zeroed by the caller */
 }
 
+WEAK uintptr_t ebpf_os_task_current(void)
+{
+    return 0;
+}
+
+WEAK int ebpf_os_task_get(int pidfd, uintptr_t *task)
+{
+    (void)pidfd, (void)task;
+    return -EOPNOTSUPP;
+}
+
+WEAK void ebpf_os_task_put(uintptr_t task)
+{
+    (void)task; /* none was ever got */
+}
+
+WEAK unsigned ebpf_os_stack(const struct ebpf_regs *regs, bool user, unsigned skip, uint64_t *pcs,
+                            unsigned max)
+{
+    (void)regs, (void)user, (void)skip, (void)pcs, (void)max;
+    return 0;
+}
+
 WEAK int ebpf_os_copy_from_user(void *dst, uint64_t src, size_t len)
 {
     (void)dst, (void)src, (void)len;
