@@ -49,6 +49,15 @@ enum ebpf_arg {
     ARG_TASK,                  /* struct task_struct *, from get_current_task_btf */
     ARG_SOCK_COMMON,           /* any socket; Linux's, as those below */
     ARG_SOCK_RELEASE,          /* a socket with a reference, which ends here */
+    ARG_MAP_VALUE_OR_NULL,     /* value_size readable bytes, or 0 */
+    ARG_MEM_20,                /* 20 readable bytes: Linux's struct iphdr, struct tcphdr */
+    ARG_MEM_40,                /* 40: struct ipv6hdr */
+    ARG_INT_INOUT,             /* 4 writable bytes, aligned, that must be initialised */
+    ARG_TASK_OR_NULL,
+    ARG_SOCK_OR_NULL,          /* a full socket (RET_SOCK_OR_NULL), or 0 */
+    ARG_SOCK_COMMON_BTF,       /* as ARG_SOCK_COMMON, or what skc_to_*() gave (RET_BTF_OR_NULL) */
+    ARG_BTF,                   /* another kernel struct, which nothing here gives programs */
+    ARG_SCALAR,                /* a number, never a pointer */
 };
 
 enum ebpf_ret {
@@ -64,6 +73,7 @@ enum ebpf_ret {
     RET_SOCK_COMMON_OR_NULL,
     RET_TCP_SOCK_OR_NULL,
     RET_BTF_OR_NULL, /* a kernel struct that programs only read through probe_read or BTF */
+    RET_BTF,         /* the same, never NULL */
 };
 
 /* What the function in ARG_FUNC is called with. */
@@ -89,6 +99,13 @@ struct ebpf_helper {
     uint64_t maps;
     enum ebpf_callback callback;
     bool packet;   /* may move or resize the packet: pointers into it end here */
+    /* its memory arguments may lie in the packet; without it a packet pointer is no memory for a
+     * helper (Linux: pkt_access) */
+    bool packet_args;
+    /* r0 is the argument in r1, seen as another type: a reference on the one is one on the other */
+    bool casts;
+    /* RET_BTF: Linux's name of the struct, for messages: "tcp_sock" */
+    const char *ret_struct;
     bool acquires; /* the returned pointer is a reference that the program must give back */
     bool sleeps;   /* for sleepable programs only */
     /* Can this kernel's hooks serve it? NULL: always. A helper that they cannot is as one that the

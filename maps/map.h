@@ -134,6 +134,9 @@ struct ebpf_map_ops {
 
     /* Only helpers that name the type in their .maps take it: no lookup_elem, no update_elem. */
     bool own_helpers;
+    /* 1 << BPF_PROG_TYPE_* that may call update_elem and delete_elem on it; 0: all that may call
+     * these at all. (Linux's sockets: elsewhere "cannot update sockmap in this context") */
+    uint64_t update_types, delete_types;
 };
 
 /* No command of bpf(2) changes the map any more; programs may. */
