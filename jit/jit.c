@@ -49,42 +49,84 @@ static int prepare(struct rv_fn *fn, uint32_t at)
     return 0;
 }
 
-/* Functions that nobody calls (any more) get no code. They only call forwards or backwards to a
+/* What f calls is used. True: something that was not. */
+static bool use_callees(struct rv_jit *j, uint32_t f)
+{
+    const struct ebpf_ir_list *list = &j->fns[f].ir.list;
+    bool more = false;
+
+    for (uint32_t i = 0; i < list->cnt; i++) {
+        if (list->ops[i].code == IR_CALL_FUNC && !j->fns[list->ops[i].target].used)
+            more = j->fns[list->ops[i].target].used = true;
+    }
+    return more;
+}
+
+/* Functions that nobody calls (any more) get no code. Each is looked through once; calls go to a
  * depth of 8. */
 static void find_used(struct rv_jit *j)
 {
     bool more = true;
 
     j->fns[0].used = true;
-    for (unsigned round = 0; more && round < EBPF_MAX_FRAMES; round++) {
+    while (more) {
         more = false;
         for (uint32_t f = 0; f < j->code->subprog_cnt; f++) {
-            const struct ebpf_ir_list *list = &j->fns[f].ir.list;
-
-            for (uint32_t i = 0; j->fns[f].used && i < list->cnt; i++) {
-                if (list->ops[i].code == IR_CALL_FUNC && !j->fns[list->ops[i].target].used)
-                    more = j->fns[list->ops[i].target].used = true;
+            if (j->fns[f].used && !j->fns[f].seen) {
+                j->fns[f].seen = true;
+                more |= use_callees(j, f);
             }
         }
     }
 }
 
-static int build_fn(struct rv_jit *j, uint32_t f, const struct ebpf_ir_trace *trace)
+static int inline_functions(struct rv_jit *j, const struct ebpf_ir_env *env,
+                            const struct ebpf_ir_trace *trace)
+{
+    uint32_t cnt = j->code->subprog_cnt;
+    struct ebpf_ir_fn **fns;
+    int err;
+
+    if (cnt < 2)
+        return 0;
+    fns = ebpf_calloc(cnt, sizeof(struct ebpf_ir_fn *));
+    if (!fns)
+        return -ENOMEM;
+    for (uint32_t f = 0; f < cnt; f++)
+        fns[f] = &j->fns[f].ir;
+    err = ebpf_ir_inline(env, fns, cnt, ebpf_jit_passes, trace);
+    ebpf_free(fns, cnt * sizeof(struct ebpf_ir_fn *));
+    return err;
+}
+
+/* Operations of all functions that have code, as good as they get. */
+static int make_operations(struct rv_jit *j, const struct ebpf_ir_trace *trace)
 {
     const struct ebpf_ir_env env = {
         .code = j->code, .isa = j->isa, .li_length = ebpf_rv_li_length, .spare = ebpf_rv_spare};
-    struct ebpf_ir_fn *ir = &j->fns[f].ir;
-    int err;
+    int err = 0;
 
-    ebpf_ir_init(ir, f);
-    err = ebpf_ir_decode(j->code, ir);
-    return err ? err : ebpf_ir_optimize(&env, ir, ebpf_jit_passes, trace);
+    for (uint32_t f = 0; !err && f < j->code->subprog_cnt; f++) {
+        ebpf_ir_init(&j->fns[f].ir, f);
+        err = ebpf_ir_decode(j->code, &j->fns[f].ir);
+        if (!err && trace)
+            trace->show(trace, "decode", &j->fns[f].ir);
+    }
+    if (!err)
+        err = inline_functions(j, &env, trace);
+    if (!err)
+        find_used(j);
+    for (uint32_t f = 0; !err && f < j->code->subprog_cnt; f++) {
+        if (j->fns[f].used)
+            err = ebpf_ir_optimize(&env, &j->fns[f].ir, ebpf_jit_passes, trace);
+    }
+    return err;
 }
 
 static int build(struct rv_jit *j, const struct ebpf_code *code, const struct ebpf_ir_trace *trace)
 {
     uint32_t at = 0;
-    int err = 0;
+    int err;
 
     memset(j, 0, sizeof(*j));
     j->code = code;
@@ -95,10 +137,7 @@ static int build(struct rv_jit *j, const struct ebpf_code *code, const struct eb
     j->fns = ebpf_calloc(code->subprog_cnt, sizeof(*j->fns));
     if (!j->fns)
         return -ENOMEM;
-    for (uint32_t f = 0; !err && f < code->subprog_cnt; f++)
-        err = build_fn(j, f, trace);
-    if (!err)
-        find_used(j);
+    err = make_operations(j, trace);
     for (uint32_t f = 0; !err && f < code->subprog_cnt; f++) {
         if (!j->fns[f].used)
             continue;

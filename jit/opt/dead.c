@@ -57,44 +57,18 @@ static void step(struct ebpf_ir_op *op, uint64_t lo, uint64_t hi)
 
 /* ---- stores to the stack --------------------------------------------------------------------- */
 
-/* Which bytes below r10 are read, bit n: r10 - 1 - n. False: its address goes elsewhere, anything
- * may be read. */
-static bool stack_reads(const struct ebpf_ir_fn *fn, uint64_t read[EBPF_FRAME_SIZE / 64])
-{
-    memset(read, 0, EBPF_FRAME_SIZE / 8);
-    for (uint32_t i = 0; i < fn->list.cnt; i++) {
-        const struct ebpf_ir_op *op = &fn->list.ops[i];
-
-        if (op->code == IR_OPAQUE || op->code == IR_CALL_FUNC)
-            return false;
-        if (!(ebpf_ir_reads(op) & IR_BIT(IR_FP)))
-            continue;
-        if ((op->code != IR_LOAD && op->code != IR_STORE) || op->off >= 0 ||
-            op->off < -(int32_t)EBPF_FRAME_SIZE ||
-            (op->code == IR_STORE &&
-             (op->src1 != IR_FP || (!(op->flags & IR_IMM) && op->src2 == IR_FP))))
-            return false;
-        for (int32_t n = 0; op->code == IR_LOAD && n < op->size && op->off + n < 0; n++)
-            read[(-op->off - n - 1) / 64] |= IR_BIT((-op->off - n - 1) % 64);
-    }
-    return true;
-}
-
 static void remove_stores(struct ebpf_ir_fn *fn)
 {
-    uint64_t read[EBPF_FRAME_SIZE / 64];
+    struct ebpf_ir_stack stack;
 
-    if (!stack_reads(fn, read))
-        return;
+    ebpf_ir_stack_use(fn, &stack);
     for (uint32_t i = 0; i < fn->list.cnt; i++) {
         struct ebpf_ir_op *op = &fn->list.ops[i];
-        bool needed = false;
 
-        if (op->code != IR_STORE || op->src1 != IR_FP)
-            continue;
-        for (int32_t n = 0; n < op->size && op->off + n < 0; n++)
-            needed |= read[(-op->off - n - 1) / 64] >> ((-op->off - n - 1) % 64) & 1;
-        if (!needed)
+        if (op->code == IR_STORE && op->src1 == IR_FP && op->off + op->size <= stack.escape &&
+            op->off >= -(int32_t)EBPF_FRAME_SIZE &&
+            !ebpf_ir_stack_any(stack.read, op->off, op->size) &&
+            !ebpf_ir_stack_any(stack.pinned, op->off, op->size))
             op->code = IR_NOP;
     }
 }

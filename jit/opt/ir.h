@@ -207,6 +207,20 @@ void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi
 /* What is live where the block ends. */
 void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *block, uint64_t *lo, uint64_t *hi);
 
+/* ---- stack.c ---------------------------------------------------------------------------------------------------------- */
+/* Bytes of the stack: bit n of a mask is the byte at r10 - 1 - n. Offsets are from r10, negative. */
+struct ebpf_ir_stack {
+    int32_t low;    /* nothing below is accessed by anybody */
+    int32_t escape; /* from here up to r10, what has got an address may access; 0: nobody has */
+    uint64_t read[EBPF_FRAME_SIZE / 64], written[EBPF_FRAME_SIZE / 64]; /* by loads and stores that name r10 */
+    uint64_t pinned[EBPF_FRAME_SIZE / 64]; /* by others: atomic ones, and those through other registers */
+};
+/* What fn does; after ebpf_ir_flow() and ebpf_ir_liveness(). */
+void ebpf_ir_stack_use(const struct ebpf_ir_fn *fn, struct ebpf_ir_stack *out);
+/* Sets the bits of [off, off + size), which is inside the frame; is any of them set? */
+void ebpf_ir_stack_mark(uint64_t *bytes, int32_t off, unsigned size);
+bool ebpf_ir_stack_any(const uint64_t *bytes, int32_t off, unsigned size);
+
 /* ---- passes -------------------------------------------------------------------------------------------------------------- */
 #define EBPF_IR_PASSES(X)                                                                          \
     X(jumps)                                                                                       \
@@ -219,7 +233,7 @@ void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *b
 
 enum {
 #define EBPF_IR_NUMBER(name) EBPF_PASS_NUMBER_##name,
-    EBPF_IR_PASSES(EBPF_IR_NUMBER)
+    EBPF_IR_PASSES(EBPF_IR_NUMBER) EBPF_IR_NUMBER(inline)
 #undef EBPF_IR_NUMBER
 };
 #define EBPF_PASS(name) (1u << EBPF_PASS_NUMBER_##name)
@@ -235,6 +249,11 @@ struct ebpf_ir_trace {
 };
 int ebpf_ir_optimize(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn, uint32_t passes,
                      const struct ebpf_ir_trace *trace);
+
+/* inline.c: functions fns[0] to fns[cnt - 1] of a program, as decoded, of which [0] is the main one: small ones are put
+ * where they are called. 0 or -ENOMEM. */
+int ebpf_ir_inline(const struct ebpf_ir_env *env, struct ebpf_ir_fn **fns, uint32_t cnt, uint32_t passes,
+                   const struct ebpf_ir_trace *trace);
 
 /* print.c: one operation as text, cut at size. */
 void ebpf_ir_print(const struct ebpf_ir_op *op, char *text, size_t size);

@@ -35,8 +35,6 @@ int ebpf_ir_optimize(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn, uint3
 {
     int err = 0;
 
-    if (trace)
-        trace->show(trace, "decode", fn);
     for (unsigned i = 0; !err && i < EBPF_ARRAY_SIZE(order) && fn->list.cnt <= MAX_OPS; i++) {
         if (!(passes & order[i].bit))
             continue;

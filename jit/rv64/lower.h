@@ -58,6 +58,7 @@ struct rv_fn {
     uint32_t places_cnt, labels_cnt;
     uint8_t regs[IR_VREGS]; /* enum rv_reg of each virtual register */
     bool used;              /* somebody calls it: it has code */
+    bool seen;              /* jit.c: what it calls is used */
 };
 
 struct rv_jit {

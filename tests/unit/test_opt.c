@@ -1,127 +1,87 @@
 /* SPDX-License-Identifier: MIT */
 /* What each pass of the compiler makes of a program: the operations that are left, as text (jit/opt/print.c). */
-#include "tests/unit/engine.h"
+#include "tests/unit/opt_util.h"
 
-#include "jit/opt/ir.h"
 #include "maps/map.h"
-
-static char text[8192];
-
-static void show(const struct ebpf_ir_trace *trace, const char *pass, const struct ebpf_ir_fn *fn)
-{
-    size_t len = 0;
-
-    (void)trace;
-    (void)pass;
-    for (uint32_t i = 0; i < fn->list.cnt && len + 128 < sizeof(text); i++) {
-        ebpf_ir_print(&fn->list.ops[i], text + len, 120);
-        len += strlen(text + len);
-        text[len++] = '\n';
-    }
-    text[len] = 0;
-}
-
-/* The operations after the passes of the mask: one a line. */
-static const char *after_code(uint32_t passes, const struct ebpf_code *code)
-{
-    const struct ebpf_ir_trace trace = {show};
-
-    text[0] = 0;
-    ebpf_jit_passes = passes;
-    CHECK_EQ(ebpf_jit_trace(code, &trace), 0);
-    ebpf_jit_passes = UINT32_MAX;
-    return text;
-}
-
-static const char *after(uint32_t passes, const struct bpf_insn *insns, uint32_t cnt)
-{
-    struct ebpf_code code;
-
-    text[0] = 0;
-    if (engine_code(insns, cnt, &code))
-        after_code(passes, &code);
-    engine_code_free(&code);
-    return text;
-}
 
 TEST(opt_off_leaves_the_program_as_it_is)
 {
-    CHECK_STR(after(0, PROG(BPF_MOV64_REG(R2, R1), BPF_ALU64_IMM(BPF_LSH, R2, 13), BPF_MOV64_REG(R0, R2), BPF_EXIT_INSN())),
+    CHECK_STR(opt_after(0, PROG(BPF_MOV64_REG(R2, R1), BPF_ALU64_IMM(BPF_LSH, R2, 13), BPF_MOV64_REG(R0, R2), BPF_EXIT_INSN())),
               "v2 = mov v1\nv2 = lsh v2, 13\nv0 = mov v2\nexit v0\n");
 }
 
 TEST(opt_copy_makes_three_address_operations)
 {
-    CHECK_STR(after(EBPF_PASS(copy),
+    CHECK_STR(opt_after(EBPF_PASS(copy),
                     PROG(BPF_MOV64_REG(R2, R1), BPF_ALU64_IMM(BPF_LSH, R2, 13), BPF_MOV64_REG(R0, R2), BPF_EXIT_INSN())),
               "v2 = mov v1\nv2 = lsh v1, 13\nv0 = mov v2\nexit v2\n");
 }
 
 TEST(opt_copy_folds_constants_and_addresses)
 {
-    CHECK_STR(after(EBPF_PASS(copy), PROG(BPF_MOV64_IMM(R1, 6), BPF_ALU64_IMM(BPF_MUL, R1, 7), BPF_MOV64_REG(R0, R1),
+    CHECK_STR(opt_after(EBPF_PASS(copy), PROG(BPF_MOV64_IMM(R1, 6), BPF_ALU64_IMM(BPF_MUL, R1, 7), BPF_MOV64_REG(R0, R1),
                                           BPF_EXIT_INSN())),
               "v1 = li 0x6\nv1 = li 0x2a\nv0 = li 0x2a\nexit 42\n");
-    CHECK_STR(after(EBPF_PASS(copy), PROG(BPF_ST_MEM(BPF_DW, R10, -16, 0), BPF_MOV64_REG(R1, R10),
+    CHECK_STR(opt_after(EBPF_PASS(copy), PROG(BPF_ST_MEM(BPF_DW, R10, -16, 0), BPF_MOV64_REG(R1, R10),
                                           BPF_ALU64_IMM(BPF_ADD, R1, -24), BPF_LDX_MEM(BPF_DW, R0, R1, 8), BPF_EXIT_INSN())),
               "store64 [v10-16], 0\nv1 = mov v10\nv1 = add v10, -24\nv0 = load64 [v10-16]\nexit v0\n");
 }
 
 TEST(opt_copy_forgets_a_register_that_changes)
 {
-    CHECK_STR(after(EBPF_PASS(copy), PROG(BPF_MOV64_REG(R2, R1), BPF_ALU64_IMM(BPF_ADD, R1, 1), BPF_MOV64_REG(R0, R2),
+    CHECK_STR(opt_after(EBPF_PASS(copy), PROG(BPF_MOV64_REG(R2, R1), BPF_ALU64_IMM(BPF_ADD, R1, 1), BPF_MOV64_REG(R0, R2),
                                           BPF_EXIT_INSN())),
               "v2 = mov v1\nv1 = add v1, 1\nv0 = mov v2\nexit v2\n");
 }
 
 TEST(opt_dead_takes_out_what_nobody_reads)
 {
-    CHECK_STR(after(EBPF_PASS(dead), PROG(BPF_MOV64_IMM(R2, 5), BPF_ST_MEM(BPF_DW, R10, -8, 1),
+    CHECK_STR(opt_after(EBPF_PASS(dead), PROG(BPF_MOV64_IMM(R2, 5), BPF_ST_MEM(BPF_DW, R10, -8, 1),
                                           BPF_LDX_MEM(BPF_DW, R3, R1, 0), BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN())),
               "v0 = li 0x1\nexit v0\n");
     /* what can be seen from outside stays */
-    CHECK_STR(after(EBPF_PASS(dead), PROG(BPF_ST_MEM(BPF_DW, R1, 0, 1), BPF_ST_MEM(BPF_DW, R10, -8, 1),
+    CHECK_STR(opt_after(EBPF_PASS(dead), PROG(BPF_ST_MEM(BPF_DW, R1, 0, 1), BPF_ST_MEM(BPF_DW, R10, -8, 1),
                                           BPF_LDX_MEM(BPF_W, R0, R10, -8), BPF_EXIT_INSN())),
               "store64 [v1+0], 1\nstore64 [v10-8], 1\nv0 = load32 [v10-8]\nexit v0\n");
 }
 
 TEST(opt_jumps_turns_a_branch_over_a_jump_round)
 {
-    CHECK_STR(after(EBPF_PASS(jumps), PROG(BPF_ALU64_IMM(BPF_SUB, R1, 1), BPF_JMP_IMM(BPF_JEQ, R1, 0, 1), BPF_JMP_A(-3),
+    CHECK_STR(opt_after(EBPF_PASS(jumps), PROG(BPF_ALU64_IMM(BPF_SUB, R1, 1), BPF_JMP_IMM(BPF_JEQ, R1, 0, 1), BPF_JMP_A(-3),
                                            BPF_EXIT_INSN())),
               "L1:\nv1 = sub v1, 1\nbr v1 != 0, L1\nL0:\nexit v0\n");
-    CHECK_STR(after(EBPF_PASS(jumps), PROG(BPF_ALU64_IMM(BPF_SUB, R1, 1), BPF_JMP_IMM(BPF_JSET, R1, 4, 1), BPF_JMP_A(-3),
+    CHECK_STR(opt_after(EBPF_PASS(jumps), PROG(BPF_ALU64_IMM(BPF_SUB, R1, 1), BPF_JMP_IMM(BPF_JSET, R1, 4, 1), BPF_JMP_A(-3),
                                            BPF_EXIT_INSN())),
               "L1:\nv1 = sub v1, 1\nbr v1 !& 4, L1\nL0:\nexit v0\n");
 }
 
 TEST(opt_forms_extends_only_what_is_read)
 {
-    CHECK_STR(after(EBPF_PASS(forms), PROG(BPF_ALU32_IMM(BPF_ADD, R1, 1), BPF_STX_MEM(BPF_W, R2, R1, 0),
+    CHECK_STR(opt_after(EBPF_PASS(forms), PROG(BPF_ALU32_IMM(BPF_ADD, R1, 1), BPF_STX_MEM(BPF_W, R2, R1, 0),
                                            BPF_ALU32_IMM(BPF_ADD, R0, 1), BPF_EXIT_INSN())),
               "v1 = add.w.sx v1, 1\nstore32 [v2+0], v1\nv0 = add.w v0, 1\nexit v0\n");
     /* both operands sign-extended: compared as they are */
-    CHECK_STR(after(EBPF_PASS(forms), PROG(BPF_ALU32_IMM(BPF_ADD, R1, 1), BPF_JMP32_IMM(BPF_JNE, R1, 64, -2),
+    CHECK_STR(opt_after(EBPF_PASS(forms), PROG(BPF_ALU32_IMM(BPF_ADD, R1, 1), BPF_JMP32_IMM(BPF_JNE, R1, 64, -2),
                                            BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())),
               "L0:\nv1 = add.w.sx v1, 1\nbr.w.direct v1 != 64, L0\nv0 = li 0x0\nexit v0\n");
     /* one byte needs no mask */
-    CHECK_STR(after(EBPF_PASS(forms), PROG(BPF_LDX_MEM(BPF_B, R0, R1, 0), BPF_ALU64_IMM(BPF_AND, R0, 255), BPF_EXIT_INSN())),
+    CHECK_STR(opt_after(EBPF_PASS(forms), PROG(BPF_LDX_MEM(BPF_B, R0, R1, 0), BPF_ALU64_IMM(BPF_AND, R0, 255), BPF_EXIT_INSN())),
               "v0 = load8 [v1+0]\nv0 = mov v0\nexit v0\n");
 }
 
 TEST(opt_combine_finds_shift_pairs_and_rotations)
 {
-    CHECK_STR(after(EBPF_PASS(combine), PROG(BPF_ALU64_IMM(BPF_LSH, R0, 32), BPF_ALU64_IMM(BPF_RSH, R0, 32), BPF_EXIT_INSN())),
+    CHECK_STR(opt_after(EBPF_PASS(combine), PROG(BPF_ALU64_IMM(BPF_LSH, R0, 32), BPF_ALU64_IMM(BPF_RSH, R0, 32), BPF_EXIT_INSN())),
               "v0 = zext32.w v0\nexit v0\n");
-    CHECK_STR(after(EBPF_PASS(combine), PROG(BPF_ALU64_IMM(BPF_LSH, R0, 32), BPF_ALU64_IMM(BPF_RSH, R0, 40), BPF_EXIT_INSN())),
+    CHECK_STR(opt_after(EBPF_PASS(combine), PROG(BPF_ALU64_IMM(BPF_LSH, R0, 32), BPF_ALU64_IMM(BPF_RSH, R0, 40), BPF_EXIT_INSN())),
               "v0 = rsh.w v0, 8\nexit v0\n");
     mock_isa = EBPF_ISA_ZBB;
-    CHECK_STR(after(EBPF_PASS(combine) | EBPF_PASS(copy) | EBPF_PASS(dead),
+    CHECK_STR(opt_after(EBPF_PASS(combine) | EBPF_PASS(copy) | EBPF_PASS(dead),
                     PROG(BPF_MOV64_REG(R3, R1), BPF_ALU64_IMM(BPF_LSH, R3, 13), BPF_ALU64_IMM(BPF_RSH, R1, 51),
                          BPF_ALU64_REG(BPF_OR, R1, R3), BPF_STX_MEM(BPF_DW, R2, R1, 0), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())),
               "v1 = ror v1, 51\nstore64 [v2+0], v1\nexit 0\n");
     mock_isa = EBPF_ISA_ZBA;
-    CHECK_STR(after(EBPF_PASS(combine) | EBPF_PASS(copy) | EBPF_PASS(dead),
+    CHECK_STR(opt_after(EBPF_PASS(combine) | EBPF_PASS(copy) | EBPF_PASS(dead),
                     PROG(BPF_MOV64_REG(R3, R1), BPF_ALU64_IMM(BPF_LSH, R3, 2), BPF_ALU64_REG(BPF_ADD, R3, R2),
                          BPF_MOV64_REG(R0, R3), BPF_EXIT_INSN())),
               "v3 = sh2add v1, v2\nexit v3\n");
@@ -129,11 +89,11 @@ TEST(opt_combine_finds_shift_pairs_and_rotations)
 
 TEST(opt_hoist_loads_constants_in_front_of_the_loop)
 {
-    CHECK_STR(after(EBPF_PASS(hoist), PROG(BPF_MOV64_IMM(R1, 0), BPF_ALU64_IMM(BPF_ADD, R1, 1), BPF_JMP_IMM(BPF_JNE, R1, 256, -2),
+    CHECK_STR(opt_after(EBPF_PASS(hoist), PROG(BPF_MOV64_IMM(R1, 0), BPF_ALU64_IMM(BPF_ADD, R1, 1), BPF_JMP_IMM(BPF_JNE, R1, 256, -2),
                                            BPF_EXIT_INSN())),
               "v1 = li 0x0\nv11 = li 0x100\nL0:\nv1 = add v1, 1\nbr v1 != v11, L0\nexit v0\n");
     /* not where there is more than one way in */
-    CHECK_STR(after(EBPF_PASS(hoist), PROG(BPF_JMP_IMM(BPF_JEQ, R1, 0, 1), BPF_MOV64_IMM(R1, 0), BPF_ALU64_IMM(BPF_ADD, R1, 1),
+    CHECK_STR(opt_after(EBPF_PASS(hoist), PROG(BPF_JMP_IMM(BPF_JEQ, R1, 0, 1), BPF_MOV64_IMM(R1, 0), BPF_ALU64_IMM(BPF_ADD, R1, 1),
                                            BPF_JMP_IMM(BPF_JNE, R1, 256, -2), BPF_EXIT_INSN())),
               "br v1 == 0, L0\nv1 = li 0x0\nL0:\nv1 = add v1, 1\nbr v1 != 256, L0\nexit v0\n");
 }
@@ -142,6 +102,7 @@ TEST(opt_hoist_loads_constants_in_front_of_the_loop)
 
 static const char *lookup_of(int32_t key, bool held)
 {
+    const char *text = "";
     const struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 4};
     struct ebpf_map *map = NULL;
     struct ebpf_code code;
@@ -155,7 +116,7 @@ static const char *lookup_of(int32_t key, bool held)
     if (engine_code(insns, sizeof(insns) / sizeof(insns[0]), &code)) {
         code.maps = &map;
         code.map_cnt = held;
-        after_code(EBPF_PASS(copy) | EBPF_PASS(lookup) | EBPF_PASS(dead), &code);
+        text = opt_after_code(EBPF_PASS(copy) | EBPF_PASS(lookup) | EBPF_PASS(dead), &code);
     }
     engine_code_free(&code);
     ebpf_obj_put(ebpf_map_obj(map));
@@ -164,9 +125,12 @@ static const char *lookup_of(int32_t key, bool held)
 
 TEST(opt_lookup_with_a_constant_key_leaves_no_check)
 {
-    CHECK(!strstr(lookup_of(3, true), "call") && !strstr(text, "br ") && strstr(text, "exit 7"));
+    const char *text = lookup_of(3, true);
+
+    CHECK(!strstr(text, "call") && !strstr(text, "br ") && strstr(text, "exit 7"));
     CHECK(!strstr(text, "store"));
-    CHECK(!strstr(lookup_of(4, true), "call") && strstr(text, "exit 8")); /* behind the end */
+    text = lookup_of(4, true); /* behind the end */
+    CHECK(!strstr(text, "call") && strstr(text, "exit 8"));
 }
 
 /* An LD_IMM64 may claim anything: only maps that the program holds are looked into. */

@@ -294,6 +294,27 @@ static void function(bool main)
     put(BPF_EXIT_INSN());
 }
 
+/* One that can be put where it is called: it changes registers and stack that its caller has, too. */
+static void small_function(void)
+{
+    unsigned a = R6 + below(4), b = R6 + below(4);
+
+    put(BPF_MOV64_IMM(a, constant()));
+    put(BPF_MOV64_REG(R0, R1));
+    put(BPF_STX_MEM(BPF_DW, R10, R2, -8 * (1 + (int)below(8))));
+    if (below(2))
+        put(BPF_EMIT_CALL(5));
+    if (below(2)) {
+        put(BPF_JMP_IMM(BPF_JSGT, a, constant(), 2));
+        put(BPF_MOV64_REG(R0, a));
+        put(BPF_EXIT_INSN());
+    }
+    put(BPF_MOV64_IMM(b, constant()));
+    put(BPF_MOV64_REG(R0, b));
+    put(BPF_ALU64_REG(BPF_XOR, R0, a));
+    put(BPF_EXIT_INSN());
+}
+
 static void make_program(void)
 {
     uint32_t second;
@@ -301,7 +322,10 @@ static void make_program(void)
     cnt = 0;
     function(true);
     second = cnt;
-    function(false);
+    if (below(2))
+        function(false);
+    else
+        small_function();
     for (uint32_t i = 0; i < cnt; i++) {
         bool calls = insns[i].code == (BPF_JMP | BPF_CALL) && insns[i].src_reg == BPF_PSEUDO_CALL;
 
@@ -337,7 +361,8 @@ static bool check_program(uint64_t seed)
 {
     const uint32_t masks[] = {0, UINT32_MAX, UINT32_MAX, UINT32_MAX ^ EBPF_PASS(copy), UINT32_MAX ^ EBPF_PASS(dead),
                               EBPF_PASS(forms), EBPF_PASS(hoist), EBPF_PASS(lookup), EBPF_PASS(combine) | EBPF_PASS(copy),
-                              UINT32_MAX ^ EBPF_PASS(jumps)};
+                              UINT32_MAX ^ EBPF_PASS(jumps), EBPF_PASS(inline),
+                              UINT32_MAX ^ EBPF_PASS(inline)};
     struct ebpf_code code;
     uint8_t memory_want[BUFFER];
     uint64_t want;
