@@ -68,6 +68,9 @@ struct ebpf_prog {
     uint32_t map_cnt;
     bool gpl;
     uint32_t expected_attach_type;
+    uint32_t caps;       /* EBPF_CAP_* on whose behalf it is loaded */
+    uint32_t load_flags; /* BPF_F_* of BPF_PROG_LOAD */
+    struct ebpf_load_log *load_log; /* while it is loaded; may be NULL */
     uint32_t uid;
     uint64_t load_time_ns;
     uint8_t tag[BPF_TAG_SIZE];

@@ -40,7 +40,9 @@ enum ebpf_kind {
 #define EBPF_REG_OR_NULL 1u /* may be NULL instead, until a comparison has told */
 #define EBPF_REG_RDONLY 2u  /* MEM, MAP_VALUE: stores are refused */
 #define EBPF_REG_RECORD 4u  /* MEM: a record of a ring buffer, what submit and discard take */
-#define EBPF_REG_PRECISE 8u /* SCALAR: its value decided something on a path that was followed */
+/* SCALAR, in saved states only: its value decided something on a path that was followed (precise.c) */
+#define EBPF_REG_PRECISE 8u
+#define EBPF_REG_PINNED 16u /* the same for a path that ended at a loop which was still open */
 
 /* A number: var. A pointer: its region's start + off + var, with var a number of 64 bits. */
 struct ebpf_vreg {
@@ -60,6 +62,9 @@ struct ebpf_vreg {
         uint32_t btf_id;   /* BTF */
     };
     const struct ebpf_map *map;
+    /* SCALAR: which registers and slots of the last saved state it was computed from (precise.c). Who makes one number from
+     * others must keep it: out.from = a.from | b.from. Constants, and what comes from outside, have none: 0. */
+    uint64_t from;
     struct ebpf_scalar var;
 };
 

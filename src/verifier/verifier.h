@@ -89,8 +89,10 @@ int ebpf_verify_writable(struct ebpf_verifier *v, unsigned reg);
  * compare it. Follows it back to where it came from. 0, -ENOMEM, -EFAULT (a bug of ours). */
 int ebpf_verify_precise(struct ebpf_verifier *v, unsigned reg);
 
-/* The current instruction reads or writes the slots of [off, off + size) in that frame by other means than a fill or spill
- * of a register, or through any pointer: liveness and precise.c need to know. */
+/* The current instruction reads or writes [off, off + size) of that frame, in whatever way and through whatever pointer:
+ * to be called for every access to a stack. write: all of these bytes for certain; what is perhaps written is neither, but
+ * for the depth of the stack: size 0. Liveness (explore.c) and the depth of frames (cfg.c) need to know. A plain byte that
+ * becomes ZERO because a register is known to be 0 depends on that register: ebpf_verify_precise(). */
 int ebpf_verify_note_stack(struct ebpf_verifier *v, unsigned frame, int off, unsigned size, bool write);
 
 /* Calls fn for each register of each frame and each spilled one. slot NULL: a register. */
