@@ -59,6 +59,7 @@ unit-user: $(USER)/unit progs
 
 -include tests/fuzz.mk
 include tests/fuzz_jit.mk
+include tests/fuzz_verifier.mk
 include tests/tsan.mk
 include tests/bench.mk
 include tests/conformance.mk

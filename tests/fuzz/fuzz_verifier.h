@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The verifier's fuzzer, in parts: _gen makes programs that are nearly right, _world holds the maps and packets that they
+ * work on, _run executes them with every access looked at, _linux asks the kernel of this machine. A program that our
+ * verifier accepts must keep its promises on every input, and must not be one that Linux refuses for memory safety. All is
+ * decided by a program's seed. Programs are struct fuzz_prog (fuzz_jit.h): LD_IMM64 names maps by their index here, which
+ * both kernels understand (BPF_PSEUDO_MAP_IDX, BPF_PSEUDO_MAP_IDX_VALUE).
+ */
+#ifndef TESTS_FUZZ_FUZZ_VERIFIER_H
+#define TESTS_FUZZ_FUZZ_VERIFIER_H
+
+#include "tests/fuzz/fuzz_jit.h"
+
+enum { VF_ARRAY, VF_HASH, VF_RING, VF_RODATA, VF_GLOBAL, VF_LRU, VF_MAPS };
+#define VF_RING_SIZE 4096u
+
+extern const struct ebpf_map_spec vf_specs[VF_MAPS];
+extern struct ebpf_map *vf_maps[VF_MAPS];
+
+/* ---- _world ---------------------------------------------------------------------------------- */
+
+void vf_world_init(void);
+/* Maps and packet as the n-th input of a program with that seed finds them. */
+struct vf_packet {
+    uint8_t *data; /* of exactly len bytes, nothing mapped is promised around it */
+    uint32_t len;
+};
+void vf_world_reset(uint64_t seed, unsigned n, struct vf_packet *packet);
+
+/* ---- _gen ------------------------------------------------------------------------------------ */
+
+/* BPF_PROG_TYPE_XDP or BPF_PROG_TYPE_SOCKET_FILTER */
+uint32_t vf_type(uint64_t seed);
+void vf_generate(struct fuzz_prog *prog, uint64_t seed);
+/* A few instructions changed at random. */
+void vf_mutate(struct fuzz_prog *prog, struct fuzz_random *rnd);
+
+/* ---- _run ------------------------------------------------------------------------------------ */
+
+enum vf_end {
+    VF_ENDED,   /* by itself, and all is as it should be */
+    VF_TIRED,   /* too many steps: says nothing */
+    VF_VIOLATED /* it did what no verified program may do */
+};
+/* Runs the program; why: what it did wrong, at which instruction. */
+enum vf_end vf_run(const struct fuzz_prog *prog, const struct vf_packet *packet, uint64_t *r0,
+                   char why[128]);
+
+/* ---- _linux ---------------------------------------------------------------------------------- */
+
+bool vf_linux_init(const char **why); /* false: this machine's bpf(2) is not to be had, and why */
+/* 0 or -errno of BPF_PROG_LOAD; message: the log's line that says why. */
+int vf_linux_load(const struct fuzz_prog *prog, uint32_t type, char message[160]);
+
+#endif /* TESTS_FUZZ_FUZZ_VERIFIER_H */
