@@ -31,9 +31,10 @@ ifndef TOOLS
 include tools/tools.mk
 endif
 
-# The object that the kernel's own tests load is part of the image.
-$(DEMO)/kernel/embed.S.o: DEMO_CFLAGS += -DINKERNEL_BPF='"$(DEMO)/bpf/inkernel.bpf.o"'
-$(DEMO)/kernel/embed.S.o: $(DEMO)/bpf/inkernel.bpf.o
+# The objects that the kernel's own tests load are part of the image.
+$(DEMO)/kernel/embed.S.o: DEMO_CFLAGS += -DINKERNEL_BPF='"$(DEMO)/bpf/inkernel.bpf.o"' \
+    -DSOAK_BPF='"$(DEMO)/bpf/soak.bpf.o"'
+$(DEMO)/kernel/embed.S.o: $(DEMO)/bpf/inkernel.bpf.o $(DEMO)/bpf/soak.bpf.o
 
 # 4 KiB stacks: no function may take much of one.
 $(DEMO)/kernel/%.o: demo/kernel/% demo/demo.mk

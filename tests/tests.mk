@@ -61,5 +61,6 @@ unit-user: $(USER)/unit progs
 include tests/fuzz_jit.mk
 include tests/fuzz_verifier.mk
 include tests/tsan.mk
+include tests/soak.mk
 include tests/bench.mk
 include tests/conformance.mk

@@ -6,3 +6,9 @@
 inkernel_bpf_start:
     .incbin INKERNEL_BPF
 inkernel_bpf_end:
+
+    .balign 8
+    .globl soak_bpf_start, soak_bpf_end
+soak_bpf_start:
+    .incbin SOAK_BPF
+soak_bpf_end:

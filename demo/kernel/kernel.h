@@ -242,6 +242,7 @@ void *page_alloc_zeroed(void);
 size_t pages_available(void);
 void *kmalloc(size_t size); /* aligned to 16 at least; NULL */
 void kfree(void *ptr, size_t size);
+size_t kmalloc_used(void); /* bytes that were asked for and not freed */
 
 /* ---- vm.c ------------------------------------------------------------------------------------ */
 

@@ -161,15 +161,10 @@ static bool refill(unsigned shift)
     return true;
 }
 
-void *kmalloc(size_t size)
+static void *take_piece(unsigned shift)
 {
-    unsigned shift = size_shift(size);
     struct piece *p;
 
-    if (size > (size_t)PAGE_SIZE << MAX_ORDER)
-        return NULL;
-    if (shift > MAX_SHIFT)
-        return pages_alloc(shift > 12 ? shift - 12 : 0);
     do {
         unsigned long irq = spin_lock(&piece_lock);
         p = pieces[shift];
@@ -180,12 +175,33 @@ void *kmalloc(size_t size)
     return p;
 }
 
+static size_t used;
+
+size_t kmalloc_used(void)
+{
+    return __atomic_load_n(&used, __ATOMIC_RELAXED);
+}
+
+void *kmalloc(size_t size)
+{
+    unsigned shift = size_shift(size);
+    void *p;
+
+    if (size > (size_t)PAGE_SIZE << MAX_ORDER)
+        return NULL;
+    p = shift > MAX_SHIFT ? pages_alloc(shift > 12 ? shift - 12 : 0) : take_piece(shift);
+    if (p)
+        __atomic_fetch_add(&used, size, __ATOMIC_RELAXED);
+    return p;
+}
+
 void kfree(void *ptr, size_t size)
 {
     unsigned shift = size_shift(size);
     struct piece *p = ptr;
     unsigned long irq;
 
+    __atomic_fetch_sub(&used, size, __ATOMIC_RELAXED);
     if (shift > MAX_SHIFT) {
         pages_free(ptr, shift > 12 ? shift - 12 : 0);
         return;

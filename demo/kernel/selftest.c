@@ -236,9 +236,25 @@ static const struct {
     {"embedded", test_embedded},
     {"link", test_link},
     {"stack", test_stack},
+    {"soak", test_soak},
     {"overflow", test_overflow},
     /* clang-format on */
 };
+
+uint64_t boot_number(const char *name, uint64_t otherwise)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = machine.bootargs; *at; at++) {
+        uint64_t n = 0;
+        if ((at != machine.bootargs && at[-1] != ' ') || strncmp(at, name, len) || at[len] != '=')
+            continue;
+        for (at += len + 1; *at >= '0' && *at <= '9' && n < UINT32_MAX; at++)
+            n = n * 10 + (uint64_t)(*at - '0');
+        return n;
+    }
+    return otherwise;
+}
 
 int selftest_run(const char *name)
 {

@@ -13,9 +13,15 @@
         }                                                     \
     } while (0)
 
+/* selftest.c: NAME=number of the command line */
+uint64_t boot_number(const char *name, uint64_t otherwise);
+
 /* selftest_bpf.c */
 int test_embedded(void);
 int test_link(void);
 int test_stack(void);
+
+/* soak.c */
+int test_soak(void);
 
 #endif /* DEMO_SELFTEST_H */

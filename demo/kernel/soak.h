@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What the two files of the soak share: soak.c runs it, soak_rows.c knows the map types. */
+#ifndef DEMO_SOAK_H
+#define DEMO_SOAK_H
+
+#include <ebpf/object.h>
+
+#include "../bpf/soak.h"
+#include "selftest.h"
+
+#define SOAK_TAILS 2
+
+/* What all threads work on. */
+struct soak {
+    struct ebpf_object *obj;
+    int fd[SOAK_ROWS]; /* the rows' maps, in every worker's table */
+    int tail_fd[SOAK_TAILS];
+    uint64_t counts[SOAK_ROWS][SOAK_COUNTS]; /* the kernel side's; the programs have their own */
+    uint64_t commands;                       /* of bpf(2) */
+    bool stop;
+};
+extern struct soak soak;
+
+/* A thread that calls bpf(2). It has a table of fds of its own, so that it may make some. */
+struct soak_worker {
+    struct thread *thread;
+    struct process proc;
+    uint64_t random, commands;
+    union bpf_attr attr;
+    uint64_t keys[SOAK_KEYS];
+    struct soak_value values[SOAK_KEYS * MAX_HARTS];
+};
+
+struct soak_ops {
+    const char *name; /* of the map; its program is called soak_NAME */
+    int (*prepare)(struct soak_worker *w, int row); /* before anybody runs; may be NULL */
+    void (*turn)(struct soak_worker *w, int row);   /* something at random, by bpf(2) */
+    int (*settle)(struct soak_worker *w, int row);  /* when all is quiet: do the counts add up? */
+    bool percpu;
+    bool replace; /* updates of what is there leave no halves to see */
+    bool lru;
+};
+extern const struct soak_ops soak_rows[SOAK_ROWS];
+
+static inline void soak_count(int row, enum soak_count what, uint64_t n)
+{
+    __atomic_fetch_add(&soak.counts[row][what], n, __ATOMIC_RELAXED);
+}
+
+/* Of both sides together. */
+uint64_t soak_total(int row, enum soak_count what);
+uint32_t soak_draw(struct soak_worker *w, uint32_t below);
+/* bpf(2) on w->attr, or on one element. */
+long soak_bpf(struct soak_worker *w, int cmd);
+long soak_element(struct soak_worker *w, int cmd, int row, const void *key, void *value,
+                  uint64_t flags);
+/* Counts a result; may: an error that is in order, or 0. True: the operation succeeded. */
+bool soak_note(int row, long err, long may);
+
+#endif /* DEMO_SOAK_H */
