@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The verifier's fuzzer: see fuzz_verifier.h.
- *   fuzz-verifier [-n PROGRAMS] [-s SEED] [-l] [-v] [-o DIR]     -l: do not ask Linux; -v: also say what only we refuse
+ *   fuzz-verifier [-n PROGRAMS] [-s SEED] [-l] [-v] [-o DIR]     -l: do not ask Linux; -v: also say
+ *   what only we refuse
  *   fuzz-verifier -r FILE...      programs that once failed: none may any more
  */
 #include <sys/stat.h>
@@ -206,12 +207,15 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; !files && i < n; i++)
         one(seed + i);
     if (!files) {
-        printf("fuzz-verifier: %llu programs, %llu accepted, %llu unsafe, %llu that Linux refuses; %llu that only we "
+        printf("fuzz-verifier: %llu programs, %llu accepted, %llu unsafe, %llu that Linux refuses; "
+               "%llu that only we "
                "refuse; %llu runs cut off\n",
                (unsigned long long)run.programs, (unsigned long long)run.accepted,
-               (unsigned long long)run.findings[VIOLATION], (unsigned long long)run.findings[LINUX_REFUSES],
-               (unsigned long long)run.stricter, (unsigned long long)run.tired);
-        ok = !run.findings[VIOLATION] && !run.findings[LINUX_REFUSES] && run.accepted > run.programs / 10;
+               (unsigned long long)run.findings[VIOLATION],
+               (unsigned long long)run.findings[LINUX_REFUSES], (unsigned long long)run.stricter,
+               (unsigned long long)run.tired);
+        ok = !run.findings[VIOLATION] && !run.findings[LINUX_REFUSES] &&
+             run.accepted > run.programs / 10;
     }
     return ok ? 0 : 1;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The verifier's fuzzer, in parts: _gen makes programs that are nearly right, _world holds the maps and packets that they
- * work on, _run executes them with every access looked at, _linux asks the kernel of this machine. A program that our
- * verifier accepts must keep its promises on every input, and must not be one that Linux refuses for memory safety. All is
- * decided by a program's seed. Programs are struct fuzz_prog (fuzz_jit.h): LD_IMM64 names maps by their index here, which
+ * The verifier's fuzzer, in parts: _gen makes programs that are nearly right, _world holds the maps
+ * and packets that they work on, _run executes them with every access looked at, _linux asks the
+ * kernel of this machine. A program that our verifier accepts must keep its promises on every
+ * input, and must not be one that Linux refuses for memory safety. All is decided by a program's
+ * seed. Programs are struct fuzz_prog (fuzz_jit.h): LD_IMM64 names maps by their index here, which
  * both kernels understand (BPF_PSEUDO_MAP_IDX, BPF_PSEUDO_MAP_IDX_VALUE).
  */
 #ifndef TESTS_FUZZ_FUZZ_VERIFIER_H
@@ -45,6 +46,11 @@ enum vf_end {
 /* Runs the program; why: what it did wrong, at which instruction. */
 enum vf_end vf_run(const struct fuzz_prog *prog, const struct vf_packet *packet, uint64_t *r0,
                    char why[128]);
+
+/* _alu: what instructions of the classes ALU, ALU64, JMP and JMP32 make of two numbers. */
+uint64_t vf_sign_extend(uint64_t value, unsigned bits);
+uint64_t vf_alu(const struct bpf_insn *insn, uint64_t a, uint64_t b);
+bool vf_taken(const struct bpf_insn *insn, uint64_t a, uint64_t b);
 
 /* ---- _linux ---------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verifier fuzzer's oracle: the kernel of this machine, where its bpf(2) may be used. Programs are loaded, never run. */
+/* The verifier fuzzer's oracle: the kernel of this machine, where its bpf(2) may be used. Programs
+ * are loaded, never run. */
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -83,7 +84,7 @@ int vf_linux_load(const struct fuzz_prog *prog, uint32_t type, char message[160]
     attr.prog_type = type;
     attr.insns = (uintptr_t)prog->insns;
     attr.insn_cnt = prog->cnt;
-    attr.license = (uintptr_t)"GPL";
+    attr.license = (uintptr_t) "GPL";
     attr.fd_array = (uintptr_t)fds;
     message[0] = 0;
     fd = sys_bpf(BPF_PROG_LOAD, &attr);

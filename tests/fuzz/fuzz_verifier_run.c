@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The checking machine: executes a program as loaded (before anything is rewritten), and looks at every access: it must
- * lie in a stack frame that is live, in the packet, in a value that a lookup gave, in a record that is held, or in a field
- * of the context. Registers are known to be written before they are read, what is reserved is given back, and the program
- * comes to an end.
+ * The checking machine: executes a program as loaded (before anything is rewritten), and looks at
+ * every access: it must lie in a stack frame that is live, in the packet, in a value that a lookup
+ * gave, in a record that is held, or in a field of the context. Registers are known to be written
+ * before they are read, what is reserved is given back, and the program comes to an end.
  */
 #include <stdarg.h>
 
@@ -41,7 +41,8 @@ struct machine {
     char *why;
 };
 
-__attribute__((format(printf, 2, 3))) static bool violate(struct machine *m, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool violate(struct machine *m, const char *format,
+                                                          ...)
 {
     va_list args;
     int n;
@@ -100,7 +101,7 @@ static struct region *record_at(struct machine *m, uint64_t addr)
     return NULL;
 }
 
-/* ---- the context ------------------------------------------------------------------------------- */
+/* ---- the context ----------------------------------------------------------------------------- */
 
 static const struct ebpf_ctx_field *field_at(const struct machine *m, uint64_t off, unsigned size)
 {
@@ -126,7 +127,8 @@ static bool ctx_load(struct machine *m, uint64_t off, unsigned size, uint64_t *v
     }
     if (size != 4)
         return violate(m, "a part of a packet pointer is loaded");
-    *value = (uintptr_t)m->packet.data + (off == offsetof(struct xdp_md, data_end) ? m->packet.len : 0);
+    *value =
+        (uintptr_t)m->packet.data + (off == offsetof(struct xdp_md, data_end) ? m->packet.len : 0);
     return true;
 }
 
@@ -140,7 +142,7 @@ static bool ctx_store(struct machine *m, uint64_t off, unsigned size, uint64_t v
     return true;
 }
 
-/* ---- loads and stores ---------------------------------------------------------------------------- */
+/* ---- loads and stores ------------------------------------------------------------------------ */
 
 static bool load(struct machine *m, uint64_t addr, unsigned size, uint64_t *value)
 {
@@ -170,11 +172,6 @@ static unsigned bytes_of(uint8_t code)
     return sizes[BPF_SIZE(code) >> 3];
 }
 
-static uint64_t sign_extend(uint64_t value, unsigned bits)
-{
-    return (uint64_t)((int64_t)(value << (64 - bits)) >> (64 - bits));
-}
-
 static bool read_reg(struct machine *m, unsigned reg)
 {
     return m->set[reg] || violate(m, "r%u is read before it is written", reg);
@@ -189,10 +186,13 @@ static void write_reg(struct machine *m, unsigned reg, uint64_t value)
 static bool atomic(struct machine *m, const struct bpf_insn *insn)
 {
     unsigned size = bytes_of(insn->code);
-    uint64_t cut = size == 8 ? ~0ull : (1ull << 8 * size) - 1, old, new, src = m->regs[insn->src_reg];
-    uint64_t addr = (insn->imm == BPF_LOAD_ACQ ? src : m->regs[insn->dst_reg]) + (uint64_t)insn->off;
+    uint64_t cut = size == 8 ? ~0ull : (1ull << 8 * size) - 1, old, new,
+             src = m->regs[insn->src_reg];
+    uint64_t addr =
+        (insn->imm == BPF_LOAD_ACQ ? src : m->regs[insn->dst_reg]) + (uint64_t)insn->off;
 
-    if (within(addr, size, m->ctx, sizeof(m->ctx)) || within(addr, size, m->packet.data, m->packet.len))
+    if (within(addr, size, m->ctx, sizeof(m->ctx)) ||
+        within(addr, size, m->packet.data, m->packet.len))
         return violate(m, "atomic access to context or packet");
     if (insn->imm == BPF_STORE_REL)
         return store(m, addr, size, src);
@@ -210,7 +210,7 @@ static bool atomic(struct machine *m, const struct bpf_insn *insn)
         new = old | src;
         break;
     case BPF_AND:
-        new = old & src;
+        new = old &src;
         break;
     case BPF_XOR:
         new = old ^ src;
@@ -232,70 +232,7 @@ static bool atomic(struct machine *m, const struct bpf_insn *insn)
     return true;
 }
 
-/* ---- arithmetic ------------------------------------------------------------------------------------ */
-
-static uint64_t divide(uint64_t a, uint64_t b, bool wide, bool is_signed, bool rest)
-{
-    if (!b)
-        return rest ? a : 0;
-    if (!is_signed)
-        return rest ? a % b : a / b;
-    if (!wide)
-        a = sign_extend(a, 32), b = sign_extend(b, 32);
-    if (b == UINT64_MAX)
-        return rest ? 0 : 0 - a;
-    return (uint64_t)(rest ? (int64_t)a % (int64_t)b : (int64_t)a / (int64_t)b);
-}
-
-static uint64_t swap(uint64_t value, const struct bpf_insn *insn)
-{
-    bool reverse = BPF_CLASS(insn->code) == BPF_ALU64 || BPF_SRC(insn->code) == BPF_TO_BE;
-
-    if (insn->imm == 16)
-        return reverse ? __builtin_bswap16((uint16_t)value) : (uint16_t)value;
-    if (insn->imm == 32)
-        return reverse ? __builtin_bswap32((uint32_t)value) : (uint32_t)value;
-    return reverse ? __builtin_bswap64(value) : value;
-}
-
-static uint64_t alu(const struct bpf_insn *insn, uint64_t a, uint64_t b)
-{
-    bool wide = BPF_CLASS(insn->code) == BPF_ALU64;
-    unsigned by = (unsigned)b & (wide ? 63 : 31);
-
-    if (BPF_OP(insn->code) == BPF_END)
-        return swap(a, insn);
-    if (!wide)
-        a = (uint32_t)a, b = (uint32_t)b;
-    switch (BPF_OP(insn->code)) {
-    case BPF_ADD:
-        return a + b;
-    case BPF_SUB:
-        return a - b;
-    case BPF_MUL:
-        return a * b;
-    case BPF_DIV:
-        return divide(a, b, wide, insn->off, false);
-    case BPF_MOD:
-        return divide(a, b, wide, insn->off, true);
-    case BPF_OR:
-        return a | b;
-    case BPF_AND:
-        return a & b;
-    case BPF_XOR:
-        return a ^ b;
-    case BPF_LSH:
-        return a << by;
-    case BPF_RSH:
-        return a >> by;
-    case BPF_ARSH:
-        return wide ? (uint64_t)((int64_t)a >> by) : (uint64_t)((int64_t)(int32_t)a >> by);
-    case BPF_NEG:
-        return 0 - a;
-    default: /* BPF_MOV */
-        return insn->off ? sign_extend(b, (unsigned)insn->off) : b;
-    }
-}
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 static bool step_alu(struct machine *m, const struct bpf_insn *insn)
 {
@@ -305,44 +242,14 @@ static bool step_alu(struct machine *m, const struct bpf_insn *insn)
 
     if ((by_reg && !read_reg(m, insn->src_reg)) || (op != BPF_MOV && !read_reg(m, insn->dst_reg)))
         return false;
-    r = alu(insn, m->regs[insn->dst_reg], b);
+    r = vf_alu(insn, m->regs[insn->dst_reg], b);
     if (BPF_CLASS(insn->code) == BPF_ALU && op != BPF_END)
         r = (uint32_t)r;
     write_reg(m, insn->dst_reg, r);
     return true;
 }
 
-static bool taken(const struct bpf_insn *insn, uint64_t a, uint64_t b)
-{
-    if (BPF_CLASS(insn->code) == BPF_JMP32)
-        a = sign_extend(a, 32), b = sign_extend(b, 32); /* keeps the order of unsigned ones, too */
-    switch (BPF_OP(insn->code)) {
-    case BPF_JEQ:
-        return a == b;
-    case BPF_JNE:
-        return a != b;
-    case BPF_JGT:
-        return a > b;
-    case BPF_JGE:
-        return a >= b;
-    case BPF_JLT:
-        return a < b;
-    case BPF_JLE:
-        return a <= b;
-    case BPF_JSET:
-        return BPF_CLASS(insn->code) == BPF_JMP32 ? (uint32_t)(a & b) != 0 : (a & b) != 0;
-    case BPF_JSGT:
-        return (int64_t)a > (int64_t)b;
-    case BPF_JSGE:
-        return (int64_t)a >= (int64_t)b;
-    case BPF_JSLT:
-        return (int64_t)a < (int64_t)b;
-    default:
-        return (int64_t)a <= (int64_t)b;
-    }
-}
-
-/* ---- calls ------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static bool execute(struct machine *m, uint32_t at);
 
@@ -420,7 +327,8 @@ static bool check_size(struct machine *m, unsigned arg, bool zero, bool write)
 }
 
 /* One argument; *map: the last one that was a map. */
-static bool check_arg(struct machine *m, const struct ebpf_helper *helper, unsigned i, struct ebpf_map **map)
+static bool check_arg(struct machine *m, const struct ebpf_helper *helper, unsigned i,
+                      struct ebpf_map **map)
 {
     uint64_t reg = m->regs[i + 1];
 
@@ -438,10 +346,12 @@ static bool check_arg(struct machine *m, const struct ebpf_helper *helper, unsig
         return access(m, reg, (*map)->value_size, true);
     case ARG_SIZE:
     case ARG_SIZE_OR_ZERO:
-        if (!m->regs[i] && (helper->arg[i - 1] == ARG_MEM_RD_OR_NULL || helper->arg[i - 1] == ARG_MEM_WR_OR_NULL))
+        if (!m->regs[i] &&
+            (helper->arg[i - 1] == ARG_MEM_RD_OR_NULL || helper->arg[i - 1] == ARG_MEM_WR_OR_NULL))
             return !reg || violate(m, "size %llu of nothing", (unsigned long long)reg);
         return check_size(m, i, helper->arg[i] == ARG_SIZE_OR_ZERO,
-                          helper->arg[i - 1] != ARG_MEM_RD && helper->arg[i - 1] != ARG_MEM_RD_OR_NULL);
+                          helper->arg[i - 1] != ARG_MEM_RD &&
+                              helper->arg[i - 1] != ARG_MEM_RD_OR_NULL);
     case ARG_RECORD:
         return record_at(m, reg) || violate(m, "r%u is no record that is held", i + 1);
     case ARG_CTX:
@@ -517,7 +427,8 @@ static bool load_imm64(struct machine *m, const struct bpf_insn *insn)
 
         if (map->ops->value_addr(map, 0, &value))
             return violate(m, "no direct value");
-        grant(m, (void *)(uintptr_t)value, map->value_size, !(map->flags & BPF_F_RDONLY_PROG), false);
+        grant(m, (void *)(uintptr_t)value, map->value_size, !(map->flags & BPF_F_RDONLY_PROG),
+              false);
         value += (uint32_t)insn[1].imm;
     } else if (insn->src_reg == BPF_PSEUDO_FUNC) {
         value = FUNC + (uint64_t)(m->at + 1 + insn->imm);
@@ -526,19 +437,21 @@ static bool load_imm64(struct machine *m, const struct bpf_insn *insn)
     return true;
 }
 
-/* ---- instructions ------------------------------------------------------------------------------------- */
+/* ---- instructions ---------------------------------------------------------------------------- */
 
 static bool step_memory(struct machine *m, const struct bpf_insn *insn)
 {
     unsigned size = bytes_of(insn->code), cls = BPF_CLASS(insn->code);
     uint64_t value;
 
-    if ((cls != BPF_LDX && !read_reg(m, insn->dst_reg)) || (cls != BPF_ST && !read_reg(m, insn->src_reg)))
+    if ((cls != BPF_LDX && !read_reg(m, insn->dst_reg)) ||
+        (cls != BPF_ST && !read_reg(m, insn->src_reg)))
         return false;
     if (cls == BPF_LDX) {
         if (!load(m, m->regs[insn->src_reg] + (uint64_t)insn->off, size, &value))
             return false;
-        write_reg(m, insn->dst_reg, BPF_MODE(insn->code) == BPF_MEMSX ? sign_extend(value, 8 * size) : value);
+        write_reg(m, insn->dst_reg,
+                  BPF_MODE(insn->code) == BPF_MEMSX ? vf_sign_extend(value, 8 * size) : value);
         return true;
     }
     if (BPF_MODE(insn->code) == BPF_ATOMIC)
@@ -560,7 +473,8 @@ static bool step_jump(struct machine *m, const struct bpf_insn *insn, uint32_t *
         return insn->src_reg == BPF_PSEUDO_CALL ? call_function(m, m->at + 1 + (uint32_t)insn->imm)
                                                 : call_helper(m, insn);
     case BPF_JA:
-        *next += BPF_CLASS(insn->code) == BPF_JMP32 ? (uint32_t)insn->imm : (uint32_t)(int32_t)insn->off;
+        *next +=
+            BPF_CLASS(insn->code) == BPF_JMP32 ? (uint32_t)insn->imm : (uint32_t)(int32_t)insn->off;
         return true;
     case BPF_JCOND: /* may_goto: out of the loop whenever it likes */
         if (fuzz_below(&m->rnd, 8) == 0)
@@ -569,7 +483,8 @@ static bool step_jump(struct machine *m, const struct bpf_insn *insn, uint32_t *
     default:
         if (!read_reg(m, insn->dst_reg) || (by_reg && !read_reg(m, insn->src_reg)))
             return false;
-        if (taken(insn, m->regs[insn->dst_reg], by_reg ? m->regs[insn->src_reg] : (uint64_t)(int64_t)insn->imm))
+        if (vf_taken(insn, m->regs[insn->dst_reg],
+                     by_reg ? m->regs[insn->src_reg] : (uint64_t)(int64_t)insn->imm))
             *next += (uint32_t)(int32_t)insn->off;
         return true;
     }
@@ -617,7 +532,8 @@ static void set_up(struct machine *m, const struct fuzz_prog *prog, const struct
     m->prog = prog;
     m->type = ebpf_prog_type_find(vf_type(prog->seed));
     m->packet = *packet;
-    m->skb = (struct ebpf_skb){.data = packet->data + EBPF_ETH_HLEN, .len = packet->len - EBPF_ETH_HLEN};
+    m->skb =
+        (struct ebpf_skb){.data = packet->data + EBPF_ETH_HLEN, .len = packet->len - EBPF_ETH_HLEN};
     fuzz_seed(&m->rnd, prog->seed);
     for (unsigned i = 0; i < sizeof(m->ctx); i++)
         m->ctx[i] = (uint8_t)fuzz_value(&m->rnd);
@@ -625,14 +541,16 @@ static void set_up(struct machine *m, const struct fuzz_prog *prog, const struct
         grant(m, packet->data, packet->len, true, false);
     m->limit = STEPS;
     for (uint32_t i = 0; i < prog->cnt; i++) {
-        if (prog->insns[i].code == (BPF_JMP | BPF_JCOND) || prog->insns[i].src_reg == BPF_PSEUDO_FUNC)
+        if (prog->insns[i].code == (BPF_JMP | BPF_JCOND) ||
+            prog->insns[i].src_reg == BPF_PSEUDO_FUNC)
             m->limit = LOOP_STEPS;
     }
     write_reg(m, 1, (uintptr_t)m->ctx);
     write_reg(m, 10, (uintptr_t)(m->stack[0] + EBPF_FRAME_SIZE));
 }
 
-enum vf_end vf_run(const struct fuzz_prog *prog, const struct vf_packet *packet, uint64_t *r0, char why[128])
+enum vf_end vf_run(const struct fuzz_prog *prog, const struct vf_packet *packet, uint64_t *r0,
+                   char why[128])
 {
     static struct machine m;
     enum vf_end end = VF_ENDED;

@@ -42,7 +42,8 @@ static void fill(struct fuzz_random *rnd, void *mem, size_t size)
     uint8_t *bytes = mem;
 
     for (size_t i = 0; i < size; i++) /* numbers near the edges, at any place */
-        bytes[i] = fuzz_below(rnd, 3) ? (uint8_t)(fuzz_value(rnd) >> (8 * fuzz_below(rnd, 8))) : 0xff;
+        bytes[i] =
+            fuzz_below(rnd, 3) ? (uint8_t)(fuzz_value(rnd) >> (8 * fuzz_below(rnd, 8))) : 0xff;
 }
 
 static int ignore(void *ctx, void *data, size_t size)
