@@ -36,18 +36,6 @@ static __always_inline void note(__u64 *row, long err, long may)
         count(row, SOAK_WRONG, 1);
 }
 
-static __always_inline void fill(struct soak_value *v, __u64 key)
-{
-    v->key = key;
-    v->stamp = bpf_get_prandom_u32();
-    v->check = SOAK_CHECK(v->key, v->stamp);
-}
-
-static __always_inline int whole(const struct soak_value *v)
-{
-    return v->check == SOAK_CHECK(v->key, v->stamp);
-}
-
 /* Puts a key in, takes one out, or looks, where elements come and go. */
 static __always_inline void churn(void *map, __u64 *row)
 {
@@ -64,7 +52,7 @@ static __always_inline void churn(void *map, __u64 *row)
     } else if (random >> 30 == 1) {
         bpf_map_lookup_elem(map, &key); /* what is there may go at any time: nothing to check */
     } else {
-        fill(&v, key);
+        soak_fill(&v, key, bpf_get_prandom_u32());
         err = bpf_map_update_elem(map, &key, &v, BPF_NOEXIST);
         if (!err)
             count(row, SOAK_ADDED, 1);
@@ -78,7 +66,7 @@ static __always_inline void replace(void *map, __u64 *row)
     __u64 key = bpf_get_prandom_u32() % SOAK_KEYS;
     struct soak_value v;
 
-    fill(&v, key);
+    soak_fill(&v, key, bpf_get_prandom_u32());
     note(row, bpf_map_update_elem(map, &key, &v, BPF_EXIST), -ENOENT);
 }
 
@@ -273,7 +261,7 @@ static __always_inline void push_or_pop(void *map, __u64 *row)
     long err;
 
     if (bpf_get_prandom_u32() % 2) {
-        fill(&v, bpf_get_prandom_u32());
+        soak_fill(&v, bpf_get_prandom_u32(), bpf_get_prandom_u32());
         err = bpf_map_push_elem(map, &v, BPF_ANY);
         if (!err) {
             count(row, SOAK_ADDED, 1);
@@ -285,7 +273,7 @@ static __always_inline void push_or_pop(void *map, __u64 *row)
         if (!err) {
             count(row, SOAK_REMOVED, 1);
             count(row, SOAK_OUT, v.key);
-            if (!whole(&v))
+            if (!soak_whole(&v))
                 count(row, SOAK_TORN, 1);
         }
         note(row, err, -ENOENT);
@@ -369,7 +357,7 @@ int soak_prog_array(void *ctx)
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 16384);
+    __uint(max_entries, 262144);
 } ringbuf SEC(".maps");
 
 static __always_inline void send_record(void)
@@ -382,7 +370,7 @@ static __always_inline void send_record(void)
         count(counts[SOAK_ringbuf], SOAK_FULL, 1);
         return;
     }
-    fill(record, random);
+    soak_fill(record, random, bpf_get_prandom_u32());
     if (random % 8 == 0) {
         bpf_ringbuf_discard(record, 0);
         return;

@@ -42,11 +42,29 @@ enum soak_row {
 #define SOAK_ENTRIES 48   /* and maps are full before that */
 #define SOAK_PREFIXES 256 /* of 510 */
 
-/* The element of most maps: it belongs to its key and says whether it is whole. */
+/* The element of most maps: it belongs to its key and says whether it is whole. Large, so that
+ * copying it takes a while. */
+#define SOAK_STAMPS 14
 struct soak_value {
-    unsigned long long key, stamp, check;
+    unsigned long long key, stamp[SOAK_STAMPS], check;
 };
 
 #define SOAK_CHECK(key, stamp) (((key) ^ (stamp) << 8) * 0x9e3779b97f4a7c15ull)
+
+static inline void soak_fill(struct soak_value *v, unsigned long long key, unsigned long long stamp)
+{
+    v->key = key;
+    for (int i = 0; i < SOAK_STAMPS; i++)
+        v->stamp[i] = stamp;
+    v->check = SOAK_CHECK(key, stamp);
+}
+
+static inline int soak_whole(const struct soak_value *v)
+{
+    for (int i = 1; i < SOAK_STAMPS; i++)
+        if (v->stamp[i] != v->stamp[0])
+            return 0;
+    return v->check == SOAK_CHECK(v->key, v->stamp[0]);
+}
 
 #endif /* DEMO_BPF_SOAK_H */

@@ -6,18 +6,6 @@
  */
 #include "soak.h"
 
-static struct soak_value make_value(struct soak_worker *w, uint64_t key)
-{
-    uint64_t stamp = soak_draw(w, UINT32_MAX);
-
-    return (struct soak_value){key, stamp, SOAK_CHECK(key, stamp)};
-}
-
-static bool whole(const struct soak_value *v)
-{
-    return v->check == SOAK_CHECK(v->key, v->stamp);
-}
-
 /* A value for each hart, where the type has them. */
 static unsigned copies(int row)
 {
@@ -72,7 +60,7 @@ static void check_values(struct soak_worker *w, int row, uint64_t key)
 
         if (copies(row) > 1 && !memcmp(v, &empty, sizeof(*v)))
             continue; /* a program has put the element in, from another hart */
-        if (v->key != key || !whole(v))
+        if (v->key != key || !soak_whole(v))
             soak_count(row, SOAK_TORN, 1);
     }
 }
@@ -80,7 +68,7 @@ static void check_values(struct soak_worker *w, int row, uint64_t key)
 static void put_in(struct soak_worker *w, int row, uint64_t key, uint64_t flags)
 {
     for (unsigned i = 0; i < copies(row); i++)
-        w->values[i] = make_value(w, key);
+        soak_fill(&w->values[i], key, soak_draw(w, UINT32_MAX));
     if (soak_note(row, soak_element(w, BPF_MAP_UPDATE_ELEM, row, &key, w->values, flags),
                   flags == BPF_NOEXIST ? -EEXIST : -ENOENT) &&
         flags == BPF_NOEXIST)
@@ -115,7 +103,7 @@ static void take_batch(struct soak_worker *w, int row)
         return;
     soak_count(row, SOAK_REMOVED, w->attr.batch.count);
     for (uint32_t i = 0; i < w->attr.batch.count && copies(row) == 1; i++)
-        if (w->values[i].key != w->keys[i] || !whole(&w->values[i]))
+        if (w->values[i].key != w->keys[i] || !soak_whole(&w->values[i]))
             soak_count(row, SOAK_TORN, 1);
 }
 
@@ -235,31 +223,32 @@ static int settle_lpm(struct soak_worker *w, int row)
 
 static bool pop(struct soak_worker *w, int row, long may)
 {
-    struct soak_value v;
+    struct soak_value *v = w->values;
 
-    if (!soak_note(row, soak_element(w, BPF_MAP_LOOKUP_AND_DELETE_ELEM, row, NULL, &v, 0), may))
+    if (!soak_note(row, soak_element(w, BPF_MAP_LOOKUP_AND_DELETE_ELEM, row, NULL, v, 0), may))
         return false;
     soak_count(row, SOAK_REMOVED, 1);
-    soak_count(row, SOAK_OUT, v.key);
-    if (!whole(&v))
+    soak_count(row, SOAK_OUT, v->key);
+    if (!soak_whole(v))
         soak_count(row, SOAK_TORN, 1);
     return true;
 }
 
 static void turn_keyless(struct soak_worker *w, int row)
 {
-    struct soak_value v = make_value(w, soak_draw(w, UINT32_MAX));
+    struct soak_value *v = w->values;
     uint32_t what = soak_draw(w, 10);
 
+    soak_fill(v, soak_draw(w, UINT32_MAX), soak_draw(w, UINT32_MAX));
     if (what < 4) {
-        if (!soak_note(row, soak_element(w, BPF_MAP_UPDATE_ELEM, row, NULL, &v, BPF_ANY), 0))
+        if (!soak_note(row, soak_element(w, BPF_MAP_UPDATE_ELEM, row, NULL, v, BPF_ANY), 0))
             return;
         soak_count(row, SOAK_ADDED, 1);
-        soak_count(row, SOAK_IN, v.key);
+        soak_count(row, SOAK_IN, v->key);
     } else if (what < 8) {
         pop(w, row, -ENOENT);
-    } else if (soak_note(row, soak_element(w, BPF_MAP_LOOKUP_ELEM, row, NULL, &v, 0), -ENOENT) &&
-               !whole(&v)) {
+    } else if (soak_note(row, soak_element(w, BPF_MAP_LOOKUP_ELEM, row, NULL, v, 0), -ENOENT) &&
+               !soak_whole(v)) {
         soak_count(row, SOAK_TORN, 1);
     }
 }
@@ -332,7 +321,7 @@ static int take_record(void *ctx, void *data, size_t size)
 
     soak_count(row, SOAK_REMOVED, 1);
     soak_count(row, SOAK_OUT, v->key);
-    if (size != sizeof(*v) || !whole(v))
+    if (size != sizeof(*v) || !soak_whole(v))
         soak_count(row, SOAK_TORN, 1);
     return 0;
 }
