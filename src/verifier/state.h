@@ -168,6 +168,21 @@ int ebpf_vstack_load(const struct ebpf_vframe *frame, int off, unsigned size,
 int ebpf_vstack_clobber(struct ebpf_vmem *mem, struct ebpf_vframe *frame, int off, unsigned size,
                         bool sure, const struct ebpf_vstack_rules *rules, const char **why);
 
+/* A zero may be stored to any of these bytes, and need not: zeros stay what they are. *used: there are such, so that it
+ * mattered that it is a zero. 0, -EACCES with *why. */
+int ebpf_vstack_maybe_zero(const struct ebpf_vframe *frame, int off, unsigned size,
+                           const struct ebpf_vstack_rules *rules, bool *used, const char **why);
+
+/* Will a store of value leave bytes ZERO, rather than spill it? */
+bool ebpf_vstack_plain_zero(int off, unsigned size, const struct ebpf_vreg *value);
+
+/* Are all of these bytes ZERO? */
+bool ebpf_vstack_zeros(const struct ebpf_vframe *frame, int off, unsigned size);
+
+/* The first of these bytes that may not be read, counted from off. */
+int ebpf_vstack_unread(const struct ebpf_vframe *frame, int off, unsigned size,
+                       const struct ebpf_vstack_rules *rules);
+
 /* May a helper read all of these bytes as plain memory? 0, -EACCES with *why. */
 int ebpf_vstack_readable(const struct ebpf_vframe *frame, int off, unsigned size,
                          const struct ebpf_vstack_rules *rules, const char **why);
