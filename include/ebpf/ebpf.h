@@ -96,6 +96,7 @@ int ebpf_ringbuf_consume(struct ebpf_map *map, int (*fn)(void *ctx, void *data, 
 /* ---- programs, from inside the kernel -------------------------------------------------------- */
 
 struct ebpf_prog;
+struct ebpf_btf;
 
 struct ebpf_prog_spec {
     uint32_t type; /* BPF_PROG_TYPE_* */
@@ -108,11 +109,24 @@ struct ebpf_prog_spec {
     uint32_t map_cnt;
     uint32_t caps; /* EBPF_CAP_* on whose behalf */
     char name[BPF_OBJ_NAME_LEN];
+
+    /* What follows may be left out, as zeros. Types, and what is known of functions and lines in
+     * their terms: func_info and line_info are records of the compiler's .BTF.ext, their insn_off
+     * counted in instructions of this program */
+    struct ebpf_btf *btf;
+    const struct bpf_func_info *func_info;
+    uint32_t func_info_cnt;
+    const struct bpf_line_info *line_info;
+    uint32_t line_info_cnt;
+    /* The log: see log_level, log_buf, log_size and log_true_size of bpf(2). Without a buffer the
+     * line of a refusal goes to ebpf_os_console() */
+    uint32_t log_level, log_size;
+    char *log_buf;
+    uint32_t *log_true_size;
 };
 
 /* As BPF_PROG_LOAD, same errors; maps are named by index, not by fd. Copies what it needs; *out
- * holds one reference, and the program one on each map that it uses. The log line of a refusal goes
- * to ebpf_os_console(). T. */
+ * holds one reference, and the program one on each map that it uses, and on btf. T. */
 int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out);
 struct ebpf_obj *ebpf_prog_obj(struct ebpf_prog *prog);
 bool ebpf_prog_is_jited(const struct ebpf_prog *prog);

@@ -133,8 +133,11 @@ enum bpf_cmd {
     BPF_PROG_GET_FD_BY_ID = 13,
     BPF_MAP_GET_FD_BY_ID = 14,
     BPF_OBJ_GET_INFO_BY_FD = 15,
+    BPF_BTF_LOAD = 18,
+    BPF_BTF_GET_FD_BY_ID = 19,
     BPF_MAP_LOOKUP_AND_DELETE_ELEM = 21,
     BPF_MAP_FREEZE = 22,
+    BPF_BTF_GET_NEXT_ID = 23,
     BPF_MAP_LOOKUP_BATCH = 24,
     BPF_MAP_LOOKUP_AND_DELETE_BATCH = 25,
     BPF_MAP_UPDATE_BATCH = 26,
@@ -350,6 +353,8 @@ struct bpf_perf_event_value {
 #define BPF_F_XDP_HAS_FRAGS (1u << 5)
 #define BPF_F_XDP_DEV_BOUND_ONLY (1u << 6)
 #define BPF_F_TEST_REG_INVARIANTS (1u << 7)
+/* these and map creation's, BTF's: the command is allowed by a token */
+#define BPF_F_TOKEN_FD (1u << 16)
 
 /* link creation */
 #define BPF_F_KPROBE_MULTI_RETURN (1u << 0)
@@ -395,6 +400,7 @@ union bpf_attr {
             uint32_t start_id;
             uint32_t prog_id;
             uint32_t map_id;
+            uint32_t btf_id;
             uint32_t link_id;
         };
         uint32_t next_id;
@@ -429,6 +435,18 @@ union bpf_attr {
         uint64_t fd_array;
         uint64_t core_relos;
         uint32_t core_relo_rec_size;
+        uint32_t log_true_size;
+        int32_t prog_token_fd;
+    };
+    struct { /* BPF_BTF_LOAD */
+        uint64_t btf;
+        uint64_t btf_log_buf;
+        uint32_t btf_size;
+        uint32_t btf_log_size;
+        uint32_t btf_log_level;
+        uint32_t btf_log_true_size;
+        uint32_t btf_flags;
+        int32_t btf_token_fd;
     };
     struct { /* BPF_PROG_TEST_RUN */
         uint32_t prog_fd;
@@ -538,6 +556,30 @@ struct bpf_prog_info {
     uint32_t attach_btf_obj_id;
     uint32_t attach_btf_id;
 } __attribute__((aligned(8)));
+
+struct bpf_btf_info {
+    uint64_t btf;
+    uint32_t btf_size;
+    uint32_t id;
+    uint64_t name;
+    uint32_t name_len;
+    uint32_t kernel_btf;
+} __attribute__((aligned(8)));
+
+/* PROG_LOAD's func_info and line_info */
+struct bpf_func_info {
+    uint32_t insn_off;
+    uint32_t type_id;
+};
+
+struct bpf_line_info {
+    uint32_t insn_off;
+    uint32_t file_name_off;
+    uint32_t line_off;
+    uint32_t line_col;
+};
+#define BPF_LINE_INFO_LINE_NUM(line_col) ((line_col) >> 10)
+#define BPF_LINE_INFO_LINE_COL(line_col) ((line_col)&0x3ff)
 
 /* Linux has a union of all link types behind prog_id: the members here have its names and offsets. */
 struct bpf_link_info {

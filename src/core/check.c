@@ -13,9 +13,8 @@
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 #include "src/base/fmt.h"
+#include "src/core/load_log.h"
 #include "src/core/prog.h"
-
-#include <stdarg.h>
 
 /* Marks of an instruction slot. */
 #define SECOND_HALF 1u /* of an LD_IMM64 */
@@ -29,17 +28,26 @@ struct check {
     uint8_t *marks; /* [insn_cnt] */
 };
 
-int ebpf_code_reject(const struct ebpf_code *code, int err, const char *format, ...)
+int ebpf_code_vreject(const struct ebpf_code *code, int err, const char *format, va_list args)
 {
     char line[EBPF_CONFIG_LOG_LINE];
+
+    ebpf_load_vlogf(code->log, format, args);
+    ebpf_load_logf(code->log, "\n");
+    if (code->log && code->log->buf)
+        return err;
+    ebpf_vformat(line, sizeof(line), format, args);
+    ebpf_os_console(line);
+    return err;
+}
+
+int ebpf_code_reject(const struct ebpf_code *code, int err, const char *format, ...)
+{
     va_list args;
 
     va_start(args, format);
-    ebpf_vformat(line, sizeof(line), format, args);
+    ebpf_code_vreject(code, err, format, args);
     va_end(args);
-    if (code->log)
-        memcpy(code->log, line, sizeof(line));
-    ebpf_os_console(line);
     return err;
 }
 

@@ -5,10 +5,6 @@
 #include "src/core/cmd.h"
 #include "src/core/load.h"
 
-/* Linux: the log needs a buffer of at least 128 bytes; levels are a mask of 1, 2 and 4 */
-#define MIN_LOG 128u
-#define MAX_LOG (UINT32_MAX >> 2)
-
 /* The map that an LD_IMM64 names: by fd, or by its place in the caller's array of fds. */
 static int map_by_fd(const struct ebpf_load *load, bool by_index, int32_t n, struct ebpf_map **out)
 {
@@ -27,48 +23,45 @@ static int map_by_fd(const struct ebpf_load *load, bool by_index, int32_t n, str
     return ebpf_map_from_fd(fd, out);
 }
 
-static bool log_ok(const union bpf_attr *attr)
+/* What was asked for as this library does not know it: it says how much it knows. */
+static int give_known(const struct ebpf_cmd *cmd, const struct ebpf_load *load)
 {
-    if (!attr->log_level)
-        return !attr->log_buf && !attr->log_size;
-    return attr->log_buf && attr->log_size >= MIN_LOG && attr->log_size <= MAX_LOG &&
-           attr->log_level <= 7;
+    int err = 0;
+
+    if (load->func_info->known) {
+        cmd->attr->func_info_rec_size = load->func_info->known;
+        err = EBPF_CMD_GIVE(cmd, func_info_rec_size);
+    }
+    if (!err && load->line_info->known) {
+        cmd->attr->line_info_rec_size = load->line_info->known;
+        err = EBPF_CMD_GIVE(cmd, line_info_rec_size);
+    }
+    return err;
 }
 
-/* The caller's log: what a program is refused for, one line; empty when it is not. */
-static int give_log(const struct ebpf_cmd *cmd, const char *line)
+static int load_prog(const struct ebpf_cmd *cmd, struct ebpf_load *load, struct ebpf_prog **out)
 {
-    char text[EBPF_CONFIG_LOG_LINE + 1];
-    size_t len = ebpf_strlen(line);
+    int err = ebpf_prog_load_from(load, out, &cmd->attr->log_true_size), give_err;
 
-    if (!cmd->attr->log_level)
-        return 0;
-    memcpy(text, line, len);
-    if (len)
-        text[len++] = '\n';
-    text[len] = 0;
-    if (len + 1 <= cmd->attr->log_size)
-        return ebpf_copy_out(cmd->caller, cmd->attr->log_buf, text, len + 1);
-    text[cmd->attr->log_size - 1] = 0;
-    len = cmd->attr->log_size;
-    return ebpf_copy_out(cmd->caller, cmd->attr->log_buf, text, len) ? -EFAULT : -ENOSPC;
+    give_err = give_known(cmd, load);
+    if (!give_err)
+        give_err = EBPF_CMD_GIVE(cmd, log_true_size);
+    if (!err && give_err)
+        ebpf_obj_put(&(*out)->obj);
+    return give_err ? -EFAULT : err;
 }
 
-long ebpf_cmd_prog_load(const struct ebpf_cmd *cmd)
+/* The kernel's own uses of attr that this build has no objects for. */
+static bool attr_ok(const union bpf_attr *attr)
+{
+    return !attr->prog_ifindex && !attr->attach_btf_id && !attr->attach_prog_fd;
+}
+
+static void fill_spec(struct ebpf_prog_spec *spec, const struct ebpf_cmd *cmd, const char *license)
 {
     const union bpf_attr *attr = cmd->attr;
-    char license[128], line[EBPF_CONFIG_LOG_LINE] = "";
-    struct ebpf_load load = {
-        .caller = cmd->caller, .find_map = map_by_fd, .fd_array = attr->fd_array, .log = line};
-    struct ebpf_prog *prog;
-    int err, log_err;
 
-    if (!log_ok(attr) || attr->prog_ifindex || attr->attach_btf_id || attr->attach_prog_fd)
-        return -EINVAL;
-    err = ebpf_copy_string_in(cmd->caller, license, attr->license, sizeof(license));
-    if (err)
-        return err;
-    load.spec = (struct ebpf_prog_spec){
+    *spec = (struct ebpf_prog_spec){
         .type = attr->prog_type,
         .expected_attach_type = attr->expected_attach_type,
         .flags = attr->prog_flags,
@@ -76,14 +69,38 @@ long ebpf_cmd_prog_load(const struct ebpf_cmd *cmd)
         .insn_cnt = attr->insn_cnt,
         .license = license,
         .caps = cmd->caller->caps,
+        .log_level = attr->log_level,
+        .log_size = attr->log_size,
+        .log_buf = EBPF_PTR(attr->log_buf),
     };
-    memcpy(load.spec.name, attr->prog_name, sizeof(load.spec.name));
-    err = ebpf_prog_load_from(&load, &prog);
-    log_err = give_log(cmd, line);
-    if (!err && log_err) {
-        ebpf_obj_put(&prog->obj);
-        err = log_err;
-    }
+    memcpy(spec->name, attr->prog_name, sizeof(spec->name));
+}
+
+long ebpf_cmd_prog_load(const struct ebpf_cmd *cmd)
+{
+    const union bpf_attr *attr = cmd->attr;
+    struct ebpf_load_records func_info = {attr->func_info, attr->func_info_cnt,
+                                          attr->func_info_rec_size, 0};
+    struct ebpf_load_records line_info = {attr->line_info, attr->line_info_cnt,
+                                          attr->line_info_rec_size, 0};
+    struct ebpf_load load = {
+        .func_info = &func_info,
+        .line_info = &line_info,
+        .caller = cmd->caller,
+        .find_map = map_by_fd,
+        .fd_array = attr->fd_array,
+    };
+    char license[128];
+    struct ebpf_prog *prog;
+    int err;
+
+    if (!attr_ok(attr))
+        return -EINVAL;
+    err = ebpf_copy_string_in(cmd->caller, license, attr->license, sizeof(license));
+    if (err)
+        return err;
+    fill_spec(&load.spec, cmd, license);
+    err = load_prog(cmd, &load, &prog);
     return err ? err : ebpf_cmd_install(&prog->obj);
 }
 

@@ -12,6 +12,7 @@
 #include "src/base/log.h"
 #include "src/base/sha1.h"
 #include "src/core/load.h"
+#include "src/core/load_log.h"
 #include "src/core/user.h"
 
 /* Linux: MAX_USED_MAPS */
@@ -155,6 +156,7 @@ static void prog_free(struct ebpf_prog *prog)
     for (uint32_t i = 0; i < prog->map_cnt; i++)
         ebpf_obj_drop(&prog->maps[i]->obj);
     ebpf_free(prog->maps, MAX_MAPS * sizeof(*prog->maps));
+    ebpf_prog_btf_free(prog);
     ebpf_free(prog->stats, ebpf_os_cpu_count() * sizeof(*prog->stats));
     ebpf_code_fini(&prog->code);
     ebpf_free(prog, sizeof(*prog));
@@ -200,10 +202,27 @@ static int own_arrays(struct ebpf_prog *prog)
                : 0;
 }
 
+/* Linux's can_be_sleepable(), of the types that exist here: for uprobes; links refuse to put such a
+ * program on a kprobe. */
+static int check_sleepable(const struct ebpf_prog *prog)
+{
+    if (!(prog->load_flags & BPF_F_SLEEPABLE) || prog->type->id == BPF_PROG_TYPE_KPROBE)
+        return 0;
+    return ebpf_code_reject(&prog->code, -EINVAL,
+                            "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops "
+                            "programs can be sleepable");
+}
+
 static int prepare(struct ebpf_prog *prog, const struct ebpf_load *load)
 {
-    int err = ebpf_code_check(&prog->code, prog->type, prog->gpl, load->spec.caps);
+    int err = ebpf_prog_btf_take(prog, load);
 
+    if (!err)
+        err = ebpf_code_check(&prog->code, prog->type, prog->gpl, prog->caps);
+    if (!err)
+        err = ebpf_prog_btf_check(prog);
+    if (!err)
+        err = check_sleepable(prog);
     if (!err)
         err = calc_tag(prog);
     if (!err)
@@ -217,9 +236,14 @@ static int prepare(struct ebpf_prog *prog, const struct ebpf_load *load)
     return err;
 }
 
+/* Linux's, but for devices (BPF_F_XDP_DEV_BOUND_ONLY) and tokens. */
+#define FLAGS                                                                                     \
+    (BPF_F_STRICT_ALIGNMENT | BPF_F_ANY_ALIGNMENT | BPF_F_TEST_RND_HI32 | BPF_F_TEST_STATE_FREQ | \
+     BPF_F_SLEEPABLE | BPF_F_XDP_HAS_FRAGS | BPF_F_TEST_REG_INVARIANTS)
+
 static int check_spec(const struct ebpf_prog_spec *spec, const struct ebpf_prog_type *type)
 {
-    if (spec->flags & ~(BPF_F_STRICT_ALIGNMENT | BPF_F_ANY_ALIGNMENT))
+    if (spec->flags & ~FLAGS)
         return -EINVAL;
     if (!(spec->caps & EBPF_CAP_BPF))
         return -EPERM;
@@ -253,31 +277,56 @@ static struct ebpf_prog *prog_alloc(const struct ebpf_prog_spec *spec)
     return prog;
 }
 
-int ebpf_prog_load_from(const struct ebpf_load *load, struct ebpf_prog **out)
+/* What a program takes over from its specification; the rest comes by prepare(). */
+static void take_spec(struct ebpf_prog *prog, const struct ebpf_prog_spec *spec)
+{
+    struct ebpf_task task = {0};
+
+    ebpf_os_current(&task);
+    prog->expected_attach_type = spec->expected_attach_type;
+    prog->load_flags = spec->flags;
+    prog->caps = spec->caps;
+    prog->uid = task.uid;
+    prog->gpl = ebpf_license_is_gpl(spec->license);
+    prog->load_time_ns = ebpf_os_time_ns();
+}
+
+/* With the log open: the part of loading that says why it refuses. */
+static int load_logged(struct ebpf_prog *prog, const struct ebpf_load *load, uint32_t *log_size)
+{
+    const struct ebpf_prog_spec *spec = &load->spec;
+    struct ebpf_load_log log;
+    int log_err, err = ebpf_load_log_init(&log, load->caller, spec->log_level,
+                                          (uint64_t)(uintptr_t)spec->log_buf, spec->log_size);
+
+    if (err)
+        return err;
+    prog->code.log = prog->load_log = &log;
+    err = prepare(prog, load);
+    prog->code.log = prog->load_log = NULL;
+    log_err = ebpf_load_log_fini(&log, log_size);
+    return log_err ? log_err : err; /* Linux's order: who cannot read the log cannot see the rest */
+}
+
+int ebpf_prog_load_from(const struct ebpf_load *load, struct ebpf_prog **out, uint32_t *log_size)
 {
     const struct ebpf_prog_spec *spec = &load->spec;
     const struct ebpf_prog_type *type = ebpf_prog_type_find(spec->type);
-    struct ebpf_task task = {0};
     struct ebpf_prog *prog;
     int err = check_spec(spec, type);
 
+    *log_size = 0;
     if (err)
         return err;
     prog = prog_alloc(spec);
     if (!prog)
         return -ENOMEM;
-    ebpf_os_current(&task);
     prog->type = type;
-    prog->expected_attach_type = spec->expected_attach_type;
-    prog->uid = task.uid;
-    prog->gpl = ebpf_license_is_gpl(spec->license);
-    prog->load_time_ns = ebpf_os_time_ns();
-    prog->code.log = load->log;
+    take_spec(prog, spec);
     err = ebpf_copy_in(load->caller, prog->code.insns, (uint64_t)(uintptr_t)spec->insns,
                        prog->code.insn_cnt * sizeof(struct bpf_insn));
     if (!err)
-        err = prepare(prog, load);
-    prog->code.log = NULL;
+        err = load_logged(prog, load, log_size);
     if (!err)
         err = ebpf_obj_init(&prog->obj, EBPF_OBJ_PROG, prog_destroy);
     if (err) {
@@ -305,9 +354,29 @@ static int map_by_index(const struct ebpf_load *load, bool by_index, int32_t n,
 int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
 {
     const struct ebpf_caller caller = {.caps = spec->caps, .kernel = true};
-    const struct ebpf_load load = {.spec = *spec, .caller = &caller, .find_map = map_by_index};
+    struct ebpf_load_records func_info = {
+        .addr = (uint64_t)(uintptr_t)spec->func_info,
+        .cnt = spec->func_info_cnt,
+        .size = sizeof(*spec->func_info),
+    };
+    struct ebpf_load_records line_info = {
+        .addr = (uint64_t)(uintptr_t)spec->line_info,
+        .cnt = spec->line_info_cnt,
+        .size = sizeof(*spec->line_info),
+    };
+    const struct ebpf_load load = {
+        .spec = *spec,
+        .func_info = &func_info,
+        .line_info = &line_info,
+        .caller = &caller,
+        .find_map = map_by_index,
+    };
+    uint32_t log_size;
+    int err = ebpf_prog_load_from(&load, out, &log_size);
 
-    return ebpf_prog_load_from(&load, out);
+    if (spec->log_true_size)
+        *spec->log_true_size = log_size;
+    return err;
 }
 
 struct ebpf_obj *ebpf_prog_obj(struct ebpf_prog *prog)

@@ -12,7 +12,12 @@
 
 #include <ebpf/ebpf.h>
 
+#include <stdarg.h>
+
 #include "src/base/obj.h"
+
+struct ebpf_btf;      /* src/btf/btf.h */
+struct ebpf_load_log; /* src/core/load_log.h */
 
 #define EBPF_MAX_FRAMES 8u       /* Linux: MAX_CALL_FRAMES */
 #define EBPF_FRAME_SIZE 512u     /* Linux: MAX_BPF_STACK */
@@ -37,9 +42,7 @@ struct ebpf_code {
     /* that the program holds: the only addresses that the JIT takes for maps */
     struct ebpf_map *const *maps;
     uint32_t map_cnt;
-    /* where a refusal's line is kept besides the console, EBPF_CONFIG_LOG_LINE bytes; may be
-     * NULL */
-    char *log;
+    struct ebpf_load_log *log; /* only during load, and NULL for bare programs of tools */
 };
 
 struct ebpf_jit_image {
@@ -71,6 +74,14 @@ struct ebpf_prog {
     uint32_t caps;       /* EBPF_CAP_* on whose behalf it is loaded */
     uint32_t load_flags; /* BPF_F_* of BPF_PROG_LOAD */
     struct ebpf_load_log *load_log; /* while it is loaded; may be NULL */
+    /* What the compiler says about it (src/core/prog_btf.c has checked it): one func_info for each
+     * of code.subprogs, in their order, or none; line_info by rising insn_off, with one record at
+     * each function's start, or none. btf NULL: neither */
+    struct ebpf_btf *btf;
+    struct bpf_func_info *func_info;
+    uint32_t func_info_cnt;
+    struct bpf_line_info *line_info;
+    uint32_t line_info_cnt;
     uint32_t uid;
     uint64_t load_time_ns;
     uint8_t tag[BPF_TAG_SIZE];
@@ -199,9 +210,11 @@ int ebpf_code_rewrite_ctx(struct ebpf_code *code, const struct ebpf_prog_type *t
 /* Frees insns and subprogs. T */
 void ebpf_code_fini(struct ebpf_code *code);
 
-/* The one line that says why a program is refused: to the console and to code->log. */
+/* The one line, without its newline, that says why a program is refused: to the log, and to the
+ * console where there is no buffer for it. Returns err. */
 __attribute__((format(printf, 3, 4))) int ebpf_code_reject(const struct ebpf_code *code, int err,
                                                            const char *format, ...);
+int ebpf_code_vreject(const struct ebpf_code *code, int err, const char *format, va_list args);
 
 int ebpf_prog_from_fd(int fd, struct ebpf_prog **out);
 

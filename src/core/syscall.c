@@ -23,7 +23,7 @@ static const struct command {
     [BPF_MAP_UPDATE_ELEM] = {ebpf_cmd_map_update_elem, ATTR_END(flags), 0},
     [BPF_MAP_DELETE_ELEM] = {ebpf_cmd_map_delete_elem, ATTR_END(key), 0},
     [BPF_MAP_GET_NEXT_KEY] = {ebpf_cmd_map_get_next_key, ATTR_END(next_key), 0},
-    [BPF_PROG_LOAD] = {ebpf_cmd_prog_load, ATTR_END(core_relo_rec_size), EBPF_CAP_BPF},
+    [BPF_PROG_LOAD] = {ebpf_cmd_prog_load, ATTR_END(prog_token_fd), EBPF_CAP_BPF},
     [BPF_PROG_TEST_RUN] = {ebpf_cmd_prog_test_run, ATTR_END(test.batch_size), 0},
     [BPF_OBJ_GET_INFO_BY_FD] = {ebpf_cmd_obj_get_info_by_fd, ATTR_END(info.info), 0},
     [BPF_MAP_LOOKUP_AND_DELETE_ELEM] = {ebpf_cmd_map_lookup_and_delete_elem, ATTR_END(flags), 0},

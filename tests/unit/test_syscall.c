@@ -385,7 +385,10 @@ TEST(prog_load_wrong_uses)
     REFUSED(attr.insns = 0, -EFAULT);
     REFUSED(attr.license = MOCK_BAD_ADDR, -EFAULT);
     REFUSED(attr.prog_flags = 0x80000000, -EINVAL);
-    REFUSED(attr.log_level = 1, -EINVAL);
+    REFUSED(attr.log_level = 16, -EINVAL);
+    REFUSED(attr.log_size = 128, -EINVAL);
+    REFUSED(attr.prog_flags = BPF_F_TOKEN_FD, -EINVAL);
+    REFUSED(attr.prog_flags = BPF_F_XDP_DEV_BOUND_ONLY, -EINVAL);
     REFUSED(attr.log_buf = 1, -EINVAL);
     REFUSED(memset(attr.prog_name, 'x', 16), -EINVAL);
     REFUSED(attr.attach_btf_id = 5, -EINVAL);
