@@ -125,7 +125,10 @@ static int array_value_addr(const struct ebpf_map *map, uint32_t off, uint64_t *
 
 const struct ebpf_map_ops ebpf_map_array_ops = {
     .name = "array",
-    .flags = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+    .flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG |
+             BPF_F_INNER_MAP,
+    .inner = true,
+    .inner_alike = true,
     .batches = EBPF_BATCH_LOOKUP | EBPF_BATCH_UPDATE,
     .check = ebpf_array_check,
     .alloc = array_alloc,

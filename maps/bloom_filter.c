@@ -159,7 +159,9 @@ static int bloom_next_key(struct ebpf_map *map, const void *key, void *next)
 
 const struct ebpf_map_ops ebpf_map_bloom_filter_ops = {
     .name = "bloom_filter",
-    .flags = BPF_F_ZERO_SEED | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+    .flags = BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG |
+             BPF_F_WRONLY_PROG,
+    .inner = true,
     .extra = true,
     .value_in = true,
     .check = bloom_check,

@@ -75,8 +75,9 @@ static int hash_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
  * start. */
 const struct ebpf_map_ops ebpf_map_hash_ops = {
     .name = "hash",
-    .flags = BPF_F_NO_PREALLOC | BPF_F_ZERO_SEED | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG |
-             BPF_F_WRONLY_PROG,
+    .flags = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | BPF_F_RDONLY | BPF_F_WRONLY |
+             BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+    .inner = true,
     .batches = EBPF_BATCH_UPDATE | EBPF_BATCH_DELETE,
     .check = ebpf_hash_check,
     .alloc = hash_alloc,

@@ -42,7 +42,8 @@ struct ebpf_hash {
     size_t bytes;
     uint64_t seed;
     uint32_t bucket_mask, stripe_mask;
-    uint32_t value_at; /* offset in an element */
+    uint32_t value_at;   /* offset in an element */
+    uint32_t value_size; /* map.value_size, but where user mode sees something else than is kept */
     uint32_t *buckets;
     struct ebpf_hash_stripe *stripes;
     struct ebpf_hash_hart *harts;

@@ -22,7 +22,7 @@ static void copy_value(const struct ebpf_hash *hash, struct ebpf_hash_element *e
     const uint8_t *from;
 
     if (!hash->percpu) {
-        ebpf_value_copy(value, ebpf_hash_value(hash, e), hash->map.value_size);
+        ebpf_value_copy(value, ebpf_hash_value(hash, e), hash->value_size);
         return;
     }
     from = hash->percpu + ebpf_hash_extra(hash, e)->slot * stride;
@@ -105,7 +105,7 @@ int ebpf_hash_lookup_copy(struct ebpf_map *map, const void *key, void *value)
 
 static void copy_chain(const struct ebpf_hash *hash, uint32_t link, struct ebpf_bucket *out)
 {
-    size_t key_size = hash->map.key_size, value_size = hash->map.value_size;
+    size_t key_size = hash->map.key_size, value_size = hash->value_size;
 
     if (hash->percpu)
         value_size = (size_t)hash->map.value_stride * hash->cpus;
@@ -327,6 +327,7 @@ int ebpf_hash_alloc(const struct ebpf_map_spec *spec, unsigned kind, struct ebpf
     memset(hash, 0, l.elements_at);
     hash->block = block;
     hash->bytes = l.end + CACHE_LINE;
+    hash->value_size = spec->value_size;
     set_layout(hash, &l);
     if (!(spec->flags & BPF_F_ZERO_SEED))
         hash->seed = (uint64_t)ebpf_os_random() << 32 | ebpf_os_random();

@@ -488,7 +488,9 @@ static void lpm_free(struct ebpf_map *map)
 const struct ebpf_map_ops ebpf_map_lpm_trie_ops = {
     .name = "lpm_trie",
     .flags =
-        BPF_F_NO_PREALLOC | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+        BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG |
+        BPF_F_WRONLY_PROG,
+    .inner = true,
     .batches = EBPF_BATCH_LOOKUP | EBPF_BATCH_UPDATE | EBPF_BATCH_DELETE,
     .check = lpm_check,
     .alloc = lpm_alloc,

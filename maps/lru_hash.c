@@ -21,7 +21,13 @@
 
 int ebpf_lru_hash_check(const struct ebpf_map_spec *spec)
 {
-    return spec->flags & BPF_F_NO_PREALLOC ? -ENOTSUPP : ebpf_hash_check(spec);
+    const uint32_t each = BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE;
+
+    if (spec->flags & BPF_F_NO_PREALLOC)
+        return -ENOTSUPP;
+    if ((spec->flags & each) == each) /* Linux: what is each CPU's lies where that is */
+        return -EINVAL;
+    return ebpf_hash_check(spec);
 }
 
 /* Linux gives each hart a list of its own, all of one length. */
@@ -156,8 +162,9 @@ static int lru_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
 
 const struct ebpf_map_ops ebpf_map_lru_hash_ops = {
     .name = "lru_hash",
-    .flags = BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU | BPF_F_ZERO_SEED | BPF_F_RDONLY |
-             BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+    .flags = BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED |
+             BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+    .inner = true,
     .batches = EBPF_BATCH_UPDATE | EBPF_BATCH_DELETE,
     .check = ebpf_lru_hash_check,
     .adjust = ebpf_lru_hash_adjust,

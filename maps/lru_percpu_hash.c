@@ -6,6 +6,8 @@ static int lru_percpu_check(const struct ebpf_map_spec *spec)
 {
     int err = ebpf_lru_hash_check(spec);
 
+    if (!err && spec->flags & BPF_F_NUMA_NODE)
+        err = -EINVAL;
     return err ? err : ebpf_percpu_hash_check(spec);
 }
 
@@ -41,8 +43,9 @@ static void *lru_percpu_lookup(struct ebpf_map *map, const void *key)
 
 const struct ebpf_map_ops ebpf_map_lru_percpu_hash_ops = {
     .name = "lru_percpu_hash",
-    .flags = BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU | BPF_F_ZERO_SEED | BPF_F_RDONLY |
-             BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+    .flags = BPF_F_NO_PREALLOC | BPF_F_NO_COMMON_LRU | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED |
+             BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+    .inner = true,
     .per_cpu = true,
     .batches = EBPF_BATCH_UPDATE | EBPF_BATCH_DELETE,
     .check = lru_percpu_check,

@@ -2,8 +2,8 @@
 /* What all map types share: creation, and the operations of user mode and kernel code. */
 #include "maps/map.h"
 
+#include "maps/section.h"
 #include "src/base/bits.h"
-#include "src/base/epoch.h"
 
 int ebpf_map_from_fd(int fd, struct ebpf_map **out)
 {
@@ -83,9 +83,32 @@ static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
     memcpy(map->name, name, BPF_OBJ_NAME_LEN);
     map->lock_off = map->timer_off = -1;
     map->release = NULL;
-    map->obj.unused = ops->objects ? map_unused : NULL;
+    map->obj.unused = ops->objects && ops->objects->clear ? map_unused : NULL;
     map->obj.file = NULL;
     return ebpf_obj_init(&map->obj, EBPF_OBJ_MAP, map_destroy);
+}
+
+/* Linux: NUMA nodes are asked for by a flag; this library knows one. */
+static int check_numa(const struct ebpf_map_spec *spec)
+{
+    return spec->flags & BPF_F_NUMA_NODE && spec->numa_node ? -EINVAL : 0;
+}
+
+int ebpf_map_check(const struct ebpf_map_spec *spec)
+{
+    const struct ebpf_map_ops *ops = ebpf_map_ops(spec->type);
+    int err;
+
+    if (!ops)
+        return -EINVAL;
+    err = check_flags(ops, spec->flags);
+    if (!err)
+        err = check_numa(spec);
+    if (!err && spec->map_extra && !ops->extra)
+        err = -EINVAL;
+    if (!err && ops->check)
+        err = ops->check(spec);
+    return err;
 }
 
 int ebpf_map_create(const struct ebpf_map_spec *asked, struct ebpf_map **out)
@@ -94,21 +117,15 @@ int ebpf_map_create(const struct ebpf_map_spec *asked, struct ebpf_map **out)
     struct ebpf_map_spec adjusted = *asked, *spec = &adjusted;
     char name[BPF_OBJ_NAME_LEN];
     struct ebpf_map *map;
-    int err;
+    int err = ebpf_map_check(spec);
 
-    if (!ops)
-        return -EINVAL;
-    err = copy_name(name, spec->name);
     if (!err)
-        err = check_flags(ops, spec->flags);
-    if (!err && spec->map_extra && !ops->extra)
-        err = -EINVAL;
-    if (!err && ops->check)
-        err = ops->check(spec);
-    if (!err && ops->adjust)
+        err = copy_name(name, spec->name);
+    if (err)
+        return err;
+    if (ops->adjust)
         ops->adjust(spec);
-    if (!err)
-        err = ops->alloc(spec, &map);
+    err = ops->alloc(spec, &map);
     if (err)
         return err;
     err = map_publish(map, ops, spec, name);
@@ -127,6 +144,7 @@ struct ebpf_obj *ebpf_map_obj(struct ebpf_map *map)
 
 void ebpf_map_spec(const struct ebpf_map *map, struct ebpf_map_spec *out)
 {
+    *out = (struct ebpf_map_spec){0};
     out->type = map->type;
     out->key_size = map->key_size;
     out->value_size = map->value_size;
@@ -144,91 +162,98 @@ uint32_t ebpf_map_value_size(const struct ebpf_map *map)
     return map->ops->per_cpu ? map->value_stride * ebpf_os_cpu_count() : map->value_size;
 }
 
-/* Interrupts off and an epoch section open: what programs have around them when they touch
- * elements. */
-struct section {
-    unsigned long irq;
-    unsigned cpu;
-};
-
-static struct section section_begin(void)
+static int copy_locked(struct ebpf_map *map, const void *key, void *value, bool take)
 {
-    struct section s;
+    struct ebpf_section s;
+    int err;
 
-    s.irq = ebpf_os_irq_save();
-    s.cpu = ebpf_os_cpu_id();
-    ebpf_epoch_enter(s.cpu);
-    return s;
+    if (map->lock_off < 0 || !map->ops->copy_locked)
+        return -EINVAL;
+    s = ebpf_section_begin();
+    err = map->ops->copy_locked(map, key, value, take);
+    ebpf_section_end(s);
+    return err;
 }
 
-static void section_end(struct section s)
+int ebpf_map_lookup_flags(struct ebpf_map *map, const void *key, void *value, uint64_t flags)
 {
-    ebpf_epoch_exit(s.cpu);
-    ebpf_os_irq_restore(s.irq);
+    struct ebpf_section s;
+    int err;
+
+    if (flags & BPF_F_LOCK)
+        return copy_locked(map, key, value, false);
+    if (map->ops->objects)
+        return map->ops->objects->lookup ? map->ops->objects->lookup(map, key, value) : -ENOTSUPP;
+    s = ebpf_section_begin();
+    err = map->ops->lookup_copy(map, key, value);
+    ebpf_section_end(s);
+    return err;
 }
 
 int ebpf_map_lookup(struct ebpf_map *map, const void *key, void *value)
 {
-    struct section s;
-    int err;
-
-    if (map->ops->objects)
-        return map->ops->objects->lookup(map, key, value);
-    s = section_begin();
-    err = map->ops->lookup_copy(map, key, value);
-    section_end(s);
-    return err;
+    return ebpf_map_lookup_flags(map, key, value, 0);
 }
 
 int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
-    struct section s;
+    struct ebpf_section s;
     int err;
 
-    /* Linux refuses this before it looks at anything else: no value here has a struct
-     * bpf_spin_lock */
-    if (flags & BPF_F_LOCK)
+    /* Linux refuses this before it looks at anything else */
+    if (flags & BPF_F_LOCK && map->lock_off < 0)
         return -EINVAL;
     if (map->ops->objects)
         return map->ops->objects->update(map, key, value, flags);
-    s = section_begin();
+    s = ebpf_section_begin();
     err = map->ops->update_copy(map, key, value, flags);
-    section_end(s);
+    ebpf_section_end(s);
+    return err;
+}
+
+int ebpf_map_take_flags(struct ebpf_map *map, const void *key, void *value, uint64_t flags)
+{
+    struct ebpf_section s;
+    int err;
+
+    if (!map->ops->take_copy)
+        return -ENOTSUPP;
+    if (flags & BPF_F_LOCK)
+        return copy_locked(map, key, value, true);
+    s = ebpf_section_begin();
+    err = map->ops->take_copy(map, key, value);
+    ebpf_section_end(s);
     return err;
 }
 
 int ebpf_map_lookup_and_delete(struct ebpf_map *map, const void *key, void *value)
 {
-    struct section s;
-    int err;
-
-    if (!map->ops->take_copy)
-        return -ENOTSUPP;
-    s = section_begin();
-    err = map->ops->take_copy(map, key, value);
-    section_end(s);
-    return err;
+    return ebpf_map_take_flags(map, key, value, 0);
 }
 
 int ebpf_map_delete(struct ebpf_map *map, const void *key)
 {
-    struct section s;
+    struct ebpf_section s;
     int err;
 
     if (map->ops->objects)
         return map->ops->objects->remove(map, key);
-    s = section_begin();
+    s = ebpf_section_begin();
     err = map->ops->remove(map, key);
-    section_end(s);
+    ebpf_section_end(s);
     return err;
 }
 
 int ebpf_map_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take, struct ebpf_bucket *out)
 {
-    struct section s = section_begin();
-    int err = map->ops->bucket_copy(map, bucket, take, out);
+    struct ebpf_section s;
+    int err;
 
-    section_end(s);
+    if (map->ops->objects)
+        return map->ops->objects->bucket_copy(map, bucket, take, out);
+    s = ebpf_section_begin();
+    err = map->ops->bucket_copy(map, bucket, take, out);
+    ebpf_section_end(s);
     return err;
 }
 
@@ -240,7 +265,15 @@ int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next)
 
 int ebpf_map_set_prog(struct ebpf_map *map, uint32_t index, struct ebpf_prog *prog)
 {
-    if (!map->ops->objects)
+    if (map->type != BPF_MAP_TYPE_PROG_ARRAY)
         return -EINVAL;
-    return map->ops->objects->put(map, index, prog ? ebpf_prog_obj(prog) : NULL);
+    return map->ops->objects->put(map, &index, prog ? ebpf_prog_obj(prog) : NULL, BPF_ANY);
+}
+
+int ebpf_map_set_map(struct ebpf_map *outer, const void *key, struct ebpf_map *inner,
+                     uint64_t flags)
+{
+    if (!outer->ops->outer)
+        return -EINVAL;
+    return outer->ops->objects->put(outer, key, inner ? &inner->obj : NULL, flags);
 }

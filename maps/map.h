@@ -43,23 +43,36 @@ struct ebpf_map {
 /* Called for each element; value: as lookup gives it on this hart. Not 0: the walk ends. A */
 typedef uint64_t (*ebpf_map_each_fn)(void *ctx, struct ebpf_map *map, const void *key, void *value);
 
+/* Where the elements of a bucket are copied to: room keys and user mode's values. */
+struct ebpf_bucket {
+    uint8_t *keys, *values;
+    uint32_t room, count;
+    bool lock; /* BPF_F_LOCK */
+};
+
 /*
- * Maps whose values are objects, which user mode names by fd and sees by id: program arrays. Objects
- * are got and put in T, so that these take the place of lookup_copy, update_copy and remove there,
- * and are called with neither interrupts off nor a section open.
+ * Maps whose values are objects, which user mode names by fd and sees by id: arrays of programs, of
+ * perf events, maps in maps. Objects are got and put in T, so that these take the place of
+ * lookup_copy, update_copy and remove there, and are called with neither interrupts off nor a
+ * section open.
  */
 struct ebpf_map_object_ops {
+    /* NULL: -ENOTSUPP */
     int (*lookup)(struct ebpf_map *map, const void *key, void *id);
     int (*update)(struct ebpf_map *map, const void *key, const void *fd, uint64_t flags);
     int (*remove)(struct ebpf_map *map, const void *key);
-    /* The same by object: a reference is added. NULL takes what is there out. */
-    int (*put)(struct ebpf_map *map, uint32_t index, struct ebpf_obj *obj);
-    /* A program of that kind (ebpf_prog_kind()) names the map: -EINVAL where it is of another. T */
-    int (*own)(struct ebpf_map *map, uint64_t kind);
+    /* The same by object, of the right type: a reference is added. NULL takes what is there out. */
+    int (*put)(struct ebpf_map *map, const void *key, struct ebpf_obj *obj, uint64_t flags);
+    /* bucket_copy of maps in maps */
+    int (*bucket_copy)(struct ebpf_map *map, uint32_t bucket, bool take, struct ebpf_bucket *out);
     /* Nobody but programs refers to the map: gives all objects up, since they could be those very
-     * programs. T */
+     * programs. NULL: they cannot. T */
     void (*clear)(struct ebpf_map *map);
-    /* The object at index, or NULL; it lives until the section ends. A, in an epoch section */
+    /* Program arrays, NULL for others: a program of that kind (ebpf_prog_kind()) names the map:
+     * -EINVAL where it is of another. T */
+    int (*own)(struct ebpf_map *map, uint64_t kind);
+    /* Program arrays: the program at index, or NULL; it lives until the section ends. A, in an epoch
+     * section */
     struct ebpf_obj *(*get)(struct ebpf_map *map, uint32_t index);
 };
 
@@ -67,17 +80,14 @@ struct ebpf_map_object_ops {
 #define EBPF_BATCH_UPDATE 2u
 #define EBPF_BATCH_DELETE 4u
 
-/* Where the elements of a bucket are copied to: room keys and user mode's values. */
-struct ebpf_bucket {
-    uint8_t *keys, *values;
-    uint32_t room, count;
-};
-
 struct ebpf_map_ops {
     const char *name; /* as in the type's number, lower case: "hash" */
     uint32_t flags;   /* BPF_F_* accepted at creation */
     bool per_cpu;     /* user mode sees value_stride * CPUs bytes */
     bool extra;       /* map_extra means something */
+    bool outer;       /* maps in maps: spec->inner says what the maps in it are like */
+    bool inner;       /* may be a map in a map */
+    bool inner_alike; /* and then has as many entries as the others, but for BPF_F_INNER_MAP */
     uint32_t batches; /* EBPF_BATCH_*: bpf(2)'s batch commands; lookups of hashes: bucket_copy */
     bool value_in;    /* lookup_copy reads the value: it asks whether that is there */
 
@@ -120,6 +130,9 @@ struct ebpf_map_ops {
     int (*update_copy)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
     /* Copies and deletes at one moment. NULL: the type cannot. */
     int (*take_copy)(struct ebpf_map *map, const void *key, void *value);
+    /* Both at one moment also for programs that hold the value's struct bpf_spin_lock; take: deletes.
+     * NULL: values have none. */
+    int (*copy_locked)(struct ebpf_map *map, const void *key, void *value, bool take);
     /* Hashes: all elements of one bucket, copied one behind the other at one moment, and deleted if
      * take: 0 and *count; -ENOSPC and *count: more than room; -ENOENT: no such bucket; -EBUSY. */
     int (*bucket_copy)(struct ebpf_map *map, uint32_t bucket, bool take, struct ebpf_bucket *out);
@@ -142,8 +155,16 @@ struct ebpf_map_ops {
 /* No command of bpf(2) changes the map any more; programs may. */
 #define EBPF_MAP_FROZEN UINT32_MAX
 
+/* All that ebpf_map_create() checks of a spec but spec->inner: 0 or its errors. T */
+int ebpf_map_check(const struct ebpf_map_spec *spec);
+
 /* Row of a type, NULL: this build has not got it. A */
 const struct ebpf_map_ops *ebpf_map_ops(uint32_t type);
+
+/* As ebpf_map_lookup() and ebpf_map_lookup_and_delete(), with BPF_F_LOCK or 0: -EINVAL where values
+ * have no lock. T */
+int ebpf_map_lookup_flags(struct ebpf_map *map, const void *key, void *value, uint64_t flags);
+int ebpf_map_take_flags(struct ebpf_map *map, const void *key, void *value, uint64_t flags);
 
 /* bucket_copy with interrupts off and in a section; T */
 int ebpf_map_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take, struct ebpf_bucket *out);

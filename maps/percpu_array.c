@@ -110,6 +110,7 @@ static int percpu_update_copy(struct ebpf_map *map, const void *key, const void 
 const struct ebpf_map_ops ebpf_map_percpu_array_ops = {
     .name = "percpu_array",
     .flags = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
+    .inner = true,
     .per_cpu = true,
     .batches = EBPF_BATCH_LOOKUP | EBPF_BATCH_UPDATE,
     .check = percpu_check,

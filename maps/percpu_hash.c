@@ -150,6 +150,7 @@ const struct ebpf_map_ops ebpf_map_percpu_hash_ops = {
     .name = "percpu_hash",
     .flags = BPF_F_NO_PREALLOC | BPF_F_ZERO_SEED | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG |
              BPF_F_WRONLY_PROG,
+    .inner = true,
     .per_cpu = true,
     .batches = EBPF_BATCH_UPDATE | EBPF_BATCH_DELETE,
     .check = ebpf_percpu_hash_check,

@@ -12,20 +12,13 @@
 #include "maps/prog_array.h"
 
 #include "maps/array.h"
+#include "maps/object_array.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
-#include "src/base/epoch.h"
 
 static struct ebpf_prog_array *array_of(struct ebpf_map *map)
 {
     return (struct ebpf_prog_array *)map;
-}
-
-static int array_check(const struct ebpf_map_spec *spec)
-{
-    if (spec->value_size != sizeof(uint32_t))
-        return -EINVAL;
-    return ebpf_array_check(spec);
 }
 
 static int array_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
@@ -58,7 +51,7 @@ static int own(struct ebpf_map *map, uint64_t kind)
 
 /* The programs of runs that began before stay until these have ended: ebpf_obj_put() waits for them
  * before it destroys anything. */
-static int put(struct ebpf_map *map, uint32_t index, struct ebpf_obj *obj)
+static int put_at(struct ebpf_map *map, uint32_t index, struct ebpf_obj *obj)
 {
     struct ebpf_obj *old;
     int err;
@@ -92,17 +85,21 @@ static int update(struct ebpf_map *map, const void *key, const void *value, uint
     err = ebpf_obj_from_fd(fd, EBPF_OBJ_PROG, &prog);
     if (err)
         return err;
-    err = put(map, index, prog);
+    err = put_at(map, index, prog);
     ebpf_obj_put(prog);
     return err;
 }
 
-static int remove_key(struct ebpf_map *map, const void *key)
+static int put(struct ebpf_map *map, const void *key, struct ebpf_obj *obj, uint64_t flags)
 {
-    return put(map, ebpf_array_index(key), NULL);
+    return flags == BPF_ANY ? put_at(map, ebpf_array_index(key), obj) : -EINVAL;
 }
 
-/* The program at index, for programs and, with a section of its own, for user mode. */
+static int remove_key(struct ebpf_map *map, const void *key)
+{
+    return put_at(map, ebpf_array_index(key), NULL);
+}
+
 static struct ebpf_obj *get(struct ebpf_map *map, uint32_t index)
 {
     if (index >= map->max_entries)
@@ -112,23 +109,20 @@ static struct ebpf_obj *get(struct ebpf_map *map, uint32_t index)
 
 static int lookup(struct ebpf_map *map, const void *key, void *value)
 {
-    unsigned long irq = ebpf_os_irq_save();
-    unsigned cpu = ebpf_os_cpu_id();
-    struct ebpf_obj *prog;
+    uint32_t index = ebpf_array_index(key), id;
+    int err = -ENOENT;
 
-    ebpf_epoch_enter(cpu);
-    prog = get(map, ebpf_array_index(key));
-    if (prog)
-        memcpy(value, &prog->id, sizeof(prog->id));
-    ebpf_epoch_exit(cpu);
-    ebpf_os_irq_restore(irq);
-    return prog ? 0 : -ENOENT;
+    if (index < map->max_entries)
+        err = ebpf_slot_id(&array_of(map)->progs[index], &id);
+    if (!err)
+        memcpy(value, &id, sizeof(id));
+    return err;
 }
 
 static void clear(struct ebpf_map *map)
 {
     for (uint32_t i = 0; i < map->max_entries; i++)
-        (void)put(map, i, NULL); /* -ENOENT: was empty */
+        (void)put_at(map, i, NULL); /* -ENOENT: was empty */
 }
 
 /* Nobody refers to the map any more: it has no users, so it is clear already. */
@@ -138,22 +132,6 @@ static void array_free(struct ebpf_map *map)
 }
 
 /* ---- for programs: nothing but tail calls ---------------------------------------------------- */
-
-static void *no_lookup(struct ebpf_map *map, const void *key)
-{
-    (void)map;
-    (void)key;
-    return NULL;
-}
-
-static int no_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
-{
-    (void)map;
-    (void)key;
-    (void)value;
-    (void)flags;
-    return -EINVAL;
-}
 
 static const struct ebpf_map_object_ops object_ops = {
     .lookup = lookup,
@@ -167,12 +145,12 @@ static const struct ebpf_map_object_ops object_ops = {
 
 const struct ebpf_map_ops ebpf_map_prog_array_ops = {
     .name = "prog_array",
-    .flags = BPF_F_RDONLY | BPF_F_WRONLY,
-    .check = array_check,
+    .flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY,
+    .check = ebpf_object_array_check,
     .alloc = array_alloc,
     .free = array_free,
-    .lookup = no_lookup,
-    .update = no_update,
+    .lookup = ebpf_objects_lookup,
+    .update = ebpf_objects_update,
     .remove = ebpf_array_remove,
     .next_key = ebpf_array_next_key,
     .objects = &object_ops,

@@ -252,6 +252,8 @@ static int no_copy(struct ebpf_map *map, const void *key, void *out)
 
 const struct ebpf_map_ops ebpf_map_ringbuf_ops = {
     .name = "ringbuf",
+    .flags = BPF_F_NUMA_NODE,
+    .inner = true,
     .check = ringbuf_check,
     .alloc = ringbuf_alloc,
     .free = ringbuf_free,

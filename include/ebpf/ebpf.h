@@ -61,6 +61,9 @@ struct ebpf_map_spec {
     uint32_t key_size, value_size, max_entries, flags;
     char name[BPF_OBJ_NAME_LEN];
     uint64_t map_extra; /* bloom filters: bits for each value, 0: 5; else 0 */
+    /* maps in maps: one like those that will be in it; it is looked at, no reference is kept */
+    struct ebpf_map *inner;
+    uint32_t numa_node; /* with BPF_F_NUMA_NODE: 0 */
 };
 
 /* As BPF_MAP_CREATE, same errors; *out holds one reference. T. */
@@ -136,6 +139,13 @@ bool ebpf_prog_is_jited(const struct ebpf_prog *prog);
  * programs refer to the array (ebpf_obj_put()). -EINVAL: another kind of map, or of program than
  * the array has; -E2BIG: index; -ENOENT: nothing to take out. T. */
 int ebpf_map_set_prog(struct ebpf_map *map, uint32_t index, struct ebpf_prog *prog);
+
+/* Puts inner into a BPF_MAP_TYPE_ARRAY_OF_MAPS or BPF_MAP_TYPE_HASH_OF_MAPS at key, as an update
+ * with its fd would; NULL takes out what is there. The outer map holds a reference until then.
+ * -EINVAL: another kind of map, or inner is not like the one that outer was created with; else as
+ * ebpf_map_update() and ebpf_map_delete(). T. */
+int ebpf_map_set_map(struct ebpf_map *outer, const void *key, struct ebpf_map *inner,
+                     uint64_t flags);
 
 /* As BPF_PROG_TEST_RUN on kernel memory (attr->test.*, pointers are kernel addresses). T. */
 int ebpf_prog_test_run(struct ebpf_prog *prog, union bpf_attr *attr);

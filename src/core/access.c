@@ -66,6 +66,11 @@ fini:
     return err;
 }
 
+int ebpf_access_lock(const struct ebpf_access *access, uint64_t flags)
+{
+    return flags & BPF_F_LOCK && access->map->lock_off < 0 ? -EINVAL : 0;
+}
+
 int ebpf_access_key(const struct ebpf_access *access, const struct ebpf_cmd *cmd, uint64_t addr)
 {
     if (!access->map->key_size)

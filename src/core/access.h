@@ -22,6 +22,9 @@ struct ebpf_access {
 int ebpf_access_init(struct ebpf_access *access, uint32_t fd, unsigned what);
 void ebpf_access_fini(struct ebpf_access *access);
 
+/* BPF_F_LOCK in flags, for a map without locks: -EINVAL. */
+int ebpf_access_lock(const struct ebpf_access *access, uint64_t flags);
+
 /* The key from addr, into access->key; -EINVAL: a key for a map that has none. */
 int ebpf_access_key(const struct ebpf_access *access, const struct ebpf_cmd *cmd, uint64_t addr);
 

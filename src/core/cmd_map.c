@@ -5,9 +5,10 @@
 #include "src/base/bits.h"
 #include "src/core/access.h"
 
-long ebpf_cmd_map_create(const struct ebpf_cmd *cmd)
+/* ---- creation ------------------------------------------------------------------------------ */
+
+static struct ebpf_map_spec spec_of(const union bpf_attr *attr)
 {
-    const union bpf_attr *attr = cmd->attr;
     struct ebpf_map_spec spec = {
         .type = attr->map_type,
         .key_size = attr->key_size,
@@ -15,94 +16,127 @@ long ebpf_cmd_map_create(const struct ebpf_cmd *cmd)
         .max_entries = attr->max_entries,
         .flags = attr->map_flags,
         .map_extra = attr->map_extra,
+        .numa_node = attr->numa_node,
     };
+
+    memcpy(spec.name, attr->map_name, sizeof(spec.name));
+    return spec;
+}
+
+/* Maps in maps: the map that those in it will be like, with a reference. Linux looks at it after
+ * all else that can be wrong with the numbers. */
+static int get_inner(const union bpf_attr *attr, struct ebpf_map_spec *spec)
+{
+    const struct ebpf_map_ops *ops = ebpf_map_ops(spec->type);
+    int err;
+
+    if (!ops || !ops->outer)
+        return 0;
+    err = ebpf_map_check(spec);
+    return err ? err : ebpf_map_from_fd((int)attr->inner_map_fd, &spec->inner);
+}
+
+long ebpf_cmd_map_create(const struct ebpf_cmd *cmd)
+{
+    const union bpf_attr *attr = cmd->attr;
+    struct ebpf_map_spec spec = spec_of(attr);
     struct ebpf_map *map;
     int err;
 
-    /* what this build has no objects for: maps in maps, devices, BTF. A btf_fd without type ids is
-     * nothing asked for. */
-    if (attr->inner_map_fd || attr->numa_node || attr->map_ifindex || attr->btf_key_type_id ||
-        attr->btf_value_type_id || attr->btf_vmlinux_value_type_id)
+    /* what this build has no objects for: devices, BTF. A btf_fd without type ids is nothing asked
+     * for. */
+    if (attr->map_ifindex || attr->btf_key_type_id || attr->btf_value_type_id ||
+        attr->btf_vmlinux_value_type_id)
         return -EINVAL;
-    memcpy(spec.name, attr->map_name, sizeof(spec.name));
+    err = get_inner(attr, &spec);
+    if (err)
+        return err;
     err = ebpf_map_create(&spec, &map);
+    if (spec.inner)
+        ebpf_obj_put(ebpf_map_obj(spec.inner));
     return err ? err : ebpf_cmd_install(ebpf_map_obj(map));
+}
+
+/* ---- elements ------------------------------------------------------------------------------ */
+
+/* What the commands on one element have in common: the map, the right to do that with it, the
+ * key. */
+static long on_element(const struct ebpf_cmd *cmd, unsigned what,
+                       int (*run)(const struct ebpf_cmd *cmd, const struct ebpf_access *access))
+{
+    struct ebpf_access access;
+    int err = ebpf_access_init(&access, cmd->attr->map_fd, what);
+
+    if (err)
+        return err;
+    err = ebpf_access_lock(&access, cmd->attr->flags);
+    if (!err)
+        err = ebpf_access_key(&access, cmd, cmd->attr->key);
+    if (!err)
+        err = run(cmd, &access);
+    ebpf_access_fini(&access);
+    return err;
+}
+
+static int give_value(const struct ebpf_cmd *cmd, const struct ebpf_access *access)
+{
+    return ebpf_copy_out(cmd->caller, cmd->attr->value, access->value, access->value_size);
+}
+
+static int lookup(const struct ebpf_cmd *cmd, const struct ebpf_access *access)
+{
+    int err = 0;
+
+    if (access->map->ops->value_in)
+        err = ebpf_copy_in(cmd->caller, access->value, cmd->attr->value, access->value_size);
+    if (!err)
+        err = ebpf_map_lookup_flags(access->map, access->key, access->value, cmd->attr->flags);
+    return err ? err : give_value(cmd, access);
+}
+
+static int update(const struct ebpf_cmd *cmd, const struct ebpf_access *access)
+{
+    int err = ebpf_copy_in(cmd->caller, access->value, cmd->attr->value, access->value_size);
+
+    return err ? err
+               : ebpf_map_update(access->map, access->key, access->value, cmd->attr->flags);
+}
+
+static int delete(const struct ebpf_cmd *cmd, const struct ebpf_access *access)
+{
+    (void)cmd;
+    return ebpf_map_delete(access->map, access->key);
+}
+
+static int take(const struct ebpf_cmd *cmd, const struct ebpf_access *access)
+{
+    int err = ebpf_map_take_flags(access->map, access->key, access->value, cmd->attr->flags);
+
+    return err ? err : give_value(cmd, access);
 }
 
 long ebpf_cmd_map_lookup_elem(const struct ebpf_cmd *cmd)
 {
-    struct ebpf_access access;
-    int err;
-
     if (cmd->attr->flags & ~(uint64_t)BPF_F_LOCK)
         return -EINVAL;
-    err = ebpf_access_init(&access, cmd->attr->map_fd, EBPF_ACCESS_READ);
-    if (err)
-        return err;
-    if (cmd->attr->flags & BPF_F_LOCK)
-        err = -EINVAL; /* no map here has a spin lock in its values */
-    if (!err)
-        err = ebpf_access_key(&access, cmd, cmd->attr->key);
-    if (!err && access.map->ops->value_in)
-        err = ebpf_copy_in(cmd->caller, access.value, cmd->attr->value, access.value_size);
-    if (!err)
-        err = ebpf_map_lookup(access.map, access.key, access.value);
-    if (!err)
-        err = ebpf_copy_out(cmd->caller, cmd->attr->value, access.value, access.value_size);
-    ebpf_access_fini(&access);
-    return err;
+    return on_element(cmd, EBPF_ACCESS_READ, lookup);
 }
 
 long ebpf_cmd_map_update_elem(const struct ebpf_cmd *cmd)
 {
-    struct ebpf_access access;
-    int err = ebpf_access_init(&access, cmd->attr->map_fd, EBPF_ACCESS_WRITE);
-
-    if (err)
-        return err;
-    err = ebpf_access_key(&access, cmd, cmd->attr->key);
-    if (!err)
-        err = ebpf_copy_in(cmd->caller, access.value, cmd->attr->value, access.value_size);
-    if (!err)
-        err = ebpf_map_update(access.map, access.key, access.value, cmd->attr->flags);
-    ebpf_access_fini(&access);
-    return err;
+    return on_element(cmd, EBPF_ACCESS_WRITE, update);
 }
 
 long ebpf_cmd_map_delete_elem(const struct ebpf_cmd *cmd)
 {
-    struct ebpf_access access;
-    int err = ebpf_access_init(&access, cmd->attr->map_fd, EBPF_ACCESS_WRITE);
-
-    if (err)
-        return err;
-    err = ebpf_access_key(&access, cmd, cmd->attr->key);
-    if (!err)
-        err = ebpf_map_delete(access.map, access.key);
-    ebpf_access_fini(&access);
-    return err;
+    return on_element(cmd, EBPF_ACCESS_WRITE, delete);
 }
 
 long ebpf_cmd_map_lookup_and_delete_elem(const struct ebpf_cmd *cmd)
 {
-    struct ebpf_access access;
-    int err;
-
     if (cmd->attr->flags & ~(uint64_t)BPF_F_LOCK)
         return -EINVAL;
-    err = ebpf_access_init(&access, cmd->attr->map_fd, EBPF_ACCESS_READ | EBPF_ACCESS_WRITE);
-    if (err)
-        return err;
-    if (cmd->attr->flags)
-        err = -EINVAL;
-    if (!err)
-        err = ebpf_access_key(&access, cmd, cmd->attr->key);
-    if (!err)
-        err = ebpf_map_lookup_and_delete(access.map, access.key, access.value);
-    if (!err)
-        err = ebpf_copy_out(cmd->caller, cmd->attr->value, access.value, access.value_size);
-    ebpf_access_fini(&access);
-    return err;
+    return on_element(cmd, EBPF_ACCESS_READ | EBPF_ACCESS_WRITE, take);
 }
 
 /* The answer may go where the key came from: the key is copied before. */

@@ -194,7 +194,7 @@ static int own_arrays(struct ebpf_prog *prog)
     for (uint32_t i = 0; !err && i < prog->map_cnt; i++) {
         struct ebpf_map *map = prog->maps[i];
 
-        if (map->ops->objects)
+        if (map->ops->objects && map->ops->objects->own)
             err = map->ops->objects->own(map, ebpf_prog_kind(&prog->obj));
     }
     return err ? ebpf_code_reject(&prog->code, err,

@@ -34,7 +34,7 @@ const struct ebpf_prog *ebpf_tail_call(struct ebpf_map *map, uint64_t index)
     struct ebpf_run *run = ebpf_run_current();
     struct ebpf_obj *obj;
 
-    if (!run || !map->ops->objects || !run->tails_left)
+    if (!run || map->type != BPF_MAP_TYPE_PROG_ARRAY || !run->tails_left)
         return NULL;
     obj = map->ops->objects->get(map, (uint32_t)index);
     if (!obj)

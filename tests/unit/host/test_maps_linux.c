@@ -171,15 +171,15 @@ TEST(linux_agrees_on_creation_errors)
 TEST(linux_agrees_on_absurd_sizes)
 {
     static const struct ebpf_map_spec specs[] = {
-        {BPF_MAP_TYPE_HASH, 4, 4, UINT32_MAX, 0, "", 0},
-        {BPF_MAP_TYPE_HASH, 4, 4, 1u << 31, 0, "", 0},
-        {BPF_MAP_TYPE_HASH, 4, 4, (1u << 27) + 1, 0, "", 0},
-        {BPF_MAP_TYPE_HASH, 4, 1u << 20, 1u << 27, 0, "", 0},
-        {BPF_MAP_TYPE_ARRAY, 4, 0x7fffffff, UINT32_MAX, 0, "", 0},
-        {BPF_MAP_TYPE_ARRAY, 4, 1u << 20, UINT32_MAX, 0, "", 0},
-        {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 32768, UINT32_MAX, 0, "", 0},
-        {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, UINT32_MAX, 0, "", 0},
-        {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 32769, UINT32_MAX, 0, "", 0},
+        {.type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 4, .max_entries = UINT32_MAX},
+        {.type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 4, .max_entries = 1u << 31},
+        {.type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 4, .max_entries = (1u << 27) + 1},
+        {.type = BPF_MAP_TYPE_HASH, .key_size = 4, .value_size = 1u << 20, .max_entries = 1u << 27},
+        {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 0x7fffffff, .max_entries = UINT32_MAX},
+        {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 1u << 20, .max_entries = UINT32_MAX},
+        {.type = BPF_MAP_TYPE_PERCPU_ARRAY, .key_size = 4, .value_size = 32768, .max_entries = UINT32_MAX},
+        {.type = BPF_MAP_TYPE_PERCPU_ARRAY, .key_size = 4, .value_size = 8, .max_entries = UINT32_MAX},
+        {.type = BPF_MAP_TYPE_PERCPU_ARRAY, .key_size = 4, .value_size = 32769, .max_entries = UINT32_MAX},
     };
 
     if (!usable())
@@ -193,9 +193,8 @@ TEST(linux_agrees_on_flags)
     static const uint32_t types[] = {BPF_MAP_TYPE_HASH,         BPF_MAP_TYPE_ARRAY,
                                      BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_PERCPU_HASH,
                                      BPF_MAP_TYPE_LRU_HASH,     BPF_MAP_TYPE_LRU_PERCPU_HASH};
-    /* ours has no NUMA nodes and no mmap() of maps yet; 1 << 12 is BPF_F_INNER_MAP, 1 << 16
-     * BPF_F_TOKEN_FD */
-    const uint32_t not_ours = BPF_F_NUMA_NODE | BPF_F_MMAPABLE | 1u << 12 | 1u << 16;
+    /* no mmap() of maps yet; 1 << 16 is BPF_F_TOKEN_FD */
+    const uint32_t not_ours = BPF_F_MMAPABLE | 1u << 16;
 
     if (!usable())
         return;

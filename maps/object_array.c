@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* What the arrays of objects share. */
+#include "maps/object_array.h"
+
+#include "maps/array.h"
+#include "maps/section.h"
+#include "src/base/alloc.h"
+#include "src/base/bits.h"
+
+int ebpf_object_array_check(const struct ebpf_map_spec *spec)
+{
+    return spec->value_size == sizeof(uint32_t) ? ebpf_array_check(spec) : -EINVAL;
+}
+
+int ebpf_object_array_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
+{
+    struct ebpf_object_array *array;
+    size_t bytes;
+
+    if (!ebpf_mul_ok(spec->max_entries, sizeof(array->slots[0]), &bytes) ||
+        !ebpf_add_ok(bytes, sizeof(*array), &bytes))
+        return -E2BIG;
+    array = ebpf_zalloc(bytes);
+    if (!array)
+        return -ENOMEM;
+    array->bytes = bytes;
+    *out = &array->map;
+    return 0;
+}
+
+void ebpf_object_array_free(struct ebpf_map *map)
+{
+    ebpf_free(map, ebpf_object_array_of(map)->bytes);
+}
+
+int ebpf_slot_id(struct ebpf_obj *const *slot, uint32_t *id)
+{
+    struct ebpf_section s = ebpf_section_begin();
+    const struct ebpf_obj *obj = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+
+    if (obj)
+        *id = obj->id;
+    ebpf_section_end(s);
+    return obj ? 0 : -ENOENT;
+}
+
+void *ebpf_objects_lookup(struct ebpf_map *map, const void *key)
+{
+    (void)map;
+    (void)key;
+    return NULL;
+}
+
+int ebpf_objects_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
+{
+    (void)map;
+    (void)key;
+    (void)value;
+    (void)flags;
+    return -EINVAL;
+}
+
+int ebpf_objects_remove(struct ebpf_map *map, const void *key)
+{
+    (void)map;
+    (void)key;
+    return -EINVAL;
+}
