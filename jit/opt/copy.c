@@ -327,8 +327,7 @@ int ebpf_ir_copy(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     for (uint32_t b = 0; !err && b < fn->block_cnt; b++) {
         struct ebpf_ir_block *block = &fn->blocks[b];
 
-        /* only the block before goes here, and nothing else: what it knew still holds */
-        if (b == 0 || block->preds != 1 || (block[-1].next[0] != b && block[-1].next[1] != b))
+        if (!ebpf_ir_goes_on(fn, b))
             forget_all(state);
         for (uint32_t i = block->start; i < block->end; i++)
             step(state, &fn->list.ops[i]);

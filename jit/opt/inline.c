@@ -9,11 +9,11 @@
  *     exit v0                           v0 = add v0, v6
  *                                       exit v0
  *
- * r0 to r5 need no other names: a call leaves r1 to r5 undefined, r0 is the result. r6 to r9 that the
- * callee mentions get those names which the caller does not use, or new ones. A frame of caller and
- * callees is no larger than one of a single function may be, so that engines reserve enough
- * (src/core/frames.c). What is IR_OPAQUE sits in a function of its own: it may end it (tail calls), and
- * may_goto counts by function.
+ * r0 to r5 need no other names: a call leaves r1 to r5 undefined, r0 is the result. r6 to r9
+ * that the callee mentions get those names which the caller does not use, or new ones. A frame
+ * of caller and callees is no larger than one of a single function may be, so that engines
+ * reserve enough (src/core/frames.c). What is IR_OPAQUE sits in a function of its own: it may
+ * end it (tail calls), and may_goto counts by function.
  */
 #include "jit/opt/ir.h"
 #include "src/base/alloc.h"
@@ -30,9 +30,10 @@
 
 /* What is known of a function. */
 struct info {
-    uint32_t calls;     /* in how many places it is called */
-    uint32_t height;    /* 1: calls nothing; more than what it calls */
-    int32_t stack;      /* bytes below r10 that it uses, what is inlined included; a multiple of 8 */
+    uint32_t calls;  /* in how many places it is called */
+    uint32_t height; /* 1: calls nothing; more than what it calls */
+    /* bytes below r10 that it uses, what is inlined included; a multiple of 8 */
+    int32_t stack;
     uint64_t mentioned; /* registers */
     bool leaf, fit;     /* calls nothing at all; may be inlined */
 };
@@ -120,8 +121,7 @@ static int look_at(struct inliner *in, uint32_t f)
     ebpf_ir_stack_use(fn, &stack);
     info->stack = (int32_t)EBPF_ROUND_UP((uint32_t)-stack.low, 8u);
     info->leaf = true;
-    info->fit = f > 0 && !fn->opaque &&
-                fn->list.cnt <= (info->calls == 1 ? SINGLE_OPS : SMALL_OPS);
+    info->fit = f > 0 && !fn->opaque && fn->list.cnt <= (info->calls == 1 ? SINGLE_OPS : SMALL_OPS);
     for (uint32_t i = 0; i < fn->list.cnt; i++) {
         const struct ebpf_ir_op *op = &fn->list.ops[i];
 
@@ -136,7 +136,8 @@ static int look_at(struct inliner *in, uint32_t f)
 
 /* ---- one call -------------------------------------------------------------------------------- */
 
-/* Names for what the callee has in registers that a call does not touch. False: there are too few. */
+/* Names for what the callee has in registers that a call does not touch. False: there are too
+ * few. */
 static bool choose_names(const struct inliner *in, struct site *s, uint32_t f, uint32_t g)
 {
     uint64_t used = in->infos[f].mentioned, theirs = in->infos[g].mentioned;

@@ -204,6 +204,12 @@ int ebpf_ir_flow(struct ebpf_ir_fn *fn);
 bool ebpf_ir_liveness(struct ebpf_ir_fn *fn);
 /* One step backwards through op: what is live before it, given what is live after it. */
 void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi);
+/* Only the block before goes to block b, and nothing else: what was known at its end still holds. */
+static inline bool ebpf_ir_goes_on(const struct ebpf_ir_fn *fn, uint32_t b)
+{
+    return b > 0 && fn->blocks[b].preds == 1 &&
+           (fn->blocks[b - 1].next[0] == b || fn->blocks[b - 1].next[1] == b);
+}
 /* What is live where the block ends. */
 void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *block, uint64_t *lo, uint64_t *hi);
 
@@ -217,6 +223,8 @@ struct ebpf_ir_stack {
 };
 /* What fn does; after ebpf_ir_flow() and ebpf_ir_liveness(). */
 void ebpf_ir_stack_use(const struct ebpf_ir_fn *fn, struct ebpf_ir_stack *out);
+/* Does it load anything from there that names r10? */
+bool ebpf_ir_loads_stack(const struct ebpf_ir_fn *fn);
 /* Sets the bits of [off, off + size), which is inside the frame; is any of them set? */
 void ebpf_ir_stack_mark(uint64_t *bytes, int32_t off, unsigned size);
 bool ebpf_ir_stack_any(const uint64_t *bytes, int32_t off, unsigned size);
@@ -226,6 +234,8 @@ bool ebpf_ir_stack_any(const uint64_t *bytes, int32_t off, unsigned size);
     X(jumps)                                                                                       \
     X(copy)                                                                                        \
     X(lookup)                                                                                      \
+    X(slots)                                                                                       \
+    X(forward)                                                                                     \
     X(combine)                                                                                     \
     X(dead)                                                                                        \
     X(forms)                                                                                       \

@@ -15,6 +15,8 @@ static const struct {
     {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy},
     {"lookup", EBPF_PASS(lookup), ebpf_ir_lookup},
+    {"slots", EBPF_PASS(slots), ebpf_ir_slots},
+    {"forward", EBPF_PASS(forward), ebpf_ir_forward},
     {"dead", EBPF_PASS(dead), ebpf_ir_dead},
     {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps}, /* what dead code was between */
     /* zero-extensions have become moves, lookups arithmetic */

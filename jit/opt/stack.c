@@ -2,9 +2,10 @@
 /*
  * Who may access which bytes of the stack: what the passes that look at stores to it have to know.
  *
- * Addresses are followed inside blocks (and those that only the block before goes on to). An address
- * that goes to a helper gives it the bytes from there upwards, as every helper's contract has it; one
- * that goes anywhere else, to a function, into memory, into another block, gives everything.
+ * Addresses are followed inside blocks (and those that only the block before goes on to). An
+ * address that goes to a helper gives it the bytes from there upwards, as every helper's
+ * contract has it; one that goes anywhere else, to a function, into memory, into another block,
+ * gives everything.
  */
 #include "helpers/helper.h"
 #include "jit/opt/ir.h"
@@ -112,19 +113,13 @@ static void see(struct follow *f, const struct ebpf_ir_op *op)
     }
 }
 
-static bool goes_on(const struct ebpf_ir_fn *fn, uint32_t b)
-{
-    return b > 0 && fn->blocks[b].preds == 1 &&
-           (fn->blocks[b - 1].next[0] == b || fn->blocks[b - 1].next[1] == b);
-}
-
 /* At the end of block b: what goes to blocks that know nothing of it. */
 static void leave(struct follow *f, const struct ebpf_ir_fn *fn, uint32_t b)
 {
     for (unsigned n = 0; n < 2; n++) {
         uint32_t to = fn->blocks[b].next[n];
 
-        if (to == IR_NOWHERE || (to == b + 1 && goes_on(fn, to)))
+        if (to == IR_NOWHERE || (to == b + 1 && ebpf_ir_goes_on(fn, to)))
             continue;
         if (f->addresses & (fn->blocks[to].live_lo | fn->blocks[to].live_hi))
             escape_all(f->out);
@@ -137,12 +132,21 @@ void ebpf_ir_stack_use(const struct ebpf_ir_fn *fn, struct ebpf_ir_stack *out)
 
     memset(out, 0, sizeof(*out));
     for (uint32_t b = 0; b < fn->block_cnt; b++) {
-        if (!goes_on(fn, b))
+        if (!ebpf_ir_goes_on(fn, b))
             f.addresses = 0;
         for (uint32_t i = fn->blocks[b].start; i < fn->blocks[b].end; i++)
             see(&f, &fn->list.ops[i]);
         leave(&f, fn, b);
     }
+}
+
+bool ebpf_ir_loads_stack(const struct ebpf_ir_fn *fn)
+{
+    for (uint32_t i = 0; i < fn->list.cnt; i++) {
+        if (fn->list.ops[i].code == IR_LOAD && fn->list.ops[i].src1 == IR_FP)
+            return true;
+    }
+    return false;
 }
 
 void ebpf_ir_stack_mark(uint64_t *bytes, int32_t off, unsigned size)

@@ -362,7 +362,8 @@ static bool check_program(uint64_t seed)
     const uint32_t masks[] = {0, UINT32_MAX, UINT32_MAX, UINT32_MAX ^ EBPF_PASS(copy), UINT32_MAX ^ EBPF_PASS(dead),
                               EBPF_PASS(forms), EBPF_PASS(hoist), EBPF_PASS(lookup), EBPF_PASS(combine) | EBPF_PASS(copy),
                               UINT32_MAX ^ EBPF_PASS(jumps), EBPF_PASS(inline),
-                              UINT32_MAX ^ EBPF_PASS(inline)};
+                              UINT32_MAX ^ EBPF_PASS(inline), EBPF_PASS(slots), EBPF_PASS(forward),
+                              UINT32_MAX ^ EBPF_PASS(slots), UINT32_MAX ^ EBPF_PASS(forward)};
     struct ebpf_code code;
     uint8_t memory_want[BUFFER];
     uint64_t want;
