@@ -20,6 +20,7 @@ typedef uint64_t (*ebpf_helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint64
 enum ebpf_arg {
     ARG_NONE = 0,
     ARG_ANYTHING,     /* whatever may be read: a number, or a pointer where the loader may leak */
+    ARG_UNCHECKED,    /* passed on as it is, even if it was never written (Linux: ARG_DONTCARE) */
     ARG_MAP,          /* struct ebpf_map * from LD_IMM64, or an inner map that a lookup gave */
     ARG_MAP_KEY,      /* key_size readable bytes */
     ARG_MAP_VALUE,    /* value_size readable bytes */
@@ -119,6 +120,13 @@ const struct ebpf_helper *ebpf_helper_find(uint32_t id);
 /* Calls the helper of that number, for callx; -EINVAL: there is none. A */
 uint64_t ebpf_helper_call(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5,
                           uint64_t id);
+
+/*
+ * Calls a function of the program from the helper that it called: func is the value of ARG_FUNC.
+ * Returns the function's r0. Of src/core/callback.c. A, inside a helper whose .callback is not
+ * CALLBACK_NONE.
+ */
+uint64_t ebpf_call_back(uint64_t func, const uint64_t args[5]);
 
 /* Head of a helper function: the five registers as r1 to r5, of which most helpers use fewer. */
 #define EBPF_HELPER_ARG(reg) uint64_t reg __attribute__((unused))

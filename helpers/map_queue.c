@@ -2,6 +2,7 @@
 /* Helpers 87 to 89: maps without keys. A map of another kind gives -EINVAL, in which Linux's
  * verifier does not let a program run. */
 #include "helpers/helper.h"
+#include "helpers/types.h"
 #include "maps/map.h"
 
 EBPF_HELPER_FN(map_push_elem)
@@ -15,6 +16,8 @@ const struct ebpf_helper ebpf_helper_map_push_elem = {
     .name = "map_push_elem",
     .fn = map_push_elem,
     .arg = {ARG_MAP, ARG_MAP_VALUE, ARG_ANYTHING},
+    .maps = MAP(QUEUE) | MAP(STACK) | MAP(BLOOM_FILTER),
+    .packet_args = true,
 };
 
 EBPF_HELPER_FN(map_pop_elem)
@@ -28,6 +31,7 @@ const struct ebpf_helper ebpf_helper_map_pop_elem = {
     .name = "map_pop_elem",
     .fn = map_pop_elem,
     .arg = {ARG_MAP, ARG_MAP_VALUE_WR},
+    .maps = MAP(QUEUE) | MAP(STACK),
 };
 
 /* A bloom filter reads the value. */
@@ -42,4 +46,5 @@ const struct ebpf_helper ebpf_helper_map_peek_elem = {
     .name = "map_peek_elem",
     .fn = map_peek_elem,
     .arg = {ARG_MAP, ARG_MAP_VALUE_WR},
+    .maps = MAP(QUEUE) | MAP(STACK) | MAP(BLOOM_FILTER),
 };

@@ -9,6 +9,7 @@
 #include "helpers/probe_read.h"
 
 #include "helpers/helper.h"
+#include "helpers/types.h"
 #include "src/base/bits.h"
 
 #define CHUNK 64u /* a string is read in aligned pieces of this size, which lie in one page each */
@@ -103,17 +104,18 @@ EBPF_HELPER_FN(probe_read_kernel_str)
     return ebpf_reg_int(ebpf_probe_read_str(ebpf_reg_ptr(r1), (uint32_t)r2, r3, EBPF_SPACE_KERNEL));
 }
 
-#define PROBE_READ(fn_name)                                  \
+#define PROBE_READ(fn_name, type_mask)                       \
     const struct ebpf_helper ebpf_helper_##fn_name = {       \
         .name = #fn_name,                                    \
         .fn = fn_name,                                       \
         .arg = {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING}, \
         .gpl_only = true,                                    \
         .caps = EBPF_CAP_PERFMON,                            \
+        .types = type_mask,                                  \
     }
 
-PROBE_READ(probe_read);
-PROBE_READ(probe_read_user);
-PROBE_READ(probe_read_kernel);
-PROBE_READ(probe_read_user_str);
-PROBE_READ(probe_read_kernel_str);
+PROBE_READ(probe_read, TRACING_PROGS);
+PROBE_READ(probe_read_user, 0);
+PROBE_READ(probe_read_kernel, 0);
+PROBE_READ(probe_read_user_str, 0);
+PROBE_READ(probe_read_kernel_str, 0);

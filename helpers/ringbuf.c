@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Helpers 130 to 134: ring buffers. */
 #include "helpers/helper.h"
+#include "helpers/types.h"
 #include "maps/ringbuf.h"
 #include "maps/value.h"
 
@@ -32,6 +33,7 @@ const struct ebpf_helper ebpf_helper_ringbuf_output = {
     .name = "ringbuf_output",
     .fn = ringbuf_output,
     .arg = {ARG_MAP, ARG_MEM_RD, ARG_SIZE_OR_ZERO, ARG_ANYTHING},
+    .maps = MAP(RINGBUF),
 };
 
 EBPF_HELPER_FN(ringbuf_reserve)
@@ -46,6 +48,8 @@ const struct ebpf_helper ebpf_helper_ringbuf_reserve = {
     .fn = ringbuf_reserve,
     .arg = {ARG_MAP, ARG_RESERVE_SIZE, ARG_ANYTHING},
     .ret = RET_RECORD_OR_NULL,
+    .maps = MAP(RINGBUF),
+    .acquires = true,
 };
 
 EBPF_HELPER_FN(ringbuf_submit)
@@ -85,4 +89,5 @@ const struct ebpf_helper ebpf_helper_ringbuf_query = {
     .name = "ringbuf_query",
     .fn = ringbuf_query,
     .arg = {ARG_MAP, ARG_ANYTHING},
+    .maps = MAP(RINGBUF),
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Helpers 8 and 14 to 16: which hart and which thread this is. */
 #include "helpers/helper.h"
+#include "helpers/types.h"
 #include "src/base/bits.h"
 
 /* What the kernel says about the thread; a name that fills the field whole is cut. */
@@ -45,6 +46,7 @@ EBPF_HELPER_FN(get_current_uid_gid)
 const struct ebpf_helper ebpf_helper_get_current_uid_gid = {
     .name = "get_current_uid_gid",
     .fn = get_current_uid_gid,
+    .types = TRACING_PROGS | CGROUP_PROGS | PROG(SK_MSG),
 };
 
 /* r1: buffer, r2: its size. Linux's strscpy_pad(): cut to fit, ended by NUL, the rest zero. */
@@ -66,4 +68,5 @@ const struct ebpf_helper ebpf_helper_get_current_comm = {
     .name = "get_current_comm",
     .fn = get_current_comm,
     .arg = {ARG_MEM_WR, ARG_SIZE},
+    .types = TRACING_PROGS | CGROUP_PROGS,
 };

@@ -46,7 +46,7 @@ EBPF_HELPER_FN(trace_printk)
 const struct ebpf_helper ebpf_helper_trace_printk = {
     .name = "trace_printk",
     .fn = trace_printk,
-    .arg = {ARG_MEM_RD, ARG_SIZE, ARG_ANYTHING, ARG_ANYTHING, ARG_ANYTHING},
+    .arg = {ARG_MEM_RD, ARG_SIZE, ARG_UNCHECKED, ARG_UNCHECKED, ARG_UNCHECKED},
     .gpl_only = true,
     .caps = EBPF_CAP_PERFMON,
 };

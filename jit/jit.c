@@ -49,6 +49,21 @@ static int prepare(struct rv_fn *fn, uint32_t at)
     return 0;
 }
 
+/* The function that op calls, or gives helpers the address of; code->subprog_cnt: none. */
+static uint32_t names_function(struct rv_jit *j, const struct ebpf_ir_op *op)
+{
+    const struct bpf_insn *insn = &j->code->insns[op->slot];
+    uint32_t subprog = j->code->subprog_cnt;
+
+    if (op->code == IR_CALL_FUNC)
+        return op->target;
+    if (op->code == IR_OPAQUE && ebpf_ir_is_func_address(insn))
+        subprog = ebpf_ir_func_address(j->code, insn);
+    if (subprog < j->code->subprog_cnt)
+        j->fns[subprog].callback = true;
+    return subprog;
+}
+
 /* What f calls is used. True: something that was not. */
 static bool use_callees(struct rv_jit *j, uint32_t f)
 {
@@ -56,8 +71,10 @@ static bool use_callees(struct rv_jit *j, uint32_t f)
     bool more = false;
 
     for (uint32_t i = 0; i < list->cnt; i++) {
-        if (list->ops[i].code == IR_CALL_FUNC && !j->fns[list->ops[i].target].used)
-            more = j->fns[list->ops[i].target].used = true;
+        uint32_t callee = names_function(j, &list->ops[i]);
+
+        if (callee < j->code->subprog_cnt && !j->fns[callee].used)
+            more = j->fns[callee].used = true;
     }
     return more;
 }

@@ -176,4 +176,5 @@ const struct ebpf_map_ops ebpf_map_bloom_filter_ops = {
     .lookup_copy = bloom_lookup_copy,
     .update_copy = bloom_update_copy,
     .next_key = bloom_next_key,
+    .own_helpers = true,
 };

@@ -154,4 +154,5 @@ const struct ebpf_map_ops ebpf_map_prog_array_ops = {
     .remove = ebpf_array_remove,
     .next_key = ebpf_array_next_key,
     .objects = &object_ops,
+    .own_helpers = true,
 };

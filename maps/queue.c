@@ -199,7 +199,7 @@ static int queue_next_key(struct ebpf_map *map, const void *key, void *next)
         .name = type_name,                                                            \
         .flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG |  \
                  BPF_F_WRONLY_PROG,                                                   \
-        .inner = true,                                                                \
+        .inner = true, .own_helpers = true,                                           \
         .check = ebpf_keyless_check, .alloc = queue_alloc, .free = queue_free,        \
         .lookup = ebpf_no_lookup, .update = ebpf_no_update, .remove = queue_remove,   \
         .push = queue_push, .pop = queue_pop, .peek = queue_peek,                     \

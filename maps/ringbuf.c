@@ -263,4 +263,5 @@ const struct ebpf_map_ops ebpf_map_ringbuf_ops = {
     .lookup_copy = no_copy,
     .update_copy = no_update,
     .next_key = no_copy,
+    .own_helpers = true,
 };

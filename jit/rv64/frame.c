@@ -37,7 +37,7 @@ void ebpf_rv_frame_plan(struct rv_fn *fn)
     uint64_t written = 0;
 
     memset(frame, 0, sizeof(*frame));
-    frame->c_result = fn->ir.subprog == 0;
+    frame->c_result = fn->ir.subprog == 0 || fn->callback;
     for (uint32_t i = 0; i < fn->ir.list.cnt; i++) {
         const struct ebpf_ir_op *op = &fn->ir.list.ops[i];
         uint32_t needed = stack_needed(&fn->ir, op);

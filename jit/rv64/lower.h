@@ -45,8 +45,8 @@ struct rv_frame {
     bool calls;
     bool counts; /* has may_goto */
     bool tails;  /* main: keeps its second argument, struct ebpf_run, for IR_TAIL_CALL */
-    /* leaves its result in a0, as C has it: main, and what may end in a tail call to another
-     * main */
+    /* leaves its result in a0, as C has it: main, what helpers call, and what may end in a tail
+     * call to another main */
     bool c_result;
 };
 
@@ -59,6 +59,7 @@ struct rv_fn {
     uint8_t regs[IR_VREGS]; /* enum rv_reg of each virtual register */
     bool used;              /* somebody calls it: it has code */
     bool seen;              /* jit.c: what it calls is used */
+    bool callback;          /* a helper does: it is called as a C function */
 };
 
 struct rv_jit {

@@ -125,6 +125,24 @@ static void store_release(struct rv_jit *j, const struct bpf_insn *insn)
     stores[BPF_SIZE(insn->code) >> 3](&j->as, value, off, base);
 }
 
+/* ---- functions' addresses -------------------------------------------------------------------- */
+
+/* What a helper can call as a C function: see struct rv_frame. */
+static void func_address(struct rv_jit *j, const struct bpf_insn *insn)
+{
+    uint32_t subprog = ebpf_ir_func_address(j->code, insn);
+    enum rv_reg rd = ebpf_rv_reg(j, insn->dst_reg);
+    int64_t distance;
+
+    if (subprog == j->code->subprog_cnt) {
+        ebpf_rv_unknown(j);
+        return;
+    }
+    distance = ebpf_rv_entry_distance(j, subprog);
+    rv_auipc(&j->as, rd, rv_hi(distance));
+    ebpf_rv_emit_wide(&j->as, rv_i(0, 0x13, rd, rd, rv_lo(distance))); /* addi, of one length */
+}
+
 /* ---- all of them ----------------------------------------------------------------------------- */
 
 void ebpf_rv_lower_opaque(struct rv_jit *j, const struct bpf_insn *insn)
@@ -137,6 +155,8 @@ void ebpf_rv_lower_opaque(struct rv_jit *j, const struct bpf_insn *insn)
         may_goto(j);
     else if (insn->code == (BPF_JMP | BPF_CALL | BPF_X))
         call_by_number(j, insn);
+    else if (ebpf_ir_is_func_address(insn))
+        func_address(j, insn);
     else if (ebpf_insn_loads_packet(insn) && BPF_MODE(insn->code) <= BPF_IND &&
              BPF_SIZE(insn->code) != BPF_DW)
         load_packet(j, insn);

@@ -135,6 +135,23 @@ static int check_alu(const struct check *check, const struct bpf_insn *insn)
     return by_reg || !check->type ? 0 : check_alu_imm(check, insn);
 }
 
+static bool is_available(const struct ebpf_helper *helper)
+{
+    return !helper->available || helper->available();
+}
+
+/* As on Linux, a missing capability is a helper that the program's type has not got. */
+static bool may_use(const struct check *check, const struct ebpf_helper *helper)
+{
+    return is_available(helper) && (helper->caps & check->caps) == helper->caps &&
+           (!helper->types || helper->types >> check->type->id & 1);
+}
+
+static const char *why_not(const struct ebpf_helper *helper)
+{
+    return is_available(helper) ? "" : " (this kernel has not got what it needs)";
+}
+
 static int check_helper(const struct check *check, const struct bpf_insn *insn)
 {
     const struct ebpf_helper *helper = ebpf_helper_find((uint32_t)insn->imm);
@@ -145,14 +162,18 @@ static int check_helper(const struct check *check, const struct bpf_insn *insn)
                                 insn->imm);
     if (!check->type)
         return 0;
+    if (!may_use(check, helper))
+        return ebpf_code_reject(check->code, -EINVAL,
+                                "insn %u: program of this type cannot use helper bpf_%s#%d%s", at,
+                                helper->name, insn->imm, why_not(helper));
     if (helper->gpl_only && !check->gpl)
         return ebpf_code_reject(
             check->code, -EINVAL,
             "insn %u: cannot call GPL-restricted function from non-GPL compatible program (%s)", at,
             helper->name);
-    if ((helper->caps & check->caps) != helper->caps)
-        return ebpf_code_reject(check->code, -EPERM, "insn %u: helper %s needs a capability", at,
-                                helper->name);
+    if (helper->sleeps) /* programs run with interrupts off */
+        return ebpf_code_reject(check->code, -EINVAL,
+                                "insn %u: helper call might sleep in a non-sleepable prog", at);
     return 0;
 }
 
@@ -320,10 +341,25 @@ static int check_packet(const struct check *check, const struct bpf_insn *insn)
     return 0;
 }
 
+/* The address of a function, for helpers that call it: counted as in a call. The main function is
+ * not one that can be called (Linux: no static function). */
+static int check_func_address(const struct check *check, const struct bpf_insn *insn)
+{
+    int64_t target = (insn - check->code->insns) + 1 + (int64_t)insn->imm;
+
+    if (insn[1].imm)
+        return bad(check, insn, "unrecognized bpf_ld_imm64 insn");
+    if (target <= 0 || target >= check->code->insn_cnt)
+        return bad(check, insn, "call out of range");
+    check->marks[target] |= ENTRY;
+    return 0;
+}
+
 /* LD_IMM64 takes two slots. */
 static int check_ld(const struct check *check, const struct bpf_insn *insn)
 {
     const struct bpf_insn *last = check->code->insns + check->code->insn_cnt - 1;
+    int err;
 
     if (BPF_MODE(insn->code) == BPF_ABS || BPF_MODE(insn->code) == BPF_IND)
         return check_packet(check, insn);
@@ -346,7 +382,10 @@ static int check_ld(const struct check *check, const struct bpf_insn *insn)
     case BPF_PSEUDO_BTF_ID: /* Linux without BTF of its own, or of the program, says the same */
         return bad(check, insn, "kernel is missing BTF");
     case BPF_PSEUDO_FUNC:
-        return bad(check, insn, "missing btf func_info");
+        err = check_func_address(check, insn);
+        if (err)
+            return err;
+        break;
     default:
         return bad(check, insn, "unrecognized bpf_ld_imm64 insn");
     }

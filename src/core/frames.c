@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How much stack a checked program can need: bytes of a frame, and how many frames can be
- * live at once. Recursion and chains of more than EBPF_MAX_FRAMES are refused. Context T.
+ * live at once. Recursion and chains of more than EBPF_MAX_FRAMES are refused. A function whose
+ * address is taken counts as called there, since a helper may call it from there; one for a timer
+ * runs later, on a stack of its own. Context T.
  */
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
@@ -58,8 +60,41 @@ static uint32_t subprog_at(const struct ebpf_code *code, uint32_t start)
     return low;
 }
 
-static bool calls_subprog(const struct bpf_insn *insn)
+/* Can the instruction leave r2 other than it is, or copy it? */
+static bool touches_r2(const struct bpf_insn *insn)
 {
+    unsigned cls = BPF_CLASS(insn->code);
+
+    if (cls == BPF_LD && BPF_MODE(insn->code) != BPF_IMM)
+        return true; /* a packet load is a call */
+    return insn->dst_reg == BPF_REG_2 || (cls != BPF_LD && insn->src_reg == BPF_REG_2);
+}
+
+/*
+ * Does the address that insn, an LD_IMM64, gives go to bpf_timer_set_callback() and nowhere else?
+ * Seen only in the form that compilers give it: into r2, and straight on to the call, which is the
+ * end of r2. (A jump to between the two brings an r2 of its own.)
+ */
+static bool is_for_timer(const struct bpf_insn *insn, const struct bpf_insn *end)
+{
+    if (insn->dst_reg != BPF_REG_2)
+        return false;
+    for (insn += 2; insn < end; insn++) {
+        unsigned cls = BPF_CLASS(insn->code);
+
+        if (insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg)
+            return insn->imm == EBPF_HELPER_TIMER_SET_CALLBACK;
+        if (cls == BPF_JMP || cls == BPF_JMP32 || touches_r2(insn))
+            return false;
+    }
+    return false;
+}
+
+/* May the function at insn->imm run while the one that insn is in does? */
+static bool calls_subprog(const struct bpf_insn *insn, const struct bpf_insn *end)
+{
+    if (insn->code == (BPF_LD | BPF_IMM | BPF_DW))
+        return insn->src_reg == BPF_PSEUDO_FUNC && !is_for_timer(insn, end);
     return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL;
 }
 
@@ -73,7 +108,7 @@ static uint32_t deepen(const struct ebpf_code *code, uint8_t *frames)
         for (uint32_t i = code->subprogs[f].start; i < code->subprogs[f].end; i++) {
             uint8_t callee;
 
-            if (!calls_subprog(&code->insns[i]))
+            if (!calls_subprog(&code->insns[i], &code->insns[code->subprogs[f].end]))
                 continue;
             callee = frames[subprog_at(code, i + 1 + (uint32_t)code->insns[i].imm)];
             if (callee >= frames[f])

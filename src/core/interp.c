@@ -7,6 +7,8 @@
  * Arithmetic is done on unsigned types, where C defines overflow; signed comparisons and shifts
  * convert first.
  */
+#include "src/core/interp.h"
+
 #include "helpers/helper.h"
 #include "src/base/bits.h"
 #include "src/base/log.h"
@@ -21,8 +23,8 @@
  *             the next struct frame
  */
 struct frame {
-    uint64_t saved[5]; /* r6 to r10 */
-    const struct bpf_insn *ret;
+    uint64_t saved[5];            /* r6 to r10 */
+    const struct bpf_insn *ret;   /* NULL: a helper called the function */
     const struct ebpf_code *code; /* another program's after a tail call */
     uint32_t loops;
 };
@@ -224,21 +226,26 @@ static void atomic(uint64_t *regs, const struct bpf_insn *insn)
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static const struct bpf_insn *call_subprog(struct machine *m, const struct bpf_insn *insn)
+static void push_frame(struct machine *m, const struct bpf_insn *ret)
 {
     struct frame *frame = (struct frame *)(uintptr_t)(m->regs[BPF_REG_10] - m->code->stack) - 1;
 
     memcpy(frame->saved, &m->regs[BPF_REG_6], sizeof(frame->saved));
-    frame->ret = insn;
+    frame->ret = ret;
     frame->code = m->code;
     frame->loops = m->loops;
     m->regs[BPF_REG_10] = (uint64_t)(uintptr_t)frame;
     m->loops = EBPF_MAX_LOOPS;
     m->depth++;
+}
+
+static const struct bpf_insn *call_subprog(struct machine *m, const struct bpf_insn *insn)
+{
+    push_frame(m, insn);
     return insn + insn->imm;
 }
 
-/* The instruction to go on behind */
+/* The instruction to go on behind; NULL: back to the helper */
 static const struct bpf_insn *return_from(struct machine *m)
 {
     const struct frame *frame = (const struct frame *)(uintptr_t)m->regs[BPF_REG_10];
@@ -273,18 +280,36 @@ static const struct bpf_insn *tail_call(struct machine *m, const struct bpf_insn
     return target->code.insns - 1; /* the loop goes on behind what is returned */
 }
 
-/* A helper, a function of the program, or a tail call. */
-static const struct bpf_insn *call(struct machine *m, const struct bpf_insn *insn)
+/* The machine that called a helper with a callback on this hart: the helper finds it again by
+ * ebpf_interp_callback(). Callbacks nest, and all are of one machine: another one runs only when a
+ * tail call has ended this one's program for good, or in its place. */
+static struct machine *machines[EBPF_CONFIG_MAX_CPUS];
+
+static void call_helper(struct machine *m, const struct ebpf_helper *helper)
 {
     uint64_t *regs = m->regs;
 
+    if (helper->callback != CALLBACK_NONE)
+        machines[ebpf_os_cpu_id()] = m;
+    regs[BPF_REG_0] = helper->fn(regs[1], regs[2], regs[3], regs[4], regs[5]);
+}
+
+/* A helper, a function of the program, or a tail call. */
+static const struct bpf_insn *call(struct machine *m, const struct bpf_insn *insn)
+{
     if (insn->src_reg == BPF_PSEUDO_CALL)
         return call_subprog(m, insn);
     if (insn->imm == EBPF_HELPER_TAIL_CALL)
         return tail_call(m, insn);
-    regs[BPF_REG_0] =
-        ebpf_helper_find((uint32_t)insn->imm)->fn(regs[1], regs[2], regs[3], regs[4], regs[5]);
+    call_helper(m, ebpf_helper_find((uint32_t)insn->imm));
     return insn;
+}
+
+/* A function of the program as a number: its first instruction, marked by the lowest bit, which no
+ * address of compiled code has. */
+static uint64_t func_address(const struct bpf_insn *insn)
+{
+    return (uint64_t)(uintptr_t)(insn + 1 + insn->imm) | EBPF_INTERP_FUNC;
 }
 
 /* BPF_ABS and BPF_IND: false where the packet has no such bytes, which ends the program with r0 =
@@ -350,22 +375,11 @@ static bool load_packet(uint64_t *regs, const struct bpf_insn *insn)
         STORE(type, address(*dst, insn->off), imm);                \
         break;
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored \
-    "-Wframe-larger-than=" /* the program's frames, on the program stack */
-#endif
-uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx)
+/* Runs from insn on until the function that it is in returns: to a helper, or altogether. */
+static uint64_t run(struct machine *m, const struct bpf_insn *insn)
 {
-    struct machine m;
-    uint64_t *regs = m.regs;
-    const struct bpf_insn *insn = code->insns;
+    uint64_t *regs = m->regs;
 
-    m.code = code;
-    m.depth = 0;
-    m.loops = EBPF_MAX_LOOPS;
-    memset(regs, 0, sizeof(m.regs));
-    regs[BPF_REG_1] = (uint64_t)(uintptr_t)ctx;
-    regs[BPF_REG_10] = (uint64_t)(uintptr_t)(m.stack + STACK_WORDS);
     for (;; insn++) {
         uint64_t *dst = &regs[insn->dst_reg], src = regs[insn->src_reg];
         uint64_t imm = (uint64_t)(int64_t)insn->imm;
@@ -427,13 +441,13 @@ uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx)
             insn += insn->imm;
             break;
         case BPF_JMP | BPF_JCOND: /* may_goto */
-            if (m.loops == 0)
+            if (m->loops == 0)
                 insn += insn->off;
             else
-                m.loops--;
+                m->loops--;
             break;
         case BPF_JMP | BPF_CALL:
-            insn = call(&m, insn);
+            insn = call(m, insn);
             break;
         case BPF_JMP | BPF_CALL | BPF_X: /* callx */
             regs[BPF_REG_0] = ebpf_helper_call(regs[1], regs[2], regs[3], regs[4], regs[5], *dst);
@@ -448,9 +462,11 @@ uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx)
                 break;
             __attribute__((fallthrough));
         case BPF_JMP | BPF_EXIT:
-            if (!m.depth)
+            if (!m->depth)
                 return regs[BPF_REG_0];
-            insn = return_from(&m);
+            insn = return_from(m);
+            if (!insn)
+                return regs[BPF_REG_0];
             break;
 
             MEM(BPF_B, uint8_t, int8_t)
@@ -464,11 +480,57 @@ uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx)
             atomic(regs, insn);
             break;
         case BPF_LD | BPF_IMM | BPF_DW:
-            *dst = ebpf_insn_imm64(insn);
+            *dst = insn->src_reg == BPF_PSEUDO_FUNC ? func_address(insn) : ebpf_insn_imm64(insn);
             insn++;
             break;
         default:
             EBPF_BUG_IF(true);
         }
     }
+}
+
+static void machine_init(struct machine *m, const struct ebpf_code *code)
+{
+    m->code = code;
+    m->depth = 0;
+    m->loops = EBPF_MAX_LOOPS;
+    memset(m->regs, 0, sizeof(m->regs));
+    m->regs[BPF_REG_10] = (uint64_t)(uintptr_t)(m->stack + STACK_WORDS);
+}
+
+static const struct bpf_insn *func_at(uint64_t func)
+{
+    return (const struct bpf_insn *)(uintptr_t)(func & ~(uint64_t)EBPF_INTERP_FUNC);
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored \
+    "-Wframe-larger-than=" /* the program's frames, on the program stack */
+#endif
+uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx)
+{
+    struct machine m;
+
+    machine_init(&m, code);
+    m.regs[BPF_REG_1] = (uint64_t)(uintptr_t)ctx;
+    return run(&m, code->insns);
+}
+
+uint64_t ebpf_interp_func(const struct ebpf_code *code, uint64_t func, const uint64_t args[5])
+{
+    struct machine m;
+
+    machine_init(&m, code);
+    memcpy(&m.regs[BPF_REG_1], args, 5 * sizeof(args[0]));
+    return run(&m, func_at(func));
+}
+
+/* The frame count of the code (src/core/frames.c) covers the callback's: the stack is enough. */
+uint64_t ebpf_interp_callback(uint64_t func, const uint64_t args[5])
+{
+    struct machine *m = machines[ebpf_os_cpu_id()];
+
+    push_frame(m, NULL);
+    memcpy(&m->regs[BPF_REG_1], args, 5 * sizeof(args[0]));
+    return run(m, func_at(func));
 }

@@ -62,7 +62,7 @@ static int calc_tag(struct ebpf_prog *prog)
         return -ENOMEM;
     for (uint32_t i = 0; i < prog->code.insn_cnt; i++) {
         if (copy[i].code == (BPF_LD | BPF_IMM | BPF_DW)) {
-            if (copy[i].src_reg)
+            if (copy[i].src_reg && copy[i].src_reg != BPF_PSEUDO_FUNC)
                 copy[i].imm = copy[i + 1].imm = 0;
             i++;
         }
@@ -139,7 +139,7 @@ static int resolve_maps(struct ebpf_prog *prog, const struct ebpf_load *load)
 
         if (insn->code != (BPF_LD | BPF_IMM | BPF_DW))
             continue;
-        if (insn->src_reg)
+        if (insn->src_reg && insn->src_reg != BPF_PSEUDO_FUNC)
             err = resolve_map(prog, insn, load);
         if (err)
             return err;

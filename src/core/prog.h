@@ -5,7 +5,8 @@
  * The instructions are checked (src/core/check.c), context accesses and map references are
  * resolved, and from then on they never change: LD_IMM64 keeps its BPF_PSEUDO_* in src_reg (1:
  * address of a struct ebpf_map, 2: address inside a map's value) and holds the final 64-bit address
- * in its two imm fields. Calls to helpers keep Linux's number.
+ * in its two imm fields; 4, a function of the program, keeps its distance, since each engine has
+ * another address for it (ebpf_call_back()). Calls to helpers keep Linux's number.
  */
 #ifndef EBPF_CORE_PROG_H
 #define EBPF_CORE_PROG_H
@@ -24,6 +25,7 @@ struct ebpf_load_log; /* src/core/load_log.h */
 #define EBPF_MAX_TAIL_CALLS 33u  /* Linux: MAX_TAIL_CALL_CNT */
 #define EBPF_MAX_LOOPS 8388608u  /* Linux: BPF_MAX_LOOPS, see may_goto in interp.c */
 #define EBPF_HELPER_TAIL_CALL 12 /* BPF_FUNC_tail_call: not a call, the engines do it */
+#define EBPF_HELPER_TIMER_SET_CALLBACK 170
 
 /* A function of the program: the main one is subprogs[0], starting at 0. */
 struct ebpf_subprog {
@@ -147,6 +149,7 @@ struct ebpf_run {
     const struct ebpf_prog *prog;
     uint64_t cookie;     /* of the link, for bpf_get_attach_cookie() */
     uint32_t tails_left; /* tail calls that this run may still make */
+    uint32_t callbacks;  /* helpers on the stack that are calling functions of the program */
     uint64_t ctx;        /* of the last tail call from a function: struct ebpf_tail */
     uintptr_t stack;     /* lowest address of the program stack; 0: not on one */
 };
@@ -193,8 +196,8 @@ int64_t ebpf_packet_load(const void *skb, uint64_t offset, uint32_t size);
  * Refuses what neither interpreter nor JIT can run safely (src/core/check.c), and finds the
  * subprograms: fills code->subprogs (freed by the owner of code). type NULL: a bare program of a
  * tool or test; only the engines' own needs are checked then, not what Linux refuses beyond them
- * (immediate shifts out of range, division by immediate 0). 0, -EINVAL, -E2BIG, -ENOMEM, -EPERM
- * (helper needs a capability); one log line on refusal. T
+ * (immediate shifts out of range, division by immediate 0). 0, -EINVAL, -E2BIG, -ENOMEM; one log
+ * line on refusal. T
  */
 int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, bool gpl,
                     uint32_t caps);

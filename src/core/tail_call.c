@@ -10,6 +10,8 @@
  * stack. The main function's needs no such look: its frame is gone when the target begins, so that
  * what was enough for it, whatever it was, is enough for the target.
  *
+ * From a function that a helper calls, a tail call fails always: the helper has to be returned to.
+ *
  * The array holds its programs, and gives one up only after a grace period (ebpf_obj_put()), which
  * this run is part of.
  *
@@ -34,10 +36,14 @@ const struct ebpf_prog *ebpf_tail_call(struct ebpf_map *map, uint64_t index)
     struct ebpf_run *run = ebpf_run_current();
     struct ebpf_obj *obj;
 
+<<<<<<< HEAD
     if (!run || map->type != BPF_MAP_TYPE_PROG_ARRAY || !run->tails_left)
+=======
+    if (!run || !map->ops->objects || !run->tails_left)
+>>>>>>> 0415122 (Helpers say which programs and maps they are for; a missing capability is refused as on Linux; callbacks: loop, for_each_map_elem on both engines)
         return NULL;
     obj = map->ops->objects->get(map, (uint32_t)index);
-    if (!obj)
+    if (!obj || run->callbacks)
         return NULL;
     run->tails_left--;
     return ebpf_prog_of(obj);

@@ -11,6 +11,7 @@ import sys
 
 STANDARD = {"<stdarg.h>", "<stdbool.h>", "<stddef.h>", "<stdint.h>"}
 ISA = ("src/core/isa.h", "src/core/prog.h")
+INTERP = ("src/core/interp.h",)
 OBJECTS = ("maps/map.h", "helpers/helper.h")
 
 # First match wins: path prefix -> prefixes of what may be included, <ebpf/...> written as include/ebpf/...
@@ -23,7 +24,7 @@ RULES = [
     # the public interface of objects: references, fds
     ("src/loader/", ("include/ebpf/", "src/base/")),
     ("src/attach/", ("include/ebpf/", "src/base/", "src/core/", "kprobe/kprobe.h") + OBJECTS),
-    ("src/core/interp", ("include/ebpf/", "src/base/") + ISA + OBJECTS),
+    ("src/core/interp", ("include/ebpf/", "src/base/") + INTERP + ISA + OBJECTS),
     ("src/core/", ("include/ebpf/", "src/base/", "src/attach/", "src/verifier/", "jit/jit.h", "kprobe/kprobe.h") + OBJECTS),
     ("src/verifier/", ("include/ebpf/", "src/base/") + ISA + OBJECTS),
     # lookups in arrays and tail calls are compiled from what the maps' structs look like

@@ -157,7 +157,8 @@ TEST(check_gpl_helpers_need_a_gpl_program)
              -EINVAL);
     CHECK(strstr(mock_console(), "GPL"));
     CHECK_EQ(ebpf_code_check(&code, ebpf_prog_type_find(BPF_PROG_TYPE_KPROBE), true, EBPF_CAP_BPF),
-             -EPERM);
+             -EINVAL);
+    CHECK(strstr(mock_console(), "program of this type cannot use helper bpf_trace_printk#6"));
 }
 
 /* A chain of n functions: main calls f1 calls f2 ... */

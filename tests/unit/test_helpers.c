@@ -60,7 +60,7 @@ TEST(helpers_have_linux_s_numbers_and_rules)
          true,
          EBPF_CAP_PERFMON,
          RET_SCALAR,
-         {ARG_MEM_RD, ARG_SIZE, ARG_ANYTHING, ARG_ANYTHING, ARG_ANYTHING}},
+         {ARG_MEM_RD, ARG_SIZE, ARG_UNCHECKED, ARG_UNCHECKED, ARG_UNCHECKED}},
         {7, "get_prandom_u32", false, 0, RET_SCALAR, {ARG_NONE}},
         {8, "get_smp_processor_id", false, 0, RET_SCALAR, {ARG_NONE}},
         {14, "get_current_pid_tgid", false, 0, RET_SCALAR, {ARG_NONE}},

@@ -100,8 +100,8 @@ TEST(check_pseudo_forms_of_ld_imm64_without_btf)
 {
     CHECK_EQ(LOAD(BPF_LD_IMM64_RAW(R0, BPF_PSEUDO_BTF_ID, 1), BPF_EXIT_INSN()), -EINVAL);
     CHECK(strstr(mock_console(), "kernel is missing BTF") != NULL);
-    CHECK_EQ(LOAD(BPF_LD_IMM64_RAW(R0, BPF_PSEUDO_FUNC, 1), BPF_EXIT_INSN()), -EINVAL);
-    CHECK(strstr(mock_console(), "missing btf func_info") != NULL);
+    CHECK_EQ(LOAD(BPF_LD_IMM64_RAW(R0, BPF_PSEUDO_FUNC, 2), BPF_EXIT_INSN()), -EINVAL);
+    CHECK(strstr(mock_console(), "call out of range") != NULL);
     CHECK_EQ(LOAD(BPF_LD_IMM64_RAW(R0, 7, 1), BPF_EXIT_INSN()), -EINVAL);
     CHECK_EQ(LOAD(BPF_LD_IMM64_RAW(R0, BPF_PSEUDO_MAP_IDX, 0), BPF_EXIT_INSN()), -EINVAL); /* no map 0 */
 }
