@@ -36,11 +36,7 @@ const struct ebpf_prog *ebpf_tail_call(struct ebpf_map *map, uint64_t index)
     struct ebpf_run *run = ebpf_run_current();
     struct ebpf_obj *obj;
 
-<<<<<<< HEAD
     if (!run || map->type != BPF_MAP_TYPE_PROG_ARRAY || !run->tails_left)
-=======
-    if (!run || !map->ops->objects || !run->tails_left)
->>>>>>> 0415122 (Helpers say which programs and maps they are for; a missing capability is refused as on Linux; callbacks: loop, for_each_map_elem on both engines)
         return NULL;
     obj = map->ops->objects->get(map, (uint32_t)index);
     if (!obj || run->callbacks)
