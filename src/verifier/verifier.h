@@ -49,6 +49,9 @@ struct ebpf_verifier {
     uint32_t next_id;        /* the last id given */
     uint64_t processed;      /* instructions, over all paths */
     struct ebpf_vexplore *explore;
+    /* [code->insn_cnt]: the kind of the pointer that each load, store and atomic goes through, as far as it was looked at;
+     * of kinds that the engines must tell apart (contexts) it is the only one. Made by mem.c, freed by verify.c; NULL: none. */
+    uint8_t *bases;
 };
 
 /*
@@ -113,6 +116,9 @@ int ebpf_verify_load(struct ebpf_verifier *v, const struct bpf_insn *insn);     
 int ebpf_verify_store(struct ebpf_verifier *v, const struct bpf_insn *insn);       /* BPF_ST, BPF_STX MEM */
 int ebpf_verify_atomic(struct ebpf_verifier *v, const struct bpf_insn *insn);      /* BPF_STX ATOMIC, all of them */
 int ebpf_verify_packet_load(struct ebpf_verifier *v, const struct bpf_insn *insn); /* BPF_ABS, BPF_IND */
+
+/* What Linux calls the kind of value in a register: "map_value_or_null". */
+const char *ebpf_verify_type_name(const struct ebpf_vreg *reg);
 
 /* A helper call: its arguments by the prototype, its effects on memory, references, locks and packets; r0, and r1 to r5 are
  * NOTHING afterwards. */
