@@ -70,7 +70,7 @@ static enum finding judge(const struct fuzz_prog *prog, char why[200])
             }
         }
     }
-    if (run.linux_asked) {
+    if (run.linux_asked && (!err || run.verbose)) {
         int theirs = vf_linux_load(prog, vf_type(prog->seed), message);
 
         if (!err && theirs && !gives_up(theirs, message)) {

@@ -366,16 +366,18 @@ void vg_statement(struct gen *g)
         vg_legacy(g);
     else if (what < 97)
         vg_loop(g);
-    else
+    else if (what < 99)
         vg_call_function(g);
+    else
+        vg_call_back(g);
 }
 
 /* ---- programs -------------------------------------------------------------------------------- */
 
 static void leave(struct gen *g)
 {
-    if (g->regs[0].kind != NUMBER && !vg_careless(g))
-        vg_emit(g, BPF_MOV64_IMM(0, (int32_t)vg_below(g, 3)));
+    if (g->function == CALLBACK || (g->regs[0].kind != NUMBER && !vg_careless(g)))
+        vg_emit(g, BPF_MOV64_IMM(0, (int32_t)vg_below(g, 2)));
     vg_emit(g, BPF_EXIT_INSN());
 }
 
@@ -407,7 +409,7 @@ void vf_generate(struct fuzz_prog *prog, uint64_t seed)
 {
     static struct gen gen;
     struct gen *g = &gen;
-    uint32_t starts[FUNCTIONS + 1] = {0};
+    uint32_t starts[CALLBACK + 1] = {0};
 
     memset(g, 0, sizeof(*g));
     fuzz_seed(&g->rnd, seed);

@@ -6,8 +6,9 @@
 #include "tests/fuzz/fuzz_verifier.h"
 
 #define MAX_INSNS 400u
-#define FUNCTIONS 2u
-#define CTX_REG 6 /* the context stays there in the main function, mostly */
+#define FUNCTIONS 2u             /* called by instructions */
+#define CALLBACK (FUNCTIONS + 1) /* called by bpf_loop() */
+#define CTX_REG 6                /* the context stays there in the main function, mostly */
 
 enum kind { NOTHING, NUMBER, CTX, PACKET, END, VALUE, STACK, RECORD };
 
@@ -62,5 +63,6 @@ void vg_update(struct gen *g);
 void vg_legacy(struct gen *g);
 void vg_loop(struct gen *g);
 void vg_call_function(struct gen *g);
+void vg_call_back(struct gen *g);
 
 #endif /* TESTS_FUZZ_FUZZ_VERIFIER_GEN_H */

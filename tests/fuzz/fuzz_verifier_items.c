@@ -419,3 +419,21 @@ void vg_call_function(struct gen *g)
         vg_set(g, r, NOTHING, 0, 0);
     vg_set(g, 0, NUMBER, 0, 0);
 }
+
+/* bpf_loop(a number, the callback, a stack address, 0) */
+void vg_call_back(struct gen *g)
+{
+    if (g->function || g->held || g->call_cnt == 64)
+        return;
+    if (vg_chance(g, 60))
+        vg_emit(g, BPF_MOV64_IMM(1, (int32_t)vg_below(g, 5)));
+    else
+        vg_emit(g, BPF_LDX_MEM(BPF_W, 1, 10, -4));
+    g->calls[g->call_cnt] = g->prog->cnt;
+    g->callees[g->call_cnt++] = CALLBACK;
+    vg_emit_imm64(g, 2, BPF_PSEUDO_FUNC, 0, 0);
+    vg_emit(g, BPF_MOV64_REG(3, 10));
+    vg_emit(g, BPF_ALU64_IMM(BPF_ADD, 3, -64));
+    vg_emit(g, BPF_MOV64_IMM(4, 0));
+    vg_call(g, 181);
+}
