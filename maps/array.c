@@ -59,18 +59,21 @@ static inline struct ebpf_array *array_of(const struct ebpf_map *map)
     return (struct ebpf_array *)map;
 }
 
+/* What user mode may map has pages of its own: nothing else lies in them, and nothing is left in
+ * them of who had the memory before. */
 static int array_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
 {
     size_t stride = EBPF_ROUND_UP((size_t)spec->value_size, 8), bytes;
+    size_t align = spec->flags & BPF_F_MMAPABLE ? EBPF_PAGE : 8;
     struct ebpf_array *array;
 
     if (!ebpf_mul_ok(stride, spec->max_entries, &bytes) ||
-        !ebpf_add_ok(bytes, sizeof(*array), &bytes))
+        !ebpf_add_ok(bytes, sizeof(*array) + 2 * align, &bytes))
         return -E2BIG;
     array = ebpf_zalloc(bytes);
     if (!array)
         return -ENOMEM;
-    array->values = (uint8_t *)(array + 1);
+    array->values = (uint8_t *)EBPF_ROUND_UP((uintptr_t)(array + 1), (uintptr_t)align);
     array->bytes = bytes;
     *out = &array->map;
     return 0;
@@ -123,10 +126,27 @@ static int array_value_addr(const struct ebpf_map *map, uint32_t off, uint64_t *
     return 0;
 }
 
+/* ---- mmap(2) ------------------------------------------------------------------------------- */
+
+static int array_mmap(const struct ebpf_map *map, uint64_t offset, size_t size, bool write)
+{
+    uint64_t bytes = (uint64_t)map->max_entries * map->value_stride;
+
+    (void)write;
+    if (!(map->flags & BPF_F_MMAPABLE) || offset + size > EBPF_ROUND_UP(bytes, EBPF_PAGE))
+        return -EINVAL;
+    return 0;
+}
+
+static void *array_page(struct ebpf_map *map, uint64_t offset)
+{
+    return array_of(map)->values + offset;
+}
+
 const struct ebpf_map_ops ebpf_map_array_ops = {
     .name = "array",
     .flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG |
-             BPF_F_INNER_MAP,
+             BPF_F_MMAPABLE | BPF_F_INNER_MAP,
     .inner = true,
     .inner_alike = true,
     .batches = EBPF_BATCH_LOOKUP | EBPF_BATCH_UPDATE,
@@ -140,4 +160,6 @@ const struct ebpf_map_ops ebpf_map_array_ops = {
     .update_copy = array_update,
     .next_key = ebpf_array_next_key,
     .value_addr = array_value_addr,
+    .mmap = array_mmap,
+    .page = array_page,
 };

@@ -15,6 +15,73 @@ int ebpf_map_from_fd(int fd, struct ebpf_map **out)
     return err;
 }
 
+/* ---- changes by user mode ------------------------------------------------------------------ */
+
+/* Counts who changes the map, so that nobody is half-way when it gets frozen. */
+bool ebpf_map_write_begin(struct ebpf_map *map)
+{
+    uint32_t use = __atomic_load_n(&map->use, __ATOMIC_RELAXED);
+
+    do {
+        if (use == EBPF_MAP_FROZEN)
+            return false;
+    } while (!__atomic_compare_exchange_n(&map->use, &use, use + 1, true, __ATOMIC_ACQUIRE,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+void ebpf_map_write_end(struct ebpf_map *map)
+{
+    __atomic_fetch_sub(&map->use, 1, __ATOMIC_RELEASE);
+}
+
+static uint32_t map_poll(struct ebpf_obj *obj)
+{
+    struct ebpf_map *map = ebpf_map_of(obj);
+
+    return map->ops->poll ? map->ops->poll(map) : EBPF_POLLERR;
+}
+
+/* In Linux's order: the file's mode, what there is to map, who may write it (bpf_map_mmap()). */
+static int map_mmap(struct ebpf_obj *obj, uint64_t offset, size_t size, bool write)
+{
+    struct ebpf_map *map = ebpf_map_of(obj);
+    int err;
+
+    if (map->flags & BPF_F_WRONLY || (write && map->flags & BPF_F_RDONLY))
+        return -EACCES;
+    if (!map->ops->mmap || map->lock_off >= 0 || map->timer_off >= 0)
+        return -ENOTSUPP;
+    if (map->flags & BPF_F_RDONLY) /* Linux: a mapping of what may only be read is not a shared one */
+        return -EINVAL;
+    if (!write)
+        return map->ops->mmap(map, offset, size, false);
+    if (!ebpf_map_write_begin(map))
+        return -EPERM;
+    err = map->flags & BPF_F_RDONLY_PROG ? -EACCES : map->ops->mmap(map, offset, size, true);
+    if (err)
+        ebpf_map_write_end(map);
+    return err;
+}
+
+static void *map_page(struct ebpf_obj *obj, uint64_t offset)
+{
+    return ebpf_map_of(obj)->ops->page(ebpf_map_of(obj), offset);
+}
+
+static void map_unmap(struct ebpf_obj *obj, bool write)
+{
+    if (write)
+        ebpf_map_write_end(ebpf_map_of(obj));
+}
+
+static const struct ebpf_obj_file map_file = {
+    .poll = map_poll,
+    .mmap = map_mmap,
+    .page = map_page,
+    .unmap = map_unmap,
+};
+
 /* ---- creation ------------------------------------------------------------------------------ */
 
 /* Linux's isalnum() is Latin-1 (lib/ctype.c), so that is what names may hold, and '_' and '.'. */
@@ -84,7 +151,7 @@ static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
     map->lock_off = map->timer_off = -1;
     map->release = NULL;
     map->obj.unused = ops->objects && ops->objects->clear ? map_unused : NULL;
-    map->obj.file = NULL;
+    map->obj.file = &map_file;
     return ebpf_obj_init(&map->obj, EBPF_OBJ_MAP, map_destroy);
 }
 

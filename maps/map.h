@@ -141,6 +141,12 @@ struct ebpf_map_ops {
 
     const struct ebpf_map_object_ops *objects; /* NULL: values are bytes */
 
+    /* What user mode may map, beyond what map.c checks for all types: 0, -EINVAL, -EPERM. NULL:
+     * nothing. T */
+    int (*mmap)(const struct ebpf_map *map, uint64_t offset, size_t size, bool write);
+    void *(*page)(struct ebpf_map *map, uint64_t offset); /* of what mmap let pass. A */
+    uint32_t (*poll)(struct ebpf_map *map); /* as ebpf_obj_poll(); NULL: POLLERR. A */
+
     /* Address of byte off of the only value, for LD_IMM64 BPF_PSEUDO_MAP_VALUE. NULL: type has
      * none. */
     int (*value_addr)(const struct ebpf_map *map, uint32_t off, uint64_t *addr);
@@ -157,6 +163,11 @@ struct ebpf_map_ops {
 
 /* All that ebpf_map_create() checks of a spec but spec->inner: 0 or its errors. T */
 int ebpf_map_check(const struct ebpf_map_spec *spec);
+
+/* bpf(2) and user mode's mappings change maps between these two: false, and nothing to end, where the
+ * map is frozen. A */
+bool ebpf_map_write_begin(struct ebpf_map *map);
+void ebpf_map_write_end(struct ebpf_map *map);
 
 /* Row of a type, NULL: this build has not got it. A */
 const struct ebpf_map_ops *ebpf_map_ops(uint32_t type);

@@ -219,6 +219,35 @@ static void ringbuf_free(struct ebpf_map *map)
     ebpf_free(ring_of(map)->block, ring_of(map)->bytes);
 }
 
+/* ---- mmap(2), poll(2) ---------------------------------------------------------------------- */
+
+/* The consumer's position alone may be written. The data is there twice in a row, so that user mode
+ * reads a record over the end as if there were none (Linux's records run over it; ours do not). */
+static int ringbuf_mmap(const struct ebpf_map *map, uint64_t offset, size_t size, bool write)
+{
+    uint64_t pages = 2 * EBPF_RINGBUF_PAGE + 2 * (uint64_t)map->max_entries;
+
+    if (write && (offset || size != EBPF_RINGBUF_PAGE))
+        return -EPERM;
+    return offset + size > pages ? -EINVAL : 0;
+}
+
+static void *ringbuf_page(struct ebpf_map *map, uint64_t offset)
+{
+    const struct ebpf_ringbuf *ring = ring_of(map);
+
+    if (offset < EBPF_RINGBUF_PAGE)
+        return ring->consumer_pos;
+    if (offset < 2 * EBPF_RINGBUF_PAGE)
+        return ring->producer_pos;
+    return ring->data + ((offset - 2 * EBPF_RINGBUF_PAGE) & (ring->size - 1));
+}
+
+static uint32_t ringbuf_poll(struct ebpf_map *map)
+{
+    return ebpf_ringbuf_query(map, BPF_RB_AVAIL_DATA) ? EBPF_POLLIN : 0;
+}
+
 static void *no_lookup(struct ebpf_map *map, const void *key)
 {
     (void)map;
@@ -263,5 +292,8 @@ const struct ebpf_map_ops ebpf_map_ringbuf_ops = {
     .lookup_copy = no_copy,
     .update_copy = no_update,
     .next_key = no_copy,
+    .mmap = ringbuf_mmap,
+    .page = ringbuf_page,
+    .poll = ringbuf_poll,
     .own_helpers = true,
 };

@@ -8,9 +8,6 @@
 #include "src/base/epoch.h"
 #include "src/base/lock.h"
 
-#define PAGE 4096u
-#define POLL_ERROR 0x8u
-
 static struct ebpf_mutex mutex;
 static struct ebpf_obj *by_id[EBPF_OBJ_TYPES];
 static uint32_t last_id[EBPF_OBJ_TYPES];
@@ -146,7 +143,7 @@ int ebpf_obj_by_id(enum ebpf_obj_type type, uint32_t id, struct ebpf_obj **out)
 
 uint32_t ebpf_obj_poll(struct ebpf_obj *obj)
 {
-    return obj->file ? obj->file->poll(obj) : POLL_ERROR;
+    return obj->file ? obj->file->poll(obj) : EBPF_POLLERR;
 }
 
 int ebpf_obj_mmap(struct ebpf_obj *obj, uint64_t offset, size_t size, bool write,
@@ -156,7 +153,7 @@ int ebpf_obj_mmap(struct ebpf_obj *obj, uint64_t offset, size_t size, bool write
 
     if (!obj->file)
         return -ENOTSUPP;
-    if (!size || (offset | size) % PAGE || offset + size < offset)
+    if (!size || (offset | size) % EBPF_PAGE || offset + size < offset)
         return -EINVAL;
     err = obj->file->mmap(obj, offset, size, write);
     if (err)
@@ -168,7 +165,7 @@ int ebpf_obj_mmap(struct ebpf_obj *obj, uint64_t offset, size_t size, bool write
 
 void *ebpf_mmap_page(const struct ebpf_mmap *mapping, size_t n)
 {
-    return mapping->obj->file->page(mapping->obj, mapping->offset + (uint64_t)n * PAGE);
+    return mapping->obj->file->page(mapping->obj, mapping->offset + (uint64_t)n * EBPF_PAGE);
 }
 
 void ebpf_mmap_close(struct ebpf_mmap *mapping)

@@ -19,6 +19,12 @@
 enum ebpf_obj_type { EBPF_OBJ_MAP, EBPF_OBJ_PROG, EBPF_OBJ_LINK, EBPF_OBJ_TYPES };
 
 /* What poll(2) and mmap(2) find: contracts of ebpf_obj_poll(), ebpf_obj_mmap() in <ebpf/os.h>. */
+#define EBPF_PAGE 4096u
+#define EBPF_POLLIN (0x1u | 0x40u)   /* POLLIN, POLLRDNORM */
+#define EBPF_POLLOUT (0x4u | 0x100u) /* POLLOUT, POLLWRNORM */
+#define EBPF_POLLERR 0x8u
+#define EBPF_POLLHUP 0x10u
+
 struct ebpf_obj_file {
     uint32_t (*poll)(struct ebpf_obj *obj);
     /* May it be mapped? What must be undone at the mapping's end is counted from here on. T */

@@ -5,19 +5,6 @@
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
-/* Counts the commands that change the map, so that none is half-way when it gets frozen. */
-static bool write_begin(struct ebpf_map *map)
-{
-    uint32_t use = __atomic_load_n(&map->use, __ATOMIC_RELAXED);
-
-    do {
-        if (use == EBPF_MAP_FROZEN)
-            return false;
-    } while (!__atomic_compare_exchange_n(&map->use, &use, use + 1, true, __ATOMIC_ACQUIRE,
-                                          __ATOMIC_RELAXED));
-    return true;
-}
-
 static int permit(const struct ebpf_map *map, unsigned what)
 {
     if ((what & EBPF_ACCESS_READ && map->flags & BPF_F_WRONLY) ||
@@ -30,7 +17,7 @@ void ebpf_access_fini(struct ebpf_access *access)
 {
     ebpf_free(access->key, access->mem_size);
     if (access->writing)
-        __atomic_fetch_sub(&access->map->use, 1, __ATOMIC_RELEASE);
+        ebpf_map_write_end(access->map);
     ebpf_obj_put(&access->map->obj);
 }
 
@@ -46,7 +33,7 @@ int ebpf_access_init(struct ebpf_access *access, uint32_t fd, unsigned what)
     access->writing = false;
     err = permit(access->map, what);
     if (!err && what & EBPF_ACCESS_WRITE) {
-        access->writing = write_begin(access->map);
+        access->writing = ebpf_map_write_begin(access->map);
         err = access->writing ? 0 : -EPERM;
     }
     if (err)

@@ -102,7 +102,7 @@ TEST(map_flags_each_type_takes_its_own)
         uint32_t type, accepted;
     } rows[] = {
         {BPF_MAP_TYPE_HASH, access | BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED},
-        {BPF_MAP_TYPE_ARRAY, access | BPF_F_NUMA_NODE | BPF_F_INNER_MAP},
+        {BPF_MAP_TYPE_ARRAY, access | BPF_F_NUMA_NODE | BPF_F_MMAPABLE | BPF_F_INNER_MAP},
         {BPF_MAP_TYPE_PERCPU_ARRAY, access},
     };
 
