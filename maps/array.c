@@ -116,6 +116,17 @@ static int array_lookup_copy(struct ebpf_map *map, const void *key, void *value)
     return 0;
 }
 
+static int64_t array_for_each(struct ebpf_map *map, ebpf_map_each_fn fn, void *ctx)
+{
+    for (uint32_t i = 0; i < map->max_entries; i++) {
+        uint32_t key = i;
+
+        if (fn(ctx, map, &key, value_at(map, i)))
+            return (int64_t)i + 1;
+    }
+    return map->max_entries;
+}
+
 static int array_value_addr(const struct ebpf_map *map, uint32_t off, uint64_t *addr)
 {
     if (map->max_entries != 1)
@@ -159,6 +170,7 @@ const struct ebpf_map_ops ebpf_map_array_ops = {
     .lookup_copy = array_lookup_copy,
     .update_copy = array_update,
     .next_key = ebpf_array_next_key,
+    .for_each = array_for_each,
     .value_addr = array_value_addr,
     .mmap = array_mmap,
     .page = array_page,

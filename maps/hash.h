@@ -98,6 +98,9 @@ int ebpf_hash_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take,
 int ebpf_hash_next_key(struct ebpf_map *map, const void *key, void *next);
 void ebpf_hash_free(struct ebpf_map *map);
 
+/* ---- hash_each.c ---- */
+int64_t ebpf_hash_for_each(struct ebpf_map *map, ebpf_map_each_fn fn, void *ctx);
+
 enum ebpf_hash_kind { EBPF_HASH_PERCPU = 1, EBPF_HASH_LRU = 2 };
 int ebpf_hash_alloc(const struct ebpf_map_spec *spec, unsigned kind, struct ebpf_map **out);
 

@@ -107,6 +107,17 @@ static int percpu_update_copy(struct ebpf_map *map, const void *key, const void 
     return err;
 }
 
+static int64_t percpu_for_each(struct ebpf_map *map, ebpf_map_each_fn fn, void *ctx)
+{
+    for (uint32_t i = 0; i < map->max_entries; i++) {
+        uint32_t key = i;
+
+        if (fn(ctx, map, &key, value_at(map, ebpf_os_cpu_id(), i)))
+            return (int64_t)i + 1;
+    }
+    return map->max_entries;
+}
+
 const struct ebpf_map_ops ebpf_map_percpu_array_ops = {
     .name = "percpu_array",
     .flags = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG,
@@ -123,4 +134,5 @@ const struct ebpf_map_ops ebpf_map_percpu_array_ops = {
     .lookup_copy = percpu_lookup_copy,
     .update_copy = percpu_update_copy,
     .next_key = ebpf_array_next_key,
+    .for_each = percpu_for_each,
 };

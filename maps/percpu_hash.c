@@ -165,4 +165,5 @@ const struct ebpf_map_ops ebpf_map_percpu_hash_ops = {
     .take_copy = ebpf_hash_take_copy,
     .bucket_copy = ebpf_hash_bucket_copy,
     .next_key = ebpf_hash_next_key,
+    .for_each = ebpf_hash_for_each,
 };
