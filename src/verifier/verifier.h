@@ -117,6 +117,9 @@ int ebpf_verify_store(struct ebpf_verifier *v, const struct bpf_insn *insn);    
 int ebpf_verify_atomic(struct ebpf_verifier *v, const struct bpf_insn *insn);      /* BPF_STX ATOMIC, all of them */
 int ebpf_verify_packet_load(struct ebpf_verifier *v, const struct bpf_insn *insn); /* BPF_ABS, BPF_IND */
 
+/* May a program of this type use that map at all? To be asked for every map that an instruction names. 0, -EINVAL. */
+int ebpf_verify_map_use(struct ebpf_verifier *v, const struct ebpf_map *map);
+
 /* What Linux calls the kind of value in a register: "map_value_or_null". */
 const char *ebpf_verify_type_name(const struct ebpf_vreg *reg);
 
