@@ -347,8 +347,6 @@ static int check_func_address(const struct check *check, const struct bpf_insn *
 {
     int64_t target = (insn - check->code->insns) + 1 + (int64_t)insn->imm;
 
-    if (insn[1].imm)
-        return bad(check, insn, "unrecognized bpf_ld_imm64 insn");
     if (target <= 0 || target >= check->code->insn_cnt)
         return bad(check, insn, "call out of range");
     check->marks[target] |= ENTRY;

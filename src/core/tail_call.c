@@ -23,10 +23,10 @@
 
 /* What helpers and traps may need below the last frame; what a compiled function saves around its
  * stack: ra, twelve registers, counters, alignment; and what the interpreter needs, its stack of 8
- * frames and itself. */
-#define ROOM 6144u
+ * frames, itself, and the helpers that call back between all of the frames. */
+#define ROOM 5120u
 #define SAVED 128u
-#define INTERP_STACK 5376u
+#define INTERP_STACK 6912u
 #define WORST (ROOM + INTERP_STACK)
 _Static_assert(INTERP_STACK >= EBPF_MAX_FRAMES * (EBPF_FRAME_SIZE + SAVED),
                "compiled code needs more");
