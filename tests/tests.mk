@@ -64,3 +64,4 @@ include tests/tsan.mk
 include tests/soak.mk
 include tests/bench.mk
 include tests/conformance.mk
+include tests/verdicts.mk

@@ -41,6 +41,10 @@ void ebpf_object_map_spec(const struct ebpf_object_map *map, struct ebpf_map_spe
 int ebpf_object_map_set_max_entries(struct ebpf_object_map *map, uint32_t max_entries);
 int ebpf_object_map_reuse(struct ebpf_object_map *map, struct ebpf_map *existing);
 
+/* Before load: false leaves the map out, for programs that do without it; one that names it is
+ * refused. Default true. -EBUSY after load. */
+int ebpf_object_map_set_autocreate(struct ebpf_object_map *map, bool create);
+
 /* The initial contents of a global-data section before load, to be changed in place, e.g.
  * configuration in .rodata; NULL for other maps and after load. *size: its bytes. */
 void *ebpf_object_map_initial(struct ebpf_object_map *map, size_t *size);
@@ -58,7 +62,17 @@ const char *ebpf_object_prog_section(const struct ebpf_object_prog *prog);
 /* BPF_PROG_TYPE_UNSPEC: section not known */
 uint32_t ebpf_object_prog_type(const struct ebpf_object_prog *prog);
 int ebpf_object_prog_set_type(struct ebpf_object_prog *prog, uint32_t type); /* -EBUSY after load */
-/* default true; -EBUSY after load */
+/* Of BPF_PROG_LOAD: where it is to be attached, and BPF_F_*. Both come from the section
+ * ("xdp.frags", "uprobe.s") unless they are set. -EBUSY after load. */
+uint32_t ebpf_object_prog_attach_type(const struct ebpf_object_prog *prog);
+int ebpf_object_prog_set_attach_type(struct ebpf_object_prog *prog, uint32_t attach_type);
+uint32_t ebpf_object_prog_flags(const struct ebpf_object_prog *prog);
+int ebpf_object_prog_set_flags(struct ebpf_object_prog *prog, uint32_t flags);
+/* The verifier's log of this program at load: level as in struct ebpf_prog_spec; buf must stay.
+ * -EBUSY after load. */
+int ebpf_object_prog_set_log(struct ebpf_object_prog *prog, uint32_t level, char *buf,
+                             uint32_t size);
+/* default true, but for sections that begin with '?'; -EBUSY after load */
 int ebpf_object_prog_set_autoload(struct ebpf_object_prog *prog, bool load);
 
 /* The program with its subprograms appended and relocations as far as they are known before load;

@@ -45,30 +45,37 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the reader copies lit
 /* ---- refusing -------------------------------------------------------------------------------- */
 
 /* Names come from the object: nothing of theirs may reach a terminal as a control sequence. */
-static void log_printable(char *line)
+static void make_printable(char *line)
 {
     for (char *c = line; *c; c++) {
         if (*c < 0x20 || *c > 0x7e)
             *c = '?';
     }
-    ebpf_log("%s", line);
+}
+
+void ebpf_elf_describe(const struct ebpf_elf *elf, char line[EBPF_CONFIG_LOG_LINE],
+                       uint32_t section, uint64_t offset, const char *format, va_list args)
+{
+    const char *name = section < elf->section_cnt ? elf->sections[section].name : NULL;
+    int used = ebpf_format(line, EBPF_CONFIG_LOG_LINE,
+                           "ebpf: elf: section %.40s (%u) offset 0x%llx: ", name ? name : "?",
+                           section, (unsigned long long)offset);
+
+    if (used > 0 && used < EBPF_CONFIG_LOG_LINE)
+        ebpf_vformat(line + used, EBPF_CONFIG_LOG_LINE - (size_t)used, format, args);
+    make_printable(line);
 }
 
 int ebpf_elf_refuse(const struct ebpf_elf *elf, uint32_t section, uint64_t offset, int err,
                     const char *format, ...)
 {
     char line[EBPF_CONFIG_LOG_LINE];
-    const char *name = section < elf->section_cnt ? elf->sections[section].name : NULL;
-    int used = ebpf_format(line, sizeof(line),
-                           "ebpf: elf: section %.40s (%u) offset 0x%llx: ", name ? name : "?",
-                           section, (unsigned long long)offset);
     va_list args;
 
     va_start(args, format);
-    if (used > 0 && (size_t)used < sizeof(line))
-        ebpf_vformat(line + used, sizeof(line) - (size_t)used, format, args);
+    ebpf_elf_describe(elf, line, section, offset, format, args);
     va_end(args);
-    log_printable(line);
+    ebpf_log("%s", line);
     return err;
 }
 
@@ -83,7 +90,8 @@ __attribute__((format(printf, 2, 3))) static int refuse_header(uint64_t offset, 
     va_start(args, format);
     ebpf_vformat(line + used, sizeof(line) - (size_t)used, format, args);
     va_end(args);
-    log_printable(line);
+    make_printable(line);
+    ebpf_log("%s", line);
     return -ENOEXEC;
 }
 

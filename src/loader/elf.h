@@ -13,8 +13,10 @@
 #ifndef EBPF_LOADER_ELF_H
 #define EBPF_LOADER_ELF_H
 
+#include <ebpf/config.h>
 #include <ebpf/errno.h>
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,7 +41,7 @@ enum {
     EBPF_SHN_XINDEX = 0xffff,
 };
 enum { EBPF_STT_NOTYPE = 0, EBPF_STT_FUNC = 2, EBPF_STT_SECTION = 3, EBPF_STT_FILE = 4 };
-enum { EBPF_STB_LOCAL = 0 };
+enum { EBPF_STB_LOCAL = 0, EBPF_STB_WEAK = 2 };
 enum {
     EBPF_R_BPF_NONE = 0,
     EBPF_R_BPF_64_64 = 1,
@@ -115,6 +117,10 @@ int ebpf_elf_rel(const struct ebpf_elf *elf, uint32_t section, size_t index,
 __attribute__((format(printf, 5, 6))) int ebpf_elf_refuse(const struct ebpf_elf *elf,
                                                           uint32_t section, uint64_t offset,
                                                           int err, const char *format, ...);
+
+/* That line, for later. */
+void ebpf_elf_describe(const struct ebpf_elf *elf, char line[EBPF_CONFIG_LOG_LINE],
+                       uint32_t section, uint64_t offset, const char *format, va_list args);
 
 static inline uint32_t ebpf_read_u32(const void *p)
 {

@@ -147,6 +147,22 @@ uint32_t ebpf_loader_func_at(const struct ebpf_object *obj, uint32_t section, ui
     return EBPF_LOADER_NONE;
 }
 
+int ebpf_loader_spoil(struct ebpf_loader *ld, struct ebpf_loader_func *func, uint64_t offset,
+                      int err, const char *format, ...)
+{
+    char line[EBPF_CONFIG_LOG_LINE];
+    va_list args;
+
+    if (func->err)
+        return 0;
+    va_start(args, format);
+    ebpf_elf_describe(&ld->elf, line, func->section, offset, format, args);
+    va_end(args);
+    func->why = ebpf_loader_strdup(line);
+    func->err = err;
+    return func->why ? 0 : -ENOMEM;
+}
+
 /* ---- programs -------------------------------------------------------------------------------- */
 
 /* As libbpf: functions of .text are there to be called, unless a single one is all that the object
@@ -175,7 +191,11 @@ static int add_prog(struct ebpf_loader *ld, const struct found *f, uint32_t func
     }
     ebpf_elf_symbol(&ld->elf, f->symbol, &sym);
     prog->def = ebpf_loader_sec_def(section);
-    prog->type = prog->def ? prog->def->type : (uint32_t)BPF_PROG_TYPE_UNSPEC;
+    if (prog->def) {
+        prog->type = prog->def->type;
+        prog->attach_type = prog->def->attach_type;
+        prog->flags = prog->def->flags;
+    }
     prog->name = ebpf_loader_strdup(sym.name);
     prog->section = ebpf_loader_strdup(section);
     obj->prog_cnt++;

@@ -17,8 +17,12 @@ static uint32_t callee_of(const struct bpf_insn *insn)
     return EBPF_LOADER_NONE;
 }
 
-static int check_core(const struct ebpf_object *obj, const struct ebpf_loader_func *func)
+static int check_func(const struct ebpf_object *obj, const struct ebpf_loader_func *func)
 {
+    if (func->err) {
+        ebpf_log("%s", func->why);
+        return func->err;
+    }
     if (func->core_offset == EBPF_LOADER_NONE)
         return 0;
     ebpf_log("ebpf: elf: section .BTF.ext (%u) offset 0x%x: a function that is to be loaded needs "
@@ -54,7 +58,7 @@ static int append(struct chain *chain, uint32_t index)
         chain->obj->funcs[chain->tail].next = index;
     chain->tail = index;
     chain->insn_cnt += func->insn_cnt;
-    return check_core(chain->obj, func);
+    return check_func(chain->obj, func);
 }
 
 static int append_callees(struct chain *chain, const struct ebpf_loader_func *func)

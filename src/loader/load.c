@@ -29,7 +29,7 @@ static int load_map(struct ebpf_object_map *map)
     const uint32_t zero = 0;
     int err;
 
-    if (map->reused)
+    if (map->reused || map->left_out)
         return 0;
     ebpf_loader_final_spec(map, &spec);
     err = ebpf_map_create(&spec, &map->map);
@@ -45,16 +45,43 @@ static int load_map(struct ebpf_object_map *map)
 
 /* ---- programs -------------------------------------------------------------------------------- */
 
+/* Names a map that was left out (ebpf_object_map_set_autocreate()): -EINVAL. */
+static int check_maps(const struct ebpf_object_prog *prog, const struct bpf_insn *insns,
+                      uint32_t insn_cnt)
+{
+    for (uint32_t i = 0; i < insn_cnt; i++) {
+        const struct ebpf_object_map *map;
+
+        if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW))
+            continue;
+        if (insns[i].src_reg == BPF_PSEUDO_MAP_IDX ||
+            insns[i].src_reg == BPF_PSEUDO_MAP_IDX_VALUE) {
+            map = &prog->obj->maps[insns[i].imm];
+            if (map->left_out && !map->reused) {
+                ebpf_log("ebpf: object: program %.48s: insn %u: map %.48s is not created",
+                         prog->name, i, map->name);
+                return -EINVAL;
+            }
+        }
+        i++;
+    }
+    return 0;
+}
+
 static int load_prog(struct ebpf_object_prog *prog, struct ebpf_map *const *maps, uint32_t caps)
 {
     struct ebpf_object *obj = prog->obj;
     struct ebpf_prog_spec spec = {
         .type = prog->type,
-        .expected_attach_type = prog->def ? prog->def->attach_type : 0,
+        .expected_attach_type = prog->attach_type,
+        .flags = prog->flags,
         .license = obj->license,
         .maps = maps,
         .map_cnt = obj->map_cnt,
         .caps = caps,
+        .log_level = prog->log_level,
+        .log_size = prog->log_size,
+        .log_buf = prog->log_buf,
     };
     struct bpf_insn *insns;
     int err;
@@ -70,7 +97,9 @@ static int load_prog(struct ebpf_object_prog *prog, struct ebpf_map *const *maps
     if (!err) {
         spec.insns = insns;
         ebpf_loader_obj_name(spec.name, prog->name);
-        err = ebpf_prog_load(&spec, &prog->prog);
+        err = check_maps(prog, insns, spec.insn_cnt);
+        if (!err)
+            err = ebpf_prog_load(&spec, &prog->prog);
         ebpf_free(insns, spec.insn_cnt * sizeof(*insns));
     }
     if (err)

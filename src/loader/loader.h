@@ -36,6 +36,7 @@ struct ebpf_object_map {
     uint32_t offset;
     bool is_data;
     bool reused;
+    bool left_out;        /* set_autocreate(false) */
     uint8_t *initial;     /* data: spec.value_size bytes; NULL: all zero */
     struct ebpf_map *map; /* one reference; before load only if reused */
 };
@@ -47,6 +48,10 @@ struct ebpf_loader_func {
     uint32_t
         /* in .BTF.ext, of a CO-RE relocation inside; EBPF_LOADER_NONE: there is none */
         core_offset;
+    /* something in it cannot be had here, which matters only to programs that hold it: errno and
+     * log line (ebpf_loader_strdup()); 0, NULL: nothing */
+    int err;
+    char *why;
     uint32_t linked;   /* the last link that this function was put into, */
     uint32_t position; /* where there, */
     uint32_t next;     /* and the function behind it */
@@ -56,6 +61,7 @@ struct ebpf_loader_func {
 struct ebpf_loader_sec_def {
     const char *name; /* the section is called so, or NAME/something */
     uint32_t type, attach_type;
+    uint32_t flags; /* BPF_F_* */
     enum { EBPF_ATTACH_NONE, EBPF_ATTACH_KPROBE } attach;
 };
 
@@ -64,8 +70,10 @@ struct ebpf_object_prog {
     char *name, *section;                  /* ebpf_loader_strdup() */
     const struct ebpf_loader_sec_def *def; /* NULL: section not known */
     uint32_t func;
-    uint32_t type;
+    uint32_t type, attach_type, flags;
     bool autoload;
+    uint32_t log_level, log_size; /* as in struct ebpf_prog_spec */
+    char *log_buf;
     struct bpf_insn *insns; /* linked for ebpf_object_prog_insns(); NULL: not yet */
     uint32_t insn_cnt;
     struct ebpf_prog *prog;
@@ -119,6 +127,12 @@ uint32_t ebpf_loader_max_entries(uint32_t type, uint32_t max_entries);
 
 /* ---- funcs.c ---- */
 int ebpf_loader_funcs(struct ebpf_loader *ld);
+/* The function is not to be loaded, for that reason (as ebpf_elf_refuse() would log it): the first
+ * one counts. 0, -ENOMEM */
+__attribute__((format(printf, 5, 6))) int ebpf_loader_spoil(struct ebpf_loader *ld,
+                                                            struct ebpf_loader_func *func,
+                                                            uint64_t offset, int err,
+                                                            const char *format, ...);
 /* Index of the function that holds an instruction of a section, EBPF_LOADER_NONE: none does. */
 uint32_t ebpf_loader_func_at(const struct ebpf_object *obj, uint32_t section, uint64_t insn);
 

@@ -139,6 +139,8 @@ void ebpf_object_close(struct ebpf_object *obj)
         fini_prog(&obj->progs[i]);
     for (uint32_t i = 0; i < obj->map_cnt; i++)
         fini_map(&obj->maps[i]);
+    for (uint32_t i = 0; obj->funcs && i < obj->func_cnt; i++)
+        ebpf_loader_strfree(obj->funcs[i].why);
     ebpf_free(obj->insns, obj->insn_cnt * sizeof(*obj->insns));
     ebpf_free(obj->progs, obj->prog_room * sizeof(*obj->progs));
     ebpf_free(obj->funcs, obj->func_cnt * sizeof(*obj->funcs));
@@ -211,6 +213,14 @@ int ebpf_object_map_reuse(struct ebpf_object_map *map, struct ebpf_map *existing
     return 0;
 }
 
+int ebpf_object_map_set_autocreate(struct ebpf_object_map *map, bool create)
+{
+    if (map->obj->loaded)
+        return -EBUSY;
+    map->left_out = !create;
+    return 0;
+}
+
 void *ebpf_object_map_initial(struct ebpf_object_map *map, size_t *size)
 {
     if (map->obj->loaded || !map->is_data)
@@ -266,6 +276,43 @@ int ebpf_object_prog_set_type(struct ebpf_object_prog *prog, uint32_t type)
     if (prog->obj->loaded)
         return -EBUSY;
     prog->type = type;
+    return 0;
+}
+
+uint32_t ebpf_object_prog_attach_type(const struct ebpf_object_prog *prog)
+{
+    return prog->attach_type;
+}
+
+int ebpf_object_prog_set_attach_type(struct ebpf_object_prog *prog, uint32_t attach_type)
+{
+    if (prog->obj->loaded)
+        return -EBUSY;
+    prog->attach_type = attach_type;
+    return 0;
+}
+
+uint32_t ebpf_object_prog_flags(const struct ebpf_object_prog *prog)
+{
+    return prog->flags;
+}
+
+int ebpf_object_prog_set_flags(struct ebpf_object_prog *prog, uint32_t flags)
+{
+    if (prog->obj->loaded)
+        return -EBUSY;
+    prog->flags = flags;
+    return 0;
+}
+
+int ebpf_object_prog_set_log(struct ebpf_object_prog *prog, uint32_t level, char *buf,
+                             uint32_t size)
+{
+    if (prog->obj->loaded)
+        return -EBUSY;
+    prog->log_level = level;
+    prog->log_buf = buf;
+    prog->log_size = size;
     return 0;
 }
 

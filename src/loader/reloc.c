@@ -236,6 +236,29 @@ static int refer_to_number(struct bpf_insn *insn, uint64_t symbol)
     return 0;
 }
 
+/* The function cannot be had here; others of the object can. */
+static int spoil(const struct site *site, int err, const char *why)
+{
+    struct ebpf_object *obj = site->ld->obj;
+    uint32_t func = ebpf_loader_func_at(obj, site->target, site->rel.offset / INSN);
+
+    return ebpf_loader_spoil(site->ld, &obj->funcs[func], site->rel.offset, err,
+                             "relocation %u against %.40s: %.60s", site->rel.type, site->sym.name,
+                             why);
+}
+
+/* What the object does not define comes from Linux: its variables, configuration and functions. A
+ * weak constant is 0 then, as with libbpf. */
+static int refer_to_nothing(const struct site *site, struct bpf_insn *insn)
+{
+    if (site->sym.bind == EBPF_STB_WEAK && insn->code == (BPF_LD | BPF_IMM | BPF_DW)) {
+        insn[0].src_reg = 0;
+        insn[0].imm = insn[1].imm = 0;
+        return 0;
+    }
+    return spoil(site, -ENOENT, "the object does not define it");
+}
+
 static int relocate_imm64(const struct site *site, struct bpf_insn *insn)
 {
     int64_t offset = (int64_t)site->sym.value + insn->imm;
@@ -256,8 +279,7 @@ static int relocate_imm64(const struct site *site, struct bpf_insn *insn)
     case EBPF_SEC_CODE:
         return refer_to_func(site, insn, offset);
     default:
-        return refuse(site, -EOPNOTSUPP, "section %.32s is not loaded",
-                      site->elf->sections[site->sym.section].name);
+        return spoil(site, -EOPNOTSUPP, "its section is not loaded");
     }
 }
 
@@ -273,7 +295,7 @@ static int relocate_code(const struct site *site)
         return 0;
     insn = obj->insns + obj->funcs[func].insns + (site->rel.offset / INSN - obj->funcs[func].start);
     if (site->sym.section == EBPF_SHN_UNDEF)
-        return refuse(site, -ENOENT, "the object does not define it");
+        return refer_to_nothing(site, insn);
     if (site->rel.type == EBPF_R_BPF_64_64)
         return relocate_imm64(site, insn);
     if (site->rel.type == EBPF_R_BPF_64_32 && site->sym.section != EBPF_SHN_ABS)
@@ -284,21 +306,23 @@ static int relocate_code(const struct site *site)
 /* ---- calls that need no relocation ----------------------------------------------------------- */
 
 /* Within a section the assembler may have filled in the distance by itself. */
-static int resolve_call(struct site *site, const struct ebpf_loader_func *func, uint32_t index)
+static int resolve_call(struct site *site, struct ebpf_loader_func *func, uint32_t index)
 {
     struct bpf_insn *insn = &site->ld->obj->insns[func->insns + index];
     int64_t callee = (int64_t)func->start + index + 1 + insn->imm;
 
     site->target = func->section;
     site->rel.offset = (uint64_t)(func->start + index) * INSN;
-    if (insn->src_reg == BPF_PSEUDO_CALL)
+    if (insn->src_reg == BPF_PSEUDO_CALL && func->err) /* it may be a call of what is not there */
+        insn->src_reg = 0;
+    else if (insn->src_reg == BPF_PSEUDO_CALL)
         return find_func(site, func->section, callee, &insn->imm);
     if (insn->src_reg == CALL_RESOLVED)
         insn->src_reg = BPF_PSEUDO_CALL;
     return 0;
 }
 
-static int resolve_calls(struct site *site, const struct ebpf_loader_func *func)
+static int resolve_calls(struct site *site, struct ebpf_loader_func *func)
 {
     const struct bpf_insn *insns = site->ld->obj->insns + func->insns;
     int err = 0;
@@ -308,8 +332,8 @@ static int resolve_calls(struct site *site, const struct ebpf_loader_func *func)
             err = resolve_call(site, func, i);
         else if (insns[i].code == (BPF_LD | BPF_IMM | BPF_DW) &&
                  insns[i].src_reg == BPF_PSEUDO_MAP_FD)
-            err = ebpf_elf_refuse(site->elf, func->section, (uint64_t)(func->start + i) * INSN,
-                                  -EINVAL, "map reference without relocation");
+            err = ebpf_loader_spoil(site->ld, func, (uint64_t)(func->start + i) * INSN, -EBADF,
+                                    "map reference without relocation");
     }
     return err;
 }

@@ -164,33 +164,45 @@ TEST(loader_knows_section_names_exactly)
 {
     static const struct {
         const char *name;
-        uint32_t type, attach_type;
-    } names[] = {
-        {"kprobe", BPF_PROG_TYPE_KPROBE, 0},
-        {"kprobe.multi/x*", BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI},
-        {"kretprobe.multi", BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI},
-        {"ksyscall/open", BPF_PROG_TYPE_KPROBE, 0},
-        {"uprobe//bin/sh:main", BPF_PROG_TYPE_KPROBE, 0},
-        {"tp/sched/sched_switch", BPF_PROG_TYPE_TRACEPOINT, 0},
-        {"tracepoint/a/b", BPF_PROG_TYPE_TRACEPOINT, 0},
-        {"raw_tp/sys_enter", BPF_PROG_TYPE_RAW_TRACEPOINT, 0},
-        {"raw_tracepoint", BPF_PROG_TYPE_RAW_TRACEPOINT, 0},
-        {"xdp/by_name", BPF_PROG_TYPE_XDP, 0},
-        {"xdp/devmap", BPF_PROG_TYPE_UNSPEC, 0},
-        {"tc", BPF_PROG_TYPE_SCHED_CLS, 0},
-        {"classifier/ingress", BPF_PROG_TYPE_SCHED_CLS, 0},
-        {"perf_event", BPF_PROG_TYPE_PERF_EVENT, 0},
+        uint32_t type, attach, flags;
+    } rows[] = {
+        {"socket", BPF_PROG_TYPE_SOCKET_FILTER, 0, 0},
+        {"kprobe", BPF_PROG_TYPE_KPROBE, 0, 0},
+        {"kretprobe.multi", BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI, 0},
+        {"ksyscall/open", BPF_PROG_TYPE_KPROBE, 0, 0},
+        {"uprobe//bin/sh:main", BPF_PROG_TYPE_KPROBE, 0, 0},
+        {"tp/sched/sched_switch", BPF_PROG_TYPE_TRACEPOINT, 0, 0},
+        {"tracepoint/a/b", BPF_PROG_TYPE_TRACEPOINT, 0, 0},
+        {"raw_tp/sys_enter", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0},
+        {"raw_tracepoint", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0},
+        {"classifier/ingress", BPF_PROG_TYPE_SCHED_CLS, 0, 0},
+        {"perf_event", BPF_PROG_TYPE_PERF_EVENT, 0, 0},
+        {"xdp", BPF_PROG_TYPE_XDP, BPF_XDP, 0},
+        {"xdp/name", BPF_PROG_TYPE_XDP, BPF_XDP, 0},
+        {"xdp/devmap", BPF_PROG_TYPE_XDP, BPF_XDP_DEVMAP, 0},
+        {"xdp.frags/cpumap/x", BPF_PROG_TYPE_XDP, BPF_XDP_CPUMAP, BPF_F_XDP_HAS_FRAGS},
+        {"tc", BPF_PROG_TYPE_SCHED_CLS, 0, 0},
+        {"tcx/egress", BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_EGRESS, 0},
+        {"uprobe.s//proc/self/exe:f", BPF_PROG_TYPE_KPROBE, 0, BPF_F_SLEEPABLE},
+        {"kprobe.multi/f*", BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI, 0},
+        {"raw_tp.w/x", BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, 0, 0},
+        {"cgroup_skb/egress", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, 0},
+        {"cgroup/connect_unix", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_UNIX_CONNECT, 0},
+        {"syscall", BPF_PROG_TYPE_SYSCALL, 0, BPF_F_SLEEPABLE},
+        {"lsm.s/file_open", BPF_PROG_TYPE_LSM, BPF_LSM_MAC, BPF_F_SLEEPABLE},
+        {"netfilter", BPF_PROG_TYPE_NETFILTER, BPF_NETFILTER, 0},
+        {"sk_reuseport/migrate", BPF_PROG_TYPE_SK_REUSEPORT, BPF_SK_REUSEPORT_SELECT_OR_MIGRATE, 0},
     };
-    static const char *const unknown[] = {"kprob", "kprobes",   "kprobe.multiple",
-                                          "xdpx",  "xdp.frags", "tp_btf/x",
-                                          "",      "/kprobe",   "socket1"};
+    static const char *const unknown[] = {"kprob",    "kprobes", "kprobe.multiple", "xdpx",
+                                          "tp_btfx/", "",        "/kprobe",         "socket1"};
 
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const struct ebpf_loader_sec_def *def = ebpf_loader_sec_def(names[i].name);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct ebpf_loader_sec_def *def = ebpf_loader_sec_def(rows[i].name);
 
         REQUIRE(def);
-        CHECK_EQ(def->type, names[i].type);
-        CHECK_EQ(def->attach_type, names[i].attach_type);
+        CHECK_EQ(def->type, rows[i].type);
+        CHECK_EQ(def->attach_type, rows[i].attach);
+        CHECK_EQ(def->flags, rows[i].flags);
     }
     for (unsigned i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
         CHECK(!ebpf_loader_sec_def(unknown[i]));
@@ -687,4 +699,45 @@ TEST(loader_closes_nothing_and_opens_nothing_gracefully)
     ebpf_object_close(NULL);
     CHECK_EQ(ebpf_object_open_mem(NULL, 0, &obj), -EINVAL);
     CHECK_EQ(ebpf_object_open_mem("", 0, &obj), -ENOEXEC);
+}
+
+/* ---- what only some programs of an object can have ---------------------------------------------- */
+
+TEST(loader_refuses_only_programs_that_need_what_linux_defines)
+{
+    static const char *const needy[] = {"reads_variable", "calls_function"};
+    struct ebpf_object *obj = object_open("loader_extern");
+
+    REQUIRE(obj);
+    for (unsigned i = 0; i < 2; i++) {
+        mock_console_clear();
+        CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), -ENOENT);
+        CHECK(strstr(mock_console(), "the object does not define it"));
+        CHECK(strstr(mock_console(), i ? "kernel_function" : "kernel_variable"));
+        CHECK_EQ(ebpf_object_prog_set_autoload(ebpf_object_find_prog(obj, needy[i]), false), 0);
+    }
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
+    CHECK_EQ(object_run(obj, "asks_for_variable"), 2); /* weak: not there */
+    CHECK_EQ(object_run(obj, "needs_nothing"), 3);
+    ebpf_object_close(obj);
+}
+
+TEST(loader_leaves_maps_out_that_no_program_names)
+{
+    struct ebpf_object *obj = object_open("loader_multi");
+    struct ebpf_object_map *map;
+
+    REQUIRE(obj);
+    map = ebpf_object_next_map(obj, NULL);
+    REQUIRE(map);
+    for (; map; map = ebpf_object_next_map(obj, map))
+        CHECK_EQ(ebpf_object_map_set_autocreate(map, false), 0);
+    mock_console_clear();
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), -EINVAL);
+    CHECK(strstr(mock_console(), "is not created"));
+    for (map = ebpf_object_next_map(obj, NULL); map; map = ebpf_object_next_map(obj, map))
+        CHECK_EQ(ebpf_object_map_set_autocreate(map, true), 0);
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
+    CHECK_EQ(ebpf_object_map_set_autocreate(ebpf_object_next_map(obj, NULL), false), -EBUSY);
+    ebpf_object_close(obj);
 }
