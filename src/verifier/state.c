@@ -5,19 +5,31 @@
  * A state stands for all machine states that it allows. The path that reaches an instruction with a state that lies
  * within one which was followed from there to the end needs no second look (ebpf_vstate_within()): the comparison must
  * never be generous. A register that held NOTHING was not read on that way, so that anything may be in it now; a number
- * may be any subset of what it was; a pointer must be to the same thing.
+ * may be any subset of what it was, and anything at all where it did not matter (precise.c); a pointer must be to the
+ * same thing.
  */
 #include "src/verifier/state.h"
 
 #include "src/base/alloc.h"
 #include "src/base/mem.h"
 
-void *ebpf_vmem_zalloc(struct ebpf_vmem *mem, size_t size)
+void *ebpf_vmem_alloc(struct ebpf_vmem *mem, size_t size)
 {
-    void *ptr = size <= mem->limit - mem->used ? ebpf_zalloc(size) : NULL;
+    void *ptr = size <= mem->limit - mem->used ? ebpf_alloc(size) : NULL;
 
     if (ptr)
         mem->used += size;
+    if (mem->used > mem->peak)
+        mem->peak = mem->used;
+    return ptr;
+}
+
+void *ebpf_vmem_zalloc(struct ebpf_vmem *mem, size_t size)
+{
+    void *ptr = ebpf_vmem_alloc(mem, size);
+
+    if (ptr)
+        memset(ptr, 0, size);
     return ptr;
 }
 
@@ -27,6 +39,16 @@ void ebpf_vmem_free(struct ebpf_vmem *mem, void *ptr, size_t size)
         return;
     mem->used -= size;
     ebpf_free(ptr, size);
+}
+
+void ebpf_vmem_fini(struct ebpf_vmem *mem)
+{
+    while (mem->spare) {
+        struct ebpf_vframe *frame = mem->spare;
+
+        mem->spare = (struct ebpf_vframe *)(void *)frame->slots;
+        ebpf_vmem_free(mem, frame, sizeof(*frame));
+    }
 }
 
 struct ebpf_vreg ebpf_vreg_scalar(struct ebpf_scalar var)
@@ -41,15 +63,34 @@ struct ebpf_vreg ebpf_vreg_pointer(enum ebpf_kind kind)
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */
 
+/* Frames come and go with every path: those that were freed are kept for the next. Contents: anything. */
+static struct ebpf_vframe *frame_alloc(struct ebpf_vmem *mem)
+{
+    struct ebpf_vframe *frame = mem->spare;
+
+    if (!frame)
+        return ebpf_vmem_alloc(mem, sizeof(*frame));
+    mem->spare = (struct ebpf_vframe *)(void *)frame->slots;
+    return frame;
+}
+
+static void frame_free(struct ebpf_vmem *mem, struct ebpf_vframe *frame)
+{
+    ebpf_vmem_free(mem, frame->slots, frame->slot_cnt * sizeof(*frame->slots));
+    frame->slots = (struct ebpf_vslot *)(void *)mem->spare;
+    mem->spare = frame;
+}
+
 int ebpf_vstate_push(struct ebpf_vmem *mem, struct ebpf_vstate *s, uint32_t call)
 {
     struct ebpf_vframe *frame;
 
     if (s->frame_cnt == EBPF_MAX_FRAMES)
         return -E2BIG;
-    frame = ebpf_vmem_zalloc(mem, sizeof(*frame));
+    frame = frame_alloc(mem);
     if (!frame)
         return -ENOMEM;
+    memset(frame, 0, sizeof(*frame));
     frame->call = call;
     frame->regs[BPF_REG_10] = ebpf_vreg_pointer(EBPF_KIND_STACK);
     frame->regs[BPF_REG_10].frame = (uint8_t)s->frame_cnt;
@@ -59,88 +100,141 @@ int ebpf_vstate_push(struct ebpf_vmem *mem, struct ebpf_vstate *s, uint32_t call
 
 void ebpf_vstate_pop(struct ebpf_vmem *mem, struct ebpf_vstate *s)
 {
-    struct ebpf_vframe *frame = s->frames[--s->frame_cnt];
-
-    ebpf_vmem_free(mem, frame->slots, frame->slot_cnt * sizeof(*frame->slots));
-    ebpf_vmem_free(mem, frame, sizeof(*frame));
+    frame_free(mem, s->frames[--s->frame_cnt]);
 }
 
 void ebpf_vstate_fini(struct ebpf_vmem *mem, struct ebpf_vstate *s)
 {
     while (s->frame_cnt)
         ebpf_vstate_pop(mem, s);
+    ebpf_vmem_free(mem, s->refs, s->ref_cnt * sizeof(*s->refs));
+    s->refs = NULL;
+    s->ref_cnt = 0;
 }
 
-static int copy_frame(struct ebpf_vmem *mem, const struct ebpf_vframe *from, struct ebpf_vframe *to)
+static struct ebpf_vframe *copy_frame(struct ebpf_vmem *mem, const struct ebpf_vframe *from)
 {
+    struct ebpf_vframe *to = frame_alloc(mem);
     struct ebpf_vslot *slots = NULL;
 
+    if (!to)
+        return NULL;
     if (from->slot_cnt) {
-        slots = ebpf_vmem_zalloc(mem, from->slot_cnt * sizeof(*slots));
-        if (!slots)
-            return -ENOMEM;
+        slots = ebpf_vmem_alloc(mem, from->slot_cnt * sizeof(*slots));
+        if (!slots) {
+            to->slots = NULL;
+            to->slot_cnt = 0;
+            frame_free(mem, to);
+            return NULL;
+        }
         memcpy(slots, from->slots, from->slot_cnt * sizeof(*slots));
     }
-    *to = *from;
+    memcpy(to, from, sizeof(*to));
     to->slots = slots;
-    return 0;
+    return to;
 }
 
 int ebpf_vstate_copy(struct ebpf_vmem *mem, const struct ebpf_vstate *from, struct ebpf_vstate *to)
 {
-    int err = 0;
-
+    *to = *from;
     to->frame_cnt = 0;
-    for (uint32_t f = 0; !err && f < from->frame_cnt; f++) {
-        err = ebpf_vstate_push(mem, to, 0);
-        if (!err)
-            err = copy_frame(mem, from->frames[f], to->frames[f]);
+    to->ref_cnt = 0;
+    to->refs = NULL;
+    if (from->ref_cnt) {
+        to->refs = ebpf_vmem_alloc(mem, from->ref_cnt * sizeof(*to->refs));
+        if (!to->refs)
+            return -ENOMEM;
+        memcpy(to->refs, from->refs, from->ref_cnt * sizeof(*to->refs));
+        to->ref_cnt = from->ref_cnt;
     }
-    if (err)
-        ebpf_vstate_fini(mem, to);
-    return err;
+    for (uint32_t f = 0; f < from->frame_cnt; f++) {
+        to->frames[f] = copy_frame(mem, from->frames[f]);
+        if (!to->frames[f]) {
+            ebpf_vstate_fini(mem, to);
+            return -ENOMEM;
+        }
+        to->frame_cnt = f + 1;
+    }
+    return 0;
 }
 
 /* ---- comparison ----------------------------------------------------------------------------------------------------- */
 
 /* Which id of now stands for which of old: one for one, both ways. Lives on the caller's stack. */
-#define MAX_IDS 48u
-struct ids {
+#define MAX_IDS 32u
+struct compare {
+    enum ebpf_vhow how;
+    bool read_nothing;
+    uint32_t count;
     struct {
         uint32_t now, old;
-    } pairs[MAX_IDS];
-    uint32_t count;
+    } ids[MAX_IDS];
 };
 
-/* An id of old says that what carries it is linked: now must have the same links, and more do no harm. */
-static bool same_id(struct ids *ids, uint32_t now, uint32_t old)
+/* An id of old says that what carries it is linked: now must have the same links, and more do no harm, but where states
+ * must be the same. */
+static bool same_id(struct compare *cmp, uint32_t now, uint32_t old)
 {
     if (!old)
-        return true;
+        return cmp->how != EBPF_VSAME || !now;
     if (!now)
         return false;
-    for (uint32_t i = 0; i < ids->count; i++) {
-        if (ids->pairs[i].now == now || ids->pairs[i].old == old)
-            return ids->pairs[i].now == now && ids->pairs[i].old == old;
+    for (uint32_t i = 0; i < cmp->count; i++) {
+        if (cmp->ids[i].now == now || cmp->ids[i].old == old)
+            return cmp->ids[i].now == now && cmp->ids[i].old == old;
     }
-    if (ids->count == MAX_IDS)
+    if (cmp->count == MAX_IDS)
         return false;
-    ids->pairs[ids->count].now = now;
-    ids->pairs[ids->count++].old = old;
+    cmp->ids[cmp->count].now = now;
+    cmp->ids[cmp->count++].old = old;
     return true;
 }
 
-static bool reg_within(struct ids *ids, const struct ebpf_vreg *now, const struct ebpf_vreg *old)
+static bool matters(const struct compare *cmp, const struct ebpf_vreg *old)
+{
+    return cmp->how != EBPF_VPRECISE || (old->flags & (EBPF_REG_PRECISE | EBPF_REG_PINNED));
+}
+
+static bool var_within(const struct compare *cmp, const struct ebpf_scalar *now,
+                       const struct ebpf_scalar *old)
+{
+    return ebpf_scalar_within(now, old) &&
+           (cmp->how != EBPF_VSAME || ebpf_scalar_within(old, now));
+}
+
+static bool number_within(struct compare *cmp, const struct ebpf_vreg *now,
+                          const struct ebpf_vreg *old)
+{
+    if (!matters(cmp, old))
+        return true;
+    if (!var_within(cmp, &now->var, &old->var) || !same_id(cmp, now->id, old->id))
+        return false;
+    return !old->id || now->link == old->link;
+}
+
+/* What the union of a register says. */
+static bool extent_within(const struct compare *cmp, const struct ebpf_vreg *now,
+                          const struct ebpf_vreg *old)
+{
+    if (cmp->how != EBPF_VSAME &&
+        (old->kind == EBPF_KIND_PACKET || old->kind == EBPF_KIND_PACKET_META))
+        return now->range >= old->range;
+    return now->range == old->range;
+}
+
+static bool reg_within(struct compare *cmp, const struct ebpf_vreg *now,
+                       const struct ebpf_vreg *old)
 {
     if (old->kind == EBPF_KIND_NOTHING)
         return true;
     if (now->kind != old->kind)
         return false;
     if (old->kind == EBPF_KIND_SCALAR)
-        return ebpf_scalar_within(&now->var, &old->var) && same_id(ids, now->id, old->id);
+        return number_within(cmp, now, old);
     return now->frame == old->frame && now->flags == old->flags && now->off == old->off &&
-           now->map == old->map && now->range >= old->range &&
-           ebpf_scalar_within(&now->var, &old->var) && same_id(ids, now->id, old->id);
+           now->map == old->map && extent_within(cmp, now, old) && !now->ref == !old->ref &&
+           var_within(cmp, &now->var, &old->var) && same_id(cmp, now->id, old->id) &&
+           same_id(cmp, now->ref, old->ref);
 }
 
 static const struct ebpf_vslot *slot_at(const struct ebpf_vframe *frame, uint32_t n)
@@ -150,60 +244,110 @@ static const struct ebpf_vslot *slot_at(const struct ebpf_vframe *frame, uint32_
     return n < frame->slot_cnt ? &frame->slots[n] : &nothing;
 }
 
+/* Is it a byte of a number, of whatever kind? NOTHING counts as one where it may be read. */
+static bool plain(const struct compare *cmp, const struct ebpf_vslot *now, unsigned i)
+{
+    switch (now->bytes[i]) {
+    case EBPF_BYTE_ANY:
+    case EBPF_BYTE_ZERO:
+        return true;
+    case EBPF_BYTE_SPILL:
+        return now->reg.kind == EBPF_KIND_SCALAR;
+    default:
+        return now->bytes[i] == EBPF_BYTE_NOTHING && cmp->read_nothing;
+    }
+}
+
 /*
  * ANY allows for every plain byte, so for a zero and for a byte of a spilled number, but not of a pointer. NOTHING was not
  * read, or read as a number that can be anything (ebpf_vstack_rules.read_nothing): where it is a pointer now, that tells
  * those its value who may read all memory, and no memory can be reached by it.
  */
-static bool byte_within(const struct ebpf_vslot *now, const struct ebpf_vslot *old, unsigned i)
+static bool byte_within(const struct compare *cmp, const struct ebpf_vslot *now,
+                        const struct ebpf_vslot *old, unsigned i)
 {
-    uint8_t have = now->bytes[i], want = old->bytes[i];
-
-    if (want == EBPF_BYTE_NOTHING || have == want)
+    if (now->bytes[i] == old->bytes[i])
         return true;
-    if (want != EBPF_BYTE_ANY)
-        return false;
-    return have == EBPF_BYTE_ZERO || (have == EBPF_BYTE_SPILL && now->reg.kind == EBPF_KIND_SCALAR);
+    if (old->bytes[i] == EBPF_BYTE_NOTHING)
+        return cmp->how != EBPF_VSAME;
+    return old->bytes[i] == EBPF_BYTE_ANY && cmp->how != EBPF_VSAME && plain(cmp, now, i);
 }
 
-static bool slot_within(struct ids *ids, const struct ebpf_vslot *now, const struct ebpf_vslot *old)
+/* A spilled number of 8 bytes that did not matter was read as a number, at most: any plain bytes do as well. */
+static bool unimportant(const struct compare *cmp, const struct ebpf_vslot *now,
+                        const struct ebpf_vslot *old)
 {
+    if (old->reg.kind != EBPF_KIND_SCALAR || matters(cmp, &old->reg))
+        return false;
     for (unsigned i = 0; i < 8; i++) {
-        if (!byte_within(now, old, i) ||
+        if (old->bytes[i] != EBPF_BYTE_SPILL || !plain(cmp, now, i))
+            return false;
+    }
+    return true;
+}
+
+static bool slot_within(struct compare *cmp, const struct ebpf_vslot *now,
+                        const struct ebpf_vslot *old)
+{
+    if (unimportant(cmp, now, old))
+        return true;
+    for (unsigned i = 0; i < 8; i++) {
+        if (!byte_within(cmp, now, old, i) ||
             /* spills of one width only: the register kept is a number of that width */
             (old->bytes[0] == EBPF_BYTE_SPILL && old->bytes[i] != EBPF_BYTE_SPILL &&
              now->bytes[i] == EBPF_BYTE_SPILL))
             return false;
     }
-    return old->bytes[0] != EBPF_BYTE_SPILL || reg_within(ids, &now->reg, &old->reg);
+    return old->reg.kind == EBPF_KIND_NOTHING || reg_within(cmp, &now->reg, &old->reg);
 }
 
-static bool frame_within(struct ids *ids, const struct ebpf_vframe *now,
+static bool frame_within(struct compare *cmp, const struct ebpf_vframe *now,
                          const struct ebpf_vframe *old)
 {
-    if (now->call != old->call)
+    /* Who came back more often has fewer rounds before it: Linux, func_states_equal(). */
+    if (now->call != old->call || now->subprog != old->subprog || now->callback != old->callback ||
+        old->callback_depth > now->callback_depth)
         return false;
-    for (unsigned r = 0; r < 11; r++) {
-        if (!reg_within(ids, &now->regs[r], &old->regs[r]))
+    if (cmp->how == EBPF_VSAME &&
+        (old->callback_depth != now->callback_depth || old->slot_cnt != now->slot_cnt))
+        return false;
+    for (unsigned r = 0; r < 10; r++) {
+        if (!reg_within(cmp, &now->regs[r], &old->regs[r]))
             return false;
     }
     for (uint32_t n = 0; n < old->slot_cnt; n++) {
-        if (!slot_within(ids, slot_at(now, n), &old->slots[n]))
+        if (!slot_within(cmp, slot_at(now, n), &old->slots[n]))
             return false;
     }
     return true;
 }
 
-bool ebpf_vstate_within(const struct ebpf_vstate *now, const struct ebpf_vstate *old)
+static bool held_within(struct compare *cmp, const struct ebpf_vstate *now,
+                        const struct ebpf_vstate *old)
 {
-    struct ids ids;
-
-    ids.count = 0;
-    if (now->frame_cnt != old->frame_cnt)
+    if (now->ref_cnt != old->ref_cnt || now->lock_map != old->lock_map ||
+        !now->lock_id != !old->lock_id || !same_id(cmp, now->lock_id, old->lock_id))
         return false;
-    for (uint32_t f = 0; f < old->frame_cnt; f++) {
-        if (!frame_within(&ids, now->frames[f], old->frames[f]))
+    for (uint32_t i = 0; i < old->ref_cnt; i++) {
+        if (!same_id(cmp, now->refs[i].id, old->refs[i].id))
             return false;
     }
-    return true;
+    return cmp->how != EBPF_VSAME || now->may_goto_depth == old->may_goto_depth;
+}
+
+bool ebpf_vstate_within(const struct ebpf_vstate *now, const struct ebpf_vstate *old, enum ebpf_vhow how,
+                        const struct ebpf_vstack_rules *rules)
+{
+    struct compare cmp;
+
+    cmp.how = how;
+    cmp.read_nothing = rules->read_nothing;
+    cmp.count = 0;
+    if (now->frame_cnt != old->frame_cnt)
+        return false;
+    for (uint32_t f = old->frame_cnt; f-- > 0;) { /* the top frame first: there they differ */
+        if (!frame_within(&cmp, now->frames[f], old->frames[f]))
+            return false;
+    }
+    return held_within(&cmp, now, old);
 }

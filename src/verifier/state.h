@@ -87,7 +87,7 @@ struct ebpf_vframe {
     uint32_t call;    /* the instruction that called; of the main function: 0 */
     uint32_t subprog; /* which function this is */
     uint8_t callback; /* enum ebpf_callback: a helper called it; CALLBACK_NONE: an instruction did */
-    uint32_t callback_depth; /* how often it was called in a row on this path */
+    uint32_t callback_depth; /* how often in a row a helper that this function calls has called back */
     uint32_t slot_cnt;
     struct ebpf_vslot
         *slots; /* slots[n]: the 8 bytes at r10 - 8 * (n + 1); below slot_cnt: NOTHING */
@@ -111,12 +111,14 @@ struct ebpf_vstate {
 
 /* All memory of one verification, with its bound. */
 struct ebpf_vmem {
-    size_t used, limit;
+    size_t used, limit, peak;
+    struct ebpf_vframe *spare; /* frames that nobody uses at the moment, linked through slots */
 };
 
-void *ebpf_vmem_zalloc(struct ebpf_vmem *mem,
-                       size_t size); /* NULL: no memory, or the bound is reached */
+void *ebpf_vmem_alloc(struct ebpf_vmem *mem, size_t size); /* NULL: no memory, or the bound is reached */
+void *ebpf_vmem_zalloc(struct ebpf_vmem *mem, size_t size); /* zero-filled */
 void ebpf_vmem_free(struct ebpf_vmem *mem, void *ptr, size_t size); /* NULL is fine */
+void ebpf_vmem_fini(struct ebpf_vmem *mem); /* frees the spare frames */
 
 /* ---- registers -------------------------------------------------------------------------------------------------- */
 
@@ -137,12 +139,22 @@ int ebpf_vstate_copy(struct ebpf_vmem *mem, const struct ebpf_vstate *from,
                      struct ebpf_vstate *to); /* -ENOMEM */
 void ebpf_vstate_fini(struct ebpf_vmem *mem, struct ebpf_vstate *s);
 
+/* How states are compared: see state.c. */
+enum ebpf_vhow {
+    EBPF_VSAME,    /* they are the same */
+    EBPF_VRANGE,   /* every number of now lies within what it was in old */
+    EBPF_VPRECISE, /* the same for the numbers of old that mattered (EBPF_REG_PRECISE, EBPF_REG_PINNED) */
+};
+
+struct ebpf_vstack_rules;
+
 /*
  * Does everything that can be true in now lie in what was allowed for in old, so that what was shown for old holds for
- * now? Exact about kinds; numbers may be narrower; ids must link the same registers and slots, whatever their numbers.
- * false may also mean that there are more ids than it keeps book of.
+ * now? Exact about kinds; ids must link the same registers and slots, whatever their numbers. false may also mean that
+ * there are more ids than it keeps book of.
  */
-bool ebpf_vstate_within(const struct ebpf_vstate *now, const struct ebpf_vstate *old);
+bool ebpf_vstate_within(const struct ebpf_vstate *now, const struct ebpf_vstate *old, enum ebpf_vhow how,
+                        const struct ebpf_vstack_rules *rules);
 
 /* ---- the stack: [off, off + size) with -EBPF_FRAME_SIZE <= off and off + size <= 0, which the caller has checked ----- */
 

@@ -25,6 +25,7 @@ static void begin(struct fixture *f)
 static void end(struct fixture *f)
 {
     ebpf_vstate_fini(&f->mem, &f->state);
+    ebpf_vmem_fini(&f->mem);
     CHECK_EQ(f->mem.used, 0);
 }
 
@@ -255,7 +256,7 @@ static void begin_two(struct two *t)
 
 static bool within(struct two *t) /* and give both back */
 {
-    bool result = ebpf_vstate_within(&t->a.state, &t->b.state);
+    bool result = ebpf_vstate_within(&t->a.state, &t->b.state, EBPF_VRANGE, &capable);
 
     end(&t->a);
     end(&t->b);
@@ -388,9 +389,11 @@ TEST(verifier_copies_are_equal_and_apart)
     CHECK_EQ(store(&f, -24, 8, number(3, 5)), 0);
     CHECK_EQ(ebpf_vstate_push(&f.mem, &f.state, 3), 0);
     CHECK_EQ(ebpf_vstate_copy(&f.mem, &f.state, &copy), 0);
-    CHECK(ebpf_vstate_within(&copy, &f.state) && ebpf_vstate_within(&f.state, &copy));
+    CHECK(ebpf_vstate_within(&copy, &f.state, EBPF_VRANGE, &capable));
+    CHECK(ebpf_vstate_within(&f.state, &copy, EBPF_VRANGE, &capable));
     CHECK_EQ(store(&f, -24, 8, number(3, 6)), 0);
-    CHECK(ebpf_vstate_within(&copy, &f.state) && !ebpf_vstate_within(&f.state, &copy));
+    CHECK(ebpf_vstate_within(&copy, &f.state, EBPF_VRANGE, &capable));
+    CHECK(!ebpf_vstate_within(&f.state, &copy, EBPF_VRANGE, &capable));
     CHECK_EQ(ebpf_vstack_load(copy.frames[0], -24, 8, &strict, &reg, &f.why), 0);
     CHECK_EQ(reg.var.full.umax, 5);
     ebpf_vstate_fini(&f.mem, &copy);
@@ -414,6 +417,7 @@ TEST(verifier_states_give_up_cleanly_without_memory)
         err = ebpf_vstate_copy(&f.mem, &f.state, &copy);
         CHECK(err == 0 || err == -ENOMEM);
         CHECK_EQ(err == 0, !mock_alloc_failed());
+        ebpf_vmem_fini(&f.mem); /* spare frames are no leak */
         if (err)
             CHECK_EQ(f.mem.used, used);
     } while (err && n < 20);

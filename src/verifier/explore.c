@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which way next. The program is followed along one path with one state (v->now). A jump that may go both ways leaves a copy
+ * behind on a stack of pending ways; where the path ends, the last of them is taken up: depth first.
+ *
+ * Where ways join, the state is saved now and then. A later path that arrives there with a state that lies within a saved
+ * one ends at once, if all ways from the saved one have been followed to their ends (branches is 0): nothing new can happen.
+ *
+ *       r1 = unknown                    1. the left way reaches J: saved as S. It goes on to the exit: S is shown to be safe.
+ *       if r1 > 7 ----.                 2. the right way is taken up and reaches J. Its r1 is another one, but if nobody
+ *         |           |                    needed r1's value behind J, and all the rest lies within S: done.
+ *         '---> J <---'
+ *
+ * How often to save decides about time and memory. Linux saves when at least 2 jumps and 8 instructions have passed, and
+ * hardly ever inside of loops. Here, a path that has left a way behind since the last state was saved saves at the next join,
+ * since that is where the two will meet again: a chain of n diamonds takes 2n paths to follow, not 2^n. A path that has not
+ * (a loop that counts to a known number) will not be met by another, and saves seldom. Saved states that were compared in
+ * vain more than three times as often as they helped are dropped (Linux has the same).
+ *
+ * Loops. States on the path itself are still open, so that a path never ends at one of them, and a loop is followed round by
+ * round until it ends. Two exceptions, whose loops end for another reason (Linux, is_state_visited()): may_goto and the
+ * callbacks of helpers. There a path ends at an open state if all of its numbers lie within (EBPF_VRANGE), and numbers that
+ * do not matter are widened on the way, so that this happens soon; precise.c says what that means for marks. A path that
+ * comes back with the very same state would never end: an infinite loop.
+ *
+ * What is dead does not count: registers that nobody reads any more (live.c) are taken out of saved states at once; slots of
+ * the stack that nobody read before writing them (EBPF_VSAVED.read) when a state is closed.
+ */
+#include "src/base/alloc.h"
+#include "src/base/bits.h"
+#include "src/verifier/engine.h"
+
+/* Linux: BPF_COMPLEXITY_LIMIT_JMP_SEQ */
+#define MAX_PENDING 8192u
+
+/* ---- ways left behind ----------------------------------------------------------------------------------------------------- */
+
+static struct ebpf_vpending *pending_new(struct ebpf_verifier *v, uint32_t at, int *err)
+{
+    struct ebpf_vexplore *x = v->explore;
+    struct ebpf_vpending *p;
+
+    *err = -E2BIG;
+    if (x->pending_cnt >= MAX_PENDING) {
+        ebpf_verify_refuse(v, *err, "The sequence of %u jumps is too complex.", x->pending_cnt + 1);
+        return NULL;
+    }
+    *err = -ENOMEM;
+    p = ebpf_vmem_zalloc(&v->mem, sizeof(*p));
+    if (!p)
+        return NULL;
+    *err = 0;
+    p->at = at;
+    p->from = v->at;
+    p->log_mark = ebpf_load_log_mark(v->log);
+    return p;
+}
+
+static struct ebpf_vstate *pending_add(struct ebpf_vexplore *x, struct ebpf_vpending *p)
+{
+    p->next = x->pending;
+    x->pending = p;
+    x->pending_cnt++;
+    if (p->parent)
+        p->parent->branches++;
+    x->forked = true;
+    return &p->state;
+}
+
+struct ebpf_vstate *ebpf_verify_push(struct ebpf_verifier *v, uint32_t at, int *err)
+{
+    struct ebpf_vexplore *x = v->explore;
+    struct ebpf_vpending *p = pending_new(v, at, err);
+
+    if (!p)
+        return NULL;
+    *err = ebpf_vstate_copy(&v->mem, v->now, &p->state);
+    if (*err) {
+        ebpf_vmem_free(&v->mem, p, sizeof(*p));
+        return NULL;
+    }
+    p->parent = x->parent;
+    memcpy(p->fresh, x->fresh, sizeof(p->fresh));
+    return pending_add(x, p);
+}
+
+struct ebpf_vstate *ebpf_verify_push_new(struct ebpf_verifier *v, uint32_t at, int *err)
+{
+    struct ebpf_vpending *p = pending_new(v, at, err);
+
+    return p ? pending_add(v->explore, p) : NULL;
+}
+
+/* Takes up the last way that was left behind; false: there is none. */
+static bool pending_take(struct ebpf_verifier *v)
+{
+    struct ebpf_vexplore *x = v->explore;
+    struct ebpf_vpending *p = x->pending;
+
+    ebpf_vstate_fini(&v->mem, v->now);
+    if (!p)
+        return false;
+    *v->now = p->state;
+    v->at = p->at;
+    x->parent = p->parent;
+    memcpy(x->fresh, p->fresh, sizeof(x->fresh));
+    x->came_from = p->from;
+    x->fresh_path = true;
+    if (!ebpf_load_log_on(v->log, EBPF_LOG_LEVEL2))
+        ebpf_load_log_reset(v->log, p->log_mark);
+    x->pending = p->next;
+    x->pending_cnt--;
+    ebpf_vmem_free(&v->mem, p, sizeof(*p));
+    x->jumps = x->steps = 0;
+    x->forked = true;
+    return true;
+}
+
+/* ---- saved states ------------------------------------------------------------------------------------------------------------ */
+
+static struct ebpf_vsaved **bucket_of(const struct ebpf_verifier *v, uint32_t at)
+{
+    const struct ebpf_vstate *s = v->now;
+    uint32_t call = s->frames[s->frame_cnt - 1]->call;
+
+    return &v->explore->buckets[(at ^ call * 31u) & (v->explore->bucket_cnt - 1)];
+}
+
+static void list_add(struct ebpf_vsaved **list, struct ebpf_vsaved *s)
+{
+    s->next = *list;
+    s->link = list;
+    if (s->next)
+        s->next->link = &s->next;
+    *list = s;
+}
+
+static void list_remove(struct ebpf_vsaved *s)
+{
+    *s->link = s->next;
+    if (s->next)
+        s->next->link = s->link;
+}
+
+static void saved_free(struct ebpf_verifier *v, struct ebpf_vsaved *s)
+{
+    list_remove(s);
+    ebpf_vstate_fini(&v->mem, &s->state);
+    ebpf_vmem_free(&v->mem, s, sizeof(*s));
+    v->explore->saved_cnt--;
+}
+
+/* Slots that nobody read below a state that is shown to be safe may hold anything. */
+static void forget_unread(struct ebpf_verifier *v, struct ebpf_vsaved *s)
+{
+    for (uint32_t f = 0; f < s->state.frame_cnt; f++) {
+        struct ebpf_vframe *frame = s->state.frames[f];
+        uint32_t used = 0;
+
+        for (uint32_t n = 0; n < frame->slot_cnt; n++) {
+            if (s->read[f] >> n & 1)
+                used = n + 1;
+            else
+                memset(&frame->slots[n], 0, sizeof(frame->slots[n]));
+        }
+        if (!used) {
+            ebpf_vmem_free(&v->mem, frame->slots, frame->slot_cnt * sizeof(*frame->slots));
+            frame->slots = NULL;
+            frame->slot_cnt = 0;
+        }
+    }
+}
+
+
+/* A path is at its end: states from which all ways are followed are shown to be safe. */
+static void path_ends(struct ebpf_verifier *v)
+{
+    struct ebpf_vexplore *x = v->explore;
+    struct ebpf_vsaved *parent;
+
+    for (struct ebpf_vsaved *s = x->parent; s && --s->branches == 0; s = parent) {
+        parent = s->parent;
+        if (s->listed)
+            forget_unread(v, s);
+        else
+            saved_free(v, s);
+    }
+    x->parent = NULL;
+}
+
+const struct ebpf_vsaved *ebpf_verify_previous(const struct ebpf_verifier *v, uint32_t at)
+{
+    const struct ebpf_vstate *now = v->now;
+    const struct ebpf_vsaved *s = v->explore->parent;
+
+    if (s && s->at == v->at) /* saved just now, of this very state */
+        s = s->parent;
+    for (; s; s = s->parent) {
+        bool same = s->at == at && s->state.frame_cnt == now->frame_cnt;
+
+        for (uint32_t f = 0; same && f < now->frame_cnt; f++)
+            same = s->state.frames[f]->call == now->frames[f]->call;
+        if (same)
+            return s;
+    }
+    return NULL;
+}
+
+/* Registers of dead value are NOTHING in a saved state. Callers go on behind their calls, or, where a helper called back,
+ * at the call. */
+static void forget_dead(const struct ebpf_verifier *v, struct ebpf_vstate *s, uint32_t at)
+{
+    for (uint32_t f = s->frame_cnt; f-- > 0;) {
+        uint16_t live = v->explore->insns[at].live;
+
+        for (unsigned r = 0; r < BPF_REG_10; r++) {
+            if (!(live >> r & 1))
+                s->frames[f]->regs[r] = (struct ebpf_vreg){.kind = EBPF_KIND_NOTHING};
+        }
+        at = s->frames[f]->call;
+    }
+}
+
+/* Of what is live in the top frame, so that equal states have equal sums. */
+static uint32_t sum_of(const struct ebpf_verifier *v, uint32_t at)
+{
+    const struct ebpf_vframe *top = ebpf_verify_frame(v);
+    uint16_t live = v->explore->insns[at].live;
+    uint64_t sum = v->now->frame_cnt + v->now->may_goto_depth;
+
+    for (unsigned r = 0; r < BPF_REG_10; r++) {
+        const struct ebpf_vreg *reg = &top->regs[r];
+
+        if (live >> r & 1)
+            sum = sum * 31 + reg->kind + (uint32_t)reg->off + reg->var.full.umin * 7 + reg->var.full.umax * 3;
+    }
+    for (uint32_t n = 0; n < top->slot_cnt; n++)
+        sum = sum * 31 + top->slots[n].reg.var.full.umin;
+    return (uint32_t)(sum ^ sum >> 32);
+}
+
+static int save(struct ebpf_verifier *v, struct ebpf_vsaved **bucket)
+{
+    struct ebpf_vexplore *x = v->explore;
+    struct ebpf_vsaved *s = ebpf_vmem_zalloc(&v->mem, sizeof(*s));
+    int err;
+
+    if (!s)
+        return -ENOMEM;
+    err = ebpf_vstate_copy(&v->mem, v->now, &s->state);
+    if (err) {
+        ebpf_vmem_free(&v->mem, s, sizeof(*s));
+        return err;
+    }
+    s->at = v->at;
+    s->hash = sum_of(v, v->at);
+    s->parent = x->parent;
+    s->branches = 1;
+    s->listed = true;
+    memcpy(s->fresh, x->fresh, sizeof(s->fresh));
+    memset(x->fresh, 0, sizeof(x->fresh));
+    forget_dead(v, &s->state, v->at);
+    ebpf_verify_number(v, s);
+    s->lone = !x->forked;
+    list_add(bucket, s);
+    x->parent = s;
+    x->jumps = x->steps = 0;
+    x->forked = false;
+    x->total_states++;
+    if (++x->saved_cnt > x->saved_peak)
+        x->saved_peak = x->saved_cnt;
+    return 0;
+}
+
+/* ---- joins -------------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t rounds(const struct ebpf_vstate *s)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t f = 0; f < s->frame_cnt; f++)
+        sum += s->frames[f]->callback_depth;
+    return sum;
+}
+
+/* A state of this very path. 1: the path ends here. */
+static int meet_open(struct ebpf_verifier *v, struct ebpf_vsaved *s, uint32_t sum)
+{
+    uint8_t flags = v->explore->insns[v->at].flags;
+    bool comes_back = (flags & EBPF_VI_CALLS) || ((flags & EBPF_VI_FORCE) &&
+                                                  s->state.may_goto_depth != v->now->may_goto_depth);
+
+    if (comes_back && ebpf_vstate_within(v->now, &s->state, EBPF_VRANGE, &v->rules)) {
+        ebpf_verify_pin(v, s);
+        return 1;
+    }
+    if ((flags & EBPF_VI_CALLS) || s->hash != sum || rounds(&s->state) != rounds(v->now) ||
+        !ebpf_vstate_within(v->now, &s->state, EBPF_VSAME, &v->rules))
+        return 0;
+    return ebpf_verify_refuse(v, -EINVAL, "infinite loop detected at insn %u", v->at);
+}
+
+/* Compared in vain too often? What is open stays in memory, as long as it is. */
+static void missed(struct ebpf_verifier *v, struct ebpf_vsaved *s)
+{
+    if (s->branches && (!s->lone || ++s->misses <= 8))
+        return;
+    if (s->branches) {
+        s->listed = false;
+        list_remove(s);
+        list_add(&v->explore->open, s);
+    } else if (++s->misses > s->hits * 3 + 3) {
+        saved_free(v, s);
+    }
+}
+
+static bool worth_saving(const struct ebpf_verifier *v, bool looping)
+{
+    const struct ebpf_vexplore *x = v->explore;
+
+    if (v->test_state_freq || (x->insns[v->at].flags & EBPF_VI_FORCE) || x->forked)
+        return true;
+    return looping ? x->jumps >= 20 || x->steps >= 100 : x->jumps >= 2 && x->steps >= 8;
+}
+
+/* A saved state of the same instruction. 1: the path ends here. */
+static int meet(struct ebpf_verifier *v, struct ebpf_vsaved *s, uint32_t sum)
+{
+    int ends = 0;
+
+    if (s->branches) {
+        ends = meet_open(v, s, sum);
+    } else if (ebpf_vstate_within(v->now, &s->state, EBPF_VPRECISE, &v->rules)) {
+        s->hits++;
+        ebpf_verify_inherit(v, s);
+        return 1;
+    }
+    if (!ends)
+        missed(v, s);
+    return ends;
+}
+
+/* 0: on; 1: the path ends here. */
+static int join(struct ebpf_verifier *v)
+{
+    struct ebpf_vsaved **bucket = bucket_of(v, v->at), *next;
+    struct ebpf_vexplore *x = v->explore;
+    uint32_t sum = sum_of(v, v->at), count = 0;
+    bool looping = false;
+
+    for (struct ebpf_vsaved *s = *bucket; s; s = next) {
+        int ends;
+
+        next = s->next;
+        if (s->at != v->at)
+            continue;
+        count++;
+        looping |= s->branches != 0;
+        ends = meet(v, s, sum);
+        if (ends)
+            return ends;
+    }
+    if (count > x->max_per_insn)
+        x->max_per_insn = count;
+    return worth_saving(v, looping) ? save(v, bucket) : 0;
+}
+
+/* ---- the way ------------------------------------------------------------------------------------------------------------------- */
+
+/* One instruction. 1: the path ends. */
+static int follow(struct ebpf_verifier *v)
+{
+    struct ebpf_vexplore *x = v->explore;
+    struct ebpf_vinsn *info = &x->insns[v->at];
+
+    if (++v->processed > EBPF_MAX_PROCESSED)
+        return ebpf_verify_refuse(v, -E2BIG, "BPF program is too large. Processed %u insn",
+                                  (unsigned)v->processed);
+    if (info->flags & (EBPF_VI_JOIN | EBPF_VI_FORCE)) {
+        int ends = join(v);
+
+        if (ends > 0 && v->log)
+            ebpf_verify_log_pruned(v);
+        if (ends)
+            return ends;
+    }
+    if (v->log)
+        ebpf_verify_log_insn(v);
+    info->flags |= EBPF_VI_SEEN;
+    x->steps++;
+    v->next = v->at + 1;
+    return ebpf_verify_step(v);
+}
+
+int ebpf_verify_explore(struct ebpf_verifier *v)
+{
+    struct ebpf_vexplore *x = v->explore;
+
+    x->parent = NULL;
+    x->jumps = x->steps = 0;
+    x->forked = true;
+    x->fresh_path = true;
+    x->came_from = v->at;
+    memset(x->fresh, 0xff, sizeof(x->fresh));
+    for (;;) {
+        int ends = follow(v);
+
+        if (ends < 0)
+            return ends;
+        if (!ends) {
+            v->at = v->next;
+            continue;
+        }
+        path_ends(v);
+        if (!pending_take(v))
+            return 0;
+    }
+}
+
+void ebpf_verify_frame_pushed(struct ebpf_verifier *v)
+{
+    v->explore->fresh[v->now->frame_cnt - 1] = ~0ull;
+}
+
+int ebpf_verify_note_stack(struct ebpf_verifier *v, unsigned frame, int off, unsigned size, bool write)
+{
+    struct ebpf_vsub *sub = &v->explore->subs[v->now->frames[frame]->subprog];
+    uint32_t first, last;
+    uint64_t slots = 0;
+
+    if (off < 0 && (uint32_t)-off > sub->depth)
+        sub->depth = (uint32_t)-off;
+    if (!size || off >= 0 || off < -(int)EBPF_FRAME_SIZE || off + (int)size > 0)
+        return 0;
+    first = (uint32_t)(-off - (int)size) / 8; /* of the highest byte */
+    last = (uint32_t)(-off - 1) / 8;
+    for (uint32_t n = first; n <= last; n++)
+        slots |= 1ull << n;
+    /* without the right to break spills, writing a part of a slot asks what is in it */
+    if (!write || !v->rules.break_spills)
+        ebpf_verify_read(v->explore->parent, slots, v->explore->fresh, frame);
+    if (!write)
+        return 0;
+    if ((uint32_t)(-off - (int)size) % 8)
+        slots &= ~(1ull << first);
+    if ((uint32_t)-off % 8)
+        slots &= ~(1ull << last);
+    v->explore->fresh[frame] |= slots;
+    return 0;
+}
+
+void ebpf_verify_explore_fini(struct ebpf_verifier *v)
+{
+    struct ebpf_vexplore *x = v->explore;
+
+    while (x->pending)
+        pending_take(v);
+    ebpf_vstate_fini(&v->mem, v->now);
+    for (uint32_t b = 0; b <= x->bucket_cnt; b++) {
+        struct ebpf_vsaved **list = b < x->bucket_cnt ? &x->buckets[b] : &x->open;
+
+        while (*list)
+            saved_free(v, *list);
+    }
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One instruction: which file deals with it. Loads of constants, being nobody's, are dealt with here.
+ */
+#include "src/base/log.h"
+#include "src/verifier/engine.h"
+
+int ebpf_verify_readable(struct ebpf_verifier *v, unsigned reg)
+{
+    if (ebpf_verify_reg(v, reg)->kind == EBPF_KIND_NOTHING)
+        return ebpf_verify_refuse(v, -EACCES, "R%u !read_ok", reg);
+    return 0;
+}
+
+int ebpf_verify_writable(struct ebpf_verifier *v, unsigned reg)
+{
+    if (reg == BPF_REG_10)
+        return ebpf_verify_refuse(v, -EACCES, "frame pointer is read only");
+    return 0;
+}
+
+void ebpf_verify_each_reg(struct ebpf_verifier *v,
+                          void (*fn)(struct ebpf_verifier *v, struct ebpf_vreg *reg,
+                                     struct ebpf_vslot *slot, void *arg),
+                          void *arg)
+{
+    for (uint32_t f = 0; f < v->now->frame_cnt; f++) {
+        struct ebpf_vframe *frame = v->now->frames[f];
+
+        for (unsigned r = 0; r < 11; r++)
+            fn(v, &frame->regs[r], NULL, arg);
+        for (uint32_t n = 0; n < frame->slot_cnt; n++) {
+            if (frame->slots[n].reg.kind != EBPF_KIND_NOTHING)
+                fn(v, &frame->slots[n].reg, &frame->slots[n], arg);
+        }
+    }
+}
+
+/* ---- LD_IMM64 ----------------------------------------------------------------------------------------------------------- */
+
+/* The map with a value at that address, and where in it: src/core/prog.c has put it there. */
+static const struct ebpf_map *map_of_value(const struct ebpf_verifier *v, uint64_t addr, uint32_t *off)
+{
+    for (uint32_t i = 0; i < v->prog->map_cnt; i++) {
+        const struct ebpf_map *map = v->prog->maps[i];
+        uint64_t base;
+
+        if (!map->ops->value_addr || map->ops->value_addr(map, 0, &base))
+            continue;
+        if (addr - base < map->value_size) {
+            *off = (uint32_t)(addr - base);
+            return map;
+        }
+    }
+    return NULL;
+}
+
+static int load_map_value(struct ebpf_verifier *v, const struct bpf_insn *insn)
+{
+    struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_MAP_VALUE);
+    uint32_t off = 0;
+
+    reg.map = map_of_value(v, ebpf_insn_imm64(insn), &off);
+    EBPF_BUG_IF(!reg.map);
+    reg.off = (int32_t)off;
+    if (reg.map->lock_off >= 0 || reg.map->timer_off >= 0)
+        reg.id = ebpf_verify_new_id(v);
+    *ebpf_verify_reg(v, insn->dst_reg) = reg;
+    return 0;
+}
+
+static int load_map(struct ebpf_verifier *v, const struct bpf_insn *insn)
+{
+    struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_MAP);
+    uint64_t addr = ebpf_insn_imm64(insn);
+
+    for (uint32_t i = 0; i < v->prog->map_cnt; i++) {
+        if ((uint64_t)(uintptr_t)v->prog->maps[i] == addr)
+            reg.map = v->prog->maps[i];
+    }
+    EBPF_BUG_IF(!reg.map);
+    *ebpf_verify_reg(v, insn->dst_reg) = reg;
+    return 0;
+}
+
+static int load_func(struct ebpf_verifier *v, const struct bpf_insn *insn)
+{
+    struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_FUNC);
+
+    reg.subprog = ebpf_verify_subprog(v->code, (uint32_t)ebpf_verify_target(insn, v->at));
+    *ebpf_verify_reg(v, insn->dst_reg) = reg;
+    return 0;
+}
+
+static int load_const(struct ebpf_verifier *v, const struct bpf_insn *insn)
+{
+    int err = ebpf_verify_writable(v, insn->dst_reg);
+
+    v->next = v->at + 2;
+    if (err)
+        return err;
+    switch (insn->src_reg) {
+    case 0:
+        *ebpf_verify_reg(v, insn->dst_reg) =
+            ebpf_vreg_scalar(ebpf_scalar_const(ebpf_insn_imm64(insn), 64));
+        return 0;
+    case BPF_PSEUDO_MAP_FD:
+        return load_map(v, insn);
+    case BPF_PSEUDO_MAP_VALUE:
+        return load_map_value(v, insn);
+    case BPF_PSEUDO_FUNC:
+        return load_func(v, insn);
+    default:
+        return ebpf_verify_refuse(v, -EINVAL, "unrecognized bpf_ld_imm64 insn");
+    }
+}
+
+/* ---- classes ----------------------------------------------------------------------------------------------------------------- */
+
+static int step_call(struct ebpf_verifier *v, const struct bpf_insn *insn)
+{
+    if (insn->src_reg == BPF_PSEUDO_CALL)
+        return ebpf_verify_call(v, insn);
+    if (insn->src_reg)
+        return ebpf_verify_refuse(v, -EINVAL, "calls of kernel functions are not supported");
+    return ebpf_verify_helper(v, insn);
+}
+
+static int step_jump(struct ebpf_verifier *v, const struct bpf_insn *insn)
+{
+    switch (BPF_OP(insn->code)) {
+    case BPF_CALL:
+        v->explore->jumps++;
+        return step_call(v, insn);
+    case BPF_EXIT:
+        return ebpf_verify_exit(v);
+    case BPF_JA:
+        v->explore->jumps++;
+        v->next = (uint32_t)ebpf_verify_target(insn, v->at);
+        return 0;
+    default:
+        v->explore->jumps++;
+        return ebpf_verify_jump(v, insn);
+    }
+}
+
+int ebpf_verify_step(struct ebpf_verifier *v)
+{
+    const struct bpf_insn *insn = &v->code->insns[v->at];
+
+    switch (BPF_CLASS(insn->code)) {
+    case BPF_LD:
+        return BPF_MODE(insn->code) == BPF_IMM ? load_const(v, insn) : ebpf_verify_packet_load(v, insn);
+    case BPF_LDX:
+        return ebpf_verify_load(v, insn);
+    case BPF_STX:
+        if (BPF_MODE(insn->code) == BPF_ATOMIC)
+            return ebpf_verify_atomic(v, insn);
+        return ebpf_verify_store(v, insn);
+    case BPF_ST:
+        return ebpf_verify_store(v, insn);
+    case BPF_ALU:
+    case BPF_ALU64:
+        return ebpf_verify_alu(v, insn);
+    default:
+        return step_jump(v, insn);
+    }
+}
