@@ -92,6 +92,7 @@ static void rotation(const struct combine *c, uint32_t at, uint64_t live)
     op->src1 = shift->dst;
     op->src2 = IR_NONE;
     op->flags = IR_WIDE;
+    c->fn->moves = c->fn->unread = true;
 }
 
 /* ---- shifted sums ---------------------------------------------------------------------------- */
@@ -112,6 +113,7 @@ static bool shifted_sum(const struct combine *c, uint32_t at, uint64_t live)
     op->size = (uint8_t)shift->imm;
     op->src2 = op->src1;
     op->src1 = shift->src1;
+    c->fn->unread = true;
     return true;
 }
 
@@ -130,7 +132,7 @@ static void sum(const struct combine *c, uint32_t at, uint64_t live)
 /* ---- shift pairs ----------------------------------------------------------------------------- */
 
 /* The operation before this one made its operand, and only for it: they have the same register. */
-static void pair(struct ebpf_ir_op *first, struct ebpf_ir_op *op)
+static void pair(struct ebpf_ir_fn *fn, struct ebpf_ir_op *first, struct ebpf_ir_op *op)
 {
     bool wide = first->flags & IR_WIDE && op->flags & IR_WIDE;
 
@@ -152,7 +154,7 @@ static void pair(struct ebpf_ir_op *first, struct ebpf_ir_op *op)
         return;
     }
     op->src1 = first->src1;
-    first->code = IR_NOP;
+    ebpf_ir_remove(fn, first);
 }
 
 static void extended_shift(const struct combine *c, struct ebpf_ir_op *first, struct ebpf_ir_op *op)
@@ -174,7 +176,7 @@ static void step(const struct combine *c, uint32_t at, uint64_t live)
     struct ebpf_ir_op *op = &c->fn->list.ops[at];
 
     if (at > c->start && ebpf_ir_is_shift(op)) {
-        pair(op - 1, op);
+        pair(c->fn, op - 1, op);
         extended_shift(c, op - 1, op);
     }
     if (c->env->isa & EBPF_ISA_ZBB &&
@@ -184,11 +186,24 @@ static void step(const struct combine *c, uint32_t at, uint64_t live)
         sum(c, at, live);
 }
 
+/* All that is looked for begins with a shift to the left. */
+static bool has_shift(const struct ebpf_ir_fn *fn)
+{
+    for (uint32_t i = 0; i < fn->list.cnt; i++) {
+        if (fn->list.ops[i].code == IR_LSH)
+            return true;
+    }
+    return false;
+}
+
 int ebpf_ir_combine(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {
     struct combine c = {.env = env, .fn = fn};
-    int err = ebpf_ir_flow(fn);
+    int err;
 
+    if (!has_shift(fn))
+        return 0;
+    err = ebpf_ir_flow(fn);
     if (err)
         return err;
     ebpf_ir_liveness(fn);

@@ -24,10 +24,12 @@ struct value {
 };
 
 struct state {
+    struct ebpf_ir_fn *fn;
+    uint64_t known;         /* vregs whose values are not UNKNOWN */
+    uint64_t bases;         /* vregs whose users are not empty */
+    uint64_t calls_destroy; /* vregs that passes made */
     struct value values[IR_VREGS];
-    uint64_t known;           /* vregs that are not UNKNOWN */
     uint64_t users[IR_VREGS]; /* [v]: which SUMs have v as their base; may name more */
-    uint64_t calls_destroy;   /* vregs that passes made */
 };
 
 static bool fits12(int64_t imm)
@@ -37,28 +39,28 @@ static bool fits12(int64_t imm)
 
 static void forget_all(struct state *s)
 {
-    memset(s->values, 0, sizeof(s->values));
-    memset(s->users, 0, sizeof(s->users));
-    s->known = 0;
-}
-
-static void forget_one(struct state *s, unsigned v)
-{
-    s->values[v].kind = UNKNOWN;
-    s->known &= ~IR_BIT(v);
+    s->known = s->bases = 0;
 }
 
 /* v changes: what is known of it, and what was told in terms of it, is over. */
 static void forget(struct state *s, unsigned v)
 {
-    forget_one(s, v);
-    for (uint64_t left = s->users[v]; left; left &= left - 1) {
+    s->known &= ~IR_BIT(v);
+    if (!(s->bases >> v & 1))
+        return;
+    for (uint64_t left = s->users[v] & s->known; left; left &= left - 1) {
         unsigned user = ebpf_ir_lowest(left);
 
         if (s->values[user].kind == SUM && s->values[user].base == v)
-            forget_one(s, user);
+            s->known &= ~IR_BIT(user);
     }
-    s->users[v] = 0;
+    s->bases &= ~IR_BIT(v);
+}
+
+static void forget_many(struct state *s, uint64_t vregs)
+{
+    for (vregs &= s->known | s->bases; vregs; vregs &= vregs - 1)
+        forget(s, ebpf_ir_lowest(vregs));
 }
 
 static void learn(struct state *s, unsigned v, struct value value)
@@ -67,27 +69,39 @@ static void learn(struct state *s, unsigned v, struct value value)
         return;
     s->values[v] = value;
     s->known |= IR_BIT(v);
-    if (value.kind == SUM)
-        s->users[value.base] |= IR_BIT(v);
+    if (value.kind != SUM)
+        return;
+    s->users[value.base] = (s->bases >> value.base & 1 ? s->users[value.base] : 0) | IR_BIT(v);
+    s->bases |= IR_BIT(value.base);
 }
 
-static struct value value_of(const struct state *s, unsigned v)
+/* IR_NONE is never known. */
+static const struct value *value_of(const struct state *s, unsigned v)
 {
-    if (v == IR_ZERO)
-        return (struct value){.kind = CONSTANT};
-    return v < IR_NONE ? s->values[v] : (struct value){0};
+    static const struct value unknown, zero = {.kind = CONSTANT};
+
+    if (s->known >> v & 1)
+        return &s->values[v];
+    return v == IR_ZERO ? &zero : &unknown;
+}
+
+/* An operand is another one now. */
+static void changed(struct ebpf_ir_fn *fn)
+{
+    fn->unread = true;
+    fn->has_liveness = false;
 }
 
 /* ---- operands -------------------------------------------------------------------------------- */
 
 static void replace_copy(const struct state *s, uint8_t *src)
 {
-    struct value value = value_of(s, *src);
+    const struct value *value = value_of(s, *src);
 
-    if (value.kind == SUM && value.imm == 0)
-        *src = value.base;
-    else if (value.kind == CONSTANT && value.imm == 0)
-        *src = IR_ZERO;
+    if (value->kind == UNKNOWN || value->imm != 0 || *src == IR_ZERO)
+        return;
+    *src = value->kind == SUM ? value->base : IR_ZERO;
+    changed(s->fn);
 }
 
 /* The immediate that a constant register would be in op; false: none that saves anything. */
@@ -121,13 +135,13 @@ static bool commutes(const struct ebpf_ir_op *op)
 
 static void replace_second(const struct state *s, struct ebpf_ir_op *op)
 {
-    struct value value;
+    const struct value *value;
     int64_t imm;
 
     if (op->flags & IR_IMM)
         return;
-    if (commutes(op) && value_of(s, op->src1).kind == CONSTANT &&
-        value_of(s, op->src2).kind != CONSTANT) {
+    if (commutes(op) && value_of(s, op->src1)->kind == CONSTANT &&
+        value_of(s, op->src2)->kind != CONSTANT) {
         uint8_t src1 = op->src1;
 
         op->src1 = op->src2;
@@ -135,39 +149,39 @@ static void replace_second(const struct state *s, struct ebpf_ir_op *op)
     }
     replace_copy(s, &op->src2);
     value = value_of(s, op->src2);
-    if (value.kind == CONSTANT && immediate(op, value.imm, &imm)) {
+    if (value->kind == CONSTANT && immediate(op, value->imm, &imm)) {
         op->flags |= IR_IMM;
         op->src2 = IR_NONE;
         op->imm = imm;
+        changed(s->fn);
     }
 }
 
 /* A base that is another register plus a constant. */
 static void replace_base(const struct state *s, struct ebpf_ir_op *op)
 {
-    struct value value = value_of(s, op->src1);
+    const struct value *value = value_of(s, op->src1);
 
-    if (value.kind != SUM || !fits12(value.imm) || !fits12(op->off + value.imm))
+    if (value->kind != SUM || !fits12(value->imm) || !fits12(op->off + value->imm))
         return;
-    op->src1 = value.base;
-    op->off += (int32_t)value.imm;
+    op->src1 = value->base;
+    op->off += (int32_t)value->imm;
+    changed(s->fn);
 }
 
 static void replace_operands(const struct state *s, struct ebpf_ir_op *op)
 {
-    if (ebpf_ir_is_alu(op) || op->code == IR_BRANCH) {
+    if (ebpf_ir_is_in(op, IR_SET_ALU | IR_BIT(IR_BRANCH))) {
         replace_copy(s, &op->src1);
         replace_second(s, op);
-    } else if (op->code >= IR_MOV && op->code <= IR_SWAP && op->code != IR_LI) {
-        replace_copy(s, &op->src1);
-    } else if (op->code == IR_EXIT && !(op->flags & IR_IMM)) {
-        replace_copy(s, &op->src1);
-    } else if (op->code >= IR_LOAD && op->code <= IR_ATOMIC) {
+    } else if (ebpf_ir_is_memory(op)) {
         replace_base(s, op);
         if (op->code == IR_STORE)
             replace_second(s, op);
         else if (op->code == IR_ATOMIC && op->dst == IR_NONE)
             replace_copy(s, &op->src2);
+    } else if (op->code != IR_TAIL_CALL && !ebpf_ir_is_in(op, IR_SET_ODD)) {
+        replace_copy(s, &op->src1); /* moves, extensions, exit */
     }
 }
 
@@ -190,41 +204,61 @@ static void make_mov(struct ebpf_ir_op *op)
     op->imm = 32;
 }
 
+static void fold_branch(struct ebpf_ir_fn *fn, struct ebpf_ir_op *op, int64_t a, int64_t b)
+{
+    if (ebpf_ir_eval_branch(op, (uint64_t)a, (uint64_t)b))
+        op->code = IR_JUMP;
+    else
+        ebpf_ir_remove(fn, op);
+    op->src1 = op->src2 = IR_NONE;
+    op->flags = 0;
+    fn->has_flow = false; /* the blocks as they were are good enough for this pass */
+    fn->branches = true;
+    changed(fn);
+}
+
 static void fold_constants(const struct state *s, struct ebpf_ir_op *op)
 {
-    struct value a = value_of(s, op->src1), b = value_of(s, op->src2);
+    const struct value *a = value_of(s, op->src1);
+    bool imm = op->flags & IR_IMM || op->src2 == IR_NONE;
+    bool map = a->map && op->code == IR_MOV;
+    int64_t b = op->imm;
     uint64_t result;
 
-    if (op->flags & IR_IMM || op->src2 == IR_NONE)
-        b = (struct value){.kind = CONSTANT, .imm = op->imm};
-    if (a.kind != CONSTANT || b.kind != CONSTANT)
+    if (a->kind != CONSTANT)
         return;
+    if (!imm) {
+        const struct value *second = value_of(s, op->src2);
+
+        if (second->kind != CONSTANT)
+            return;
+        b = second->imm;
+    }
     if (op->code == IR_BRANCH) {
-        op->code = ebpf_ir_eval_branch(op, (uint64_t)a.imm, (uint64_t)b.imm) ? IR_JUMP : IR_NOP;
-        op->src1 = op->src2 = IR_NONE;
-        op->flags = 0;
-    } else if (ebpf_ir_pure(op) && ebpf_ir_eval(op, (uint64_t)a.imm, (uint64_t)b.imm, &result)) {
-        a.map &= op->code == IR_MOV;
+        fold_branch(s->fn, op, a->imm, b);
+    } else if (ebpf_ir_eval(op, (uint64_t)a->imm, (uint64_t)b, &result)) {
         make_li(op, (int64_t)result);
-        op->flags |= a.map ? IR_MAP : 0;
+        op->flags |= map ? IR_MAP : 0;
+        changed(s->fn);
     }
 }
 
 /* v = (w + k) + imm is v = w + (k + imm). */
 static void fold_sum(const struct state *s, struct ebpf_ir_op *op)
 {
-    struct value value = value_of(s, op->src1);
+    const struct value *value = value_of(s, op->src1);
 
     if (op->code == IR_SUB && op->imm != INT64_MIN) {
         op->code = IR_ADD;
         op->imm = -op->imm;
     }
-    if (op->code != IR_ADD || !(op->flags & IR_WIDE) || value.kind != SUM)
+    if (op->code != IR_ADD || !(op->flags & IR_WIDE) || value->kind != SUM)
         return;
-    if (!fits12(op->imm) || !fits12(value.imm) || !fits12(value.imm + op->imm))
+    if (!fits12(op->imm) || !fits12(value->imm) || !fits12(value->imm + op->imm))
         return;
-    op->src1 = value.base;
-    op->imm += value.imm;
+    op->src1 = value->base;
+    op->imm += value->imm;
+    changed(s->fn);
 }
 
 static unsigned power_of_2(int64_t imm)
@@ -260,57 +294,66 @@ static void cheaper(struct ebpf_ir_op *op)
 
 static void simplify(const struct state *s, struct ebpf_ir_op *op)
 {
-    if (op->code == IR_BRANCH || (ebpf_ir_pure(op) && op->code != IR_LI))
+    if (ebpf_ir_is_in(op, (IR_SET_PURE & ~IR_BIT(IR_LI)) | IR_BIT(IR_BRANCH)))
         fold_constants(s, op);
     if (ebpf_ir_is_alu(op) && op->flags & IR_IMM) {
         fold_sum(s, op);
         cheaper(op);
     }
-    if (op->code == IR_EXIT && !(op->flags & IR_IMM) && value_of(s, op->src1).kind == CONSTANT) {
-        op->imm = value_of(s, op->src1).imm;
+    if (op->code == IR_EXIT && !(op->flags & IR_IMM) && value_of(s, op->src1)->kind == CONSTANT) {
+        op->imm = value_of(s, op->src1)->imm;
         op->flags |= IR_IMM;
         op->src1 = IR_NONE;
+        changed(s->fn);
     }
 }
 
 /* Does dst hold that already? */
 static bool holds(const struct state *s, const struct ebpf_ir_op *op)
 {
-    struct value value = value_of(s, op->dst);
+    const struct value *value;
 
+    if (op->code != IR_LI && op->code != IR_MOV)
+        return false;
+    value = value_of(s, op->dst);
     if (op->code == IR_LI)
-        return value.kind == CONSTANT && value.imm == op->imm &&
-               value.map == ((op->flags & IR_MAP) != 0);
-    if (op->code == IR_MOV)
-        return op->src1 == op->dst ||
-               (value.kind == SUM && value.base == op->src1 && value.imm == 0);
-    return false;
+        return value->kind == CONSTANT && value->imm == op->imm &&
+               value->map == ((op->flags & IR_MAP) != 0);
+    return op->src1 == op->dst ||
+           (value->kind == SUM && value->base == op->src1 && value->imm == 0);
 }
 
 /* ---- the pass -------------------------------------------------------------------------------- */
 
+/* What dst is after op. */
+static struct value result_of(const struct ebpf_ir_op *op)
+{
+    bool sum = op->code == IR_ADD && op->flags & IR_WIDE && op->flags & IR_IMM;
+
+    if (op->code == IR_LI)
+        return (struct value){.kind = CONSTANT, .imm = op->imm, .map = op->flags & IR_MAP};
+    if ((op->code == IR_MOV || sum) && op->src1 < IR_NONE)
+        return (struct value){.kind = SUM, .base = op->src1, .imm = sum ? op->imm : 0};
+    return (struct value){0};
+}
+
 static void step(struct state *s, struct ebpf_ir_op *op)
 {
-    struct value result = {0};
-    uint64_t changes;
+    struct value result;
 
-    replace_operands(s, op);
-    simplify(s, op);
+    if (s->known) {
+        replace_operands(s, op);
+        simplify(s, op);
+    } else if (ebpf_ir_is_in(op, IR_SET_PURE | IR_BIT(IR_BRANCH) | IR_BIT(IR_EXIT))) {
+        simplify(s, op);
+    }
     if (holds(s, op)) {
-        op->code = IR_NOP;
+        ebpf_ir_remove(s->fn, op);
+        s->fn->has_liveness = false; /* what it was before is read now */
         return;
     }
-    if (op->code == IR_LI)
-        result = (struct value){.kind = CONSTANT, .imm = op->imm, .map = op->flags & IR_MAP};
-    else if (op->code == IR_MOV)
-        result = (struct value){.kind = SUM, .base = op->src1};
-    else if (op->code == IR_ADD && op->flags & IR_WIDE && op->flags & IR_IMM && op->src1 < IR_NONE)
-        result = (struct value){.kind = SUM, .base = op->src1, .imm = op->imm};
-    if (result.kind == SUM && result.base == IR_ZERO)
-        result = (struct value){0};
-    changes = ebpf_ir_writes(op) | (ebpf_ir_is_call(op) ? s->calls_destroy : 0);
-    for (; changes; changes &= changes - 1)
-        forget(s, ebpf_ir_lowest(changes));
+    forget_many(s, ebpf_ir_writes(op) | (ebpf_ir_is_call(op) ? s->calls_destroy : 0));
+    result = result_of(op);
     if (result.kind != UNKNOWN)
         learn(s, op->dst, result);
 }
@@ -322,10 +365,12 @@ int ebpf_ir_copy(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     int err = state ? ebpf_ir_flow(fn) : -ENOMEM;
 
     (void)env;
-    if (!err)
+    if (!err) {
+        state->fn = fn;
         state->calls_destroy = (IR_BIT(fn->vreg_cnt) - IR_BIT(IR_EXTRA)) & ~fn->survive;
+    }
     for (uint32_t b = 0; !err && b < fn->block_cnt; b++) {
-        struct ebpf_ir_block *block = &fn->blocks[b];
+        const struct ebpf_ir_block *block = &fn->blocks[b];
 
         if (!ebpf_ir_goes_on(fn, b))
             forget_all(state);
@@ -333,5 +378,6 @@ int ebpf_ir_copy(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
             step(state, &fn->list.ops[i]);
     }
     ebpf_free(state, sizeof(*state));
+    fn->moves = false;
     return err;
 }

@@ -10,22 +10,30 @@
 #include "jit/opt/ir.h"
 #include "src/base/bits.h"
 
+/* Takes out block b, which nobody goes to. */
+static void remove_block(struct ebpf_ir_fn *fn, uint32_t b)
+{
+    struct ebpf_ir_block *block = &fn->blocks[b];
+
+    for (uint32_t i = block->start; i < block->end; i++) {
+        if (fn->list.ops[i].code != IR_LABEL && fn->list.ops[i].code != IR_NOP) {
+            ebpf_ir_remove(fn, &fn->list.ops[i]);
+            fn->has_flow = false; /* those around it may be neighbours */
+            fn->branches = true;
+        }
+    }
+    for (unsigned n = 0; n < 2; n++) {
+        if (block->next[n] != IR_NOWHERE)
+            fn->blocks[block->next[n]].preds--;
+        block->next[n] = IR_NOWHERE;
+    }
+}
+
 static void remove_unreachable(struct ebpf_ir_fn *fn)
 {
     for (uint32_t b = 1; b < fn->block_cnt; b++) {
-        struct ebpf_ir_block *block = &fn->blocks[b];
-
-        if (block->preds)
-            continue;
-        for (uint32_t i = block->start; i < block->end; i++) {
-            if (fn->list.ops[i].code != IR_LABEL)
-                fn->list.ops[i].code = IR_NOP;
-        }
-        for (unsigned n = 0; n < 2; n++) {
-            if (block->next[n] != IR_NOWHERE)
-                fn->blocks[block->next[n]].preds--;
-            block->next[n] = IR_NOWHERE;
-        }
+        if (!fn->blocks[b].preds)
+            remove_block(fn, b);
     }
 }
 
@@ -37,21 +45,24 @@ static bool only_moves(const struct ebpf_ir_op *op)
     return op->code == IR_AND && op->flags & IR_IMM && (uint32_t)op->imm == UINT32_MAX;
 }
 
-static void step(struct ebpf_ir_op *op, uint64_t lo, uint64_t hi)
+static void step(struct ebpf_ir_fn *fn, struct ebpf_ir_op *op, uint64_t lo, uint64_t hi)
 {
-    uint64_t dst = op->dst < IR_NONE ? IR_BIT(op->dst) : 0;
+    uint64_t dst = IR_BIT(op->dst) & IR_REGS;
 
     if (!dst)
         return;
-    if (!(lo & dst) && !(hi & dst)) {
-        if (ebpf_ir_pure(op) || op->code == IR_LOAD)
-            op->code = IR_NOP;
-        else if ((op->code == IR_ATOMIC && op->imm != BPF_CMPXCHG) || op->code == IR_CALL)
+    if (!((lo | hi) & dst)) {
+        if (ebpf_ir_is_in(op, IR_SET_PURE | IR_BIT(IR_LOAD))) {
+            ebpf_ir_remove(fn, op);
+            fn->branches = true;
+        } else if ((op->code == IR_ATOMIC && op->imm != BPF_CMPXCHG) || op->code == IR_CALL) {
             op->dst = IR_NONE;
+        }
     } else if (!(hi & dst) && only_moves(op)) {
         op->code = IR_MOV;
         op->flags = IR_WIDE;
         op->src2 = IR_NONE;
+        fn->moves = true;
     }
 }
 
@@ -61,6 +72,8 @@ static void remove_stores(struct ebpf_ir_fn *fn)
 {
     struct ebpf_ir_stack stack;
 
+    if (!ebpf_ir_has_stack(fn, IR_STORE))
+        return;
     ebpf_ir_stack_use(fn, &stack);
     for (uint32_t i = 0; i < fn->list.cnt; i++) {
         struct ebpf_ir_op *op = &fn->list.ops[i];
@@ -68,8 +81,10 @@ static void remove_stores(struct ebpf_ir_fn *fn)
         if (op->code == IR_STORE && op->src1 == IR_FP && op->off + op->size <= stack.escape &&
             op->off >= -(int32_t)EBPF_FRAME_SIZE &&
             !ebpf_ir_stack_any(stack.read, op->off, op->size) &&
-            !ebpf_ir_stack_any(stack.pinned, op->off, op->size))
-            op->code = IR_NOP;
+            !ebpf_ir_stack_any(stack.pinned, op->off, op->size)) {
+            ebpf_ir_remove(fn, op);
+            fn->branches = true;
+        }
     }
 }
 
@@ -89,10 +104,11 @@ int ebpf_ir_dead(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 
         ebpf_ir_live_out(fn, &fn->blocks[b], &lo, &hi);
         for (uint32_t i = fn->blocks[b].end; i-- > fn->blocks[b].start;) {
-            step(&fn->list.ops[i], lo, hi);
+            step(fn, &fn->list.ops[i], lo, hi);
             ebpf_ir_live_before(&fn->list.ops[i], &lo, &hi);
         }
     }
     remove_stores(fn);
+    fn->unread = false;
     return 0;
 }

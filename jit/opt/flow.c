@@ -6,41 +6,52 @@
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-static bool begins_block(const struct ebpf_ir_list *list, uint32_t i)
-{
-    return i == 0 || list->ops[i].code == IR_LABEL || ebpf_ir_ends_block(&list->ops[i - 1]);
-}
-
 /* Room for so many; what was there is forgotten. */
 static bool make_room(struct ebpf_ir_fn *fn, uint32_t blocks, uint32_t labels)
 {
     if (blocks > fn->block_cap) {
         ebpf_free(fn->blocks, fn->block_cap * sizeof(*fn->blocks));
-        fn->blocks = ebpf_calloc(blocks, sizeof(*fn->blocks));
+        fn->blocks = ebpf_alloc(blocks * sizeof(*fn->blocks));
         fn->block_cap = fn->blocks ? blocks : 0;
     }
     if (labels > fn->labels_cap) {
         ebpf_free(fn->labels, fn->labels_cap * sizeof(*fn->labels));
-        fn->labels = ebpf_calloc(labels, sizeof(*fn->labels));
+        fn->labels = ebpf_alloc(labels * sizeof(*fn->labels));
         fn->labels_cap = fn->labels ? labels : 0;
     }
     return blocks <= fn->block_cap && labels <= fn->labels_cap;
 }
 
+/* At least so many blocks as there are. */
+static uint32_t count_blocks(const struct ebpf_ir_list *list)
+{
+    uint32_t cnt = 1;
+
+    for (uint32_t i = 0; i < list->cnt; i++)
+        cnt += list->ops[i].code == IR_LABEL || ebpf_ir_ends_block(&list->ops[i]);
+    return cnt;
+}
+
+/* A block begins with a label, and behind what ends one. */
 static void fill_blocks(struct ebpf_ir_fn *fn)
 {
     const struct ebpf_ir_list *list = &fn->list;
+    struct ebpf_ir_block *block = fn->blocks;
+    bool begins = true;
 
-    fn->block_cnt = 0;
     for (uint32_t i = 0; i < list->cnt; i++) {
-        if (begins_block(list, i)) {
-            memset(&fn->blocks[fn->block_cnt], 0, sizeof(*fn->blocks));
-            fn->blocks[fn->block_cnt++].start = i;
+        const struct ebpf_ir_op *op = &list->ops[i];
+
+        if (begins || op->code == IR_LABEL) {
+            *block = (struct ebpf_ir_block){.start = i};
+            block++;
         }
-        fn->blocks[fn->block_cnt - 1].end = i + 1;
-        if (list->ops[i].code == IR_LABEL)
-            fn->labels[list->ops[i].target] = fn->block_cnt - 1;
+        if (op->code == IR_LABEL)
+            fn->labels[op->target] = (uint32_t)(block - fn->blocks) - 1;
+        block[-1].end = i + 1;
+        begins = ebpf_ir_ends_block(op);
     }
+    fn->block_cnt = (uint32_t)(block - fn->blocks);
 }
 
 /* Where block number b goes. */
@@ -86,16 +97,16 @@ static void find_loops(struct ebpf_ir_fn *fn)
 
 int ebpf_ir_flow(struct ebpf_ir_fn *fn)
 {
-    uint32_t blocks = 0;
-
-    for (uint32_t i = 0; i < fn->list.cnt; i++)
-        blocks += begins_block(&fn->list, i);
-    if (!make_room(fn, blocks, fn->label_cnt))
+    if (fn->has_flow)
+        return 0;
+    if (!make_room(fn, count_blocks(&fn->list), fn->label_cnt))
         return -ENOMEM;
     fill_blocks(fn);
     for (uint32_t b = 0; b < fn->block_cnt; b++)
         connect(fn, b);
     find_loops(fn);
+    fn->has_flow = true;
+    fn->has_liveness = false;
     return 0;
 }
 
@@ -134,30 +145,35 @@ static void memory_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *h
     *hi |= op->size == 8 || op->src1 >= IR_NONE ? reads : IR_BIT(op->src1);
 }
 
+/* Moves and extensions, what ends a block, calls. */
+static void other_before(const struct ebpf_ir_op *op, bool need_hi, uint64_t *lo, uint64_t *hi)
+{
+    uint64_t reads = ebpf_ir_reads(op);
+
+    *lo |= reads;
+    if (op->code == IR_MOV ? !need_hi
+                           : (op->code == IR_ZEXT && op->ext != IR_EXT_ANY) ||
+                                 op->code == IR_SEXT || (op->code == IR_SWAP && op->imm < 64) ||
+                                 (op->code == IR_BRANCH && !(op->flags & WHOLE)))
+        return;
+    *hi |= reads;
+}
+
 void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi)
 {
-    uint64_t writes = op->code == IR_OPAQUE ? 0 : ebpf_ir_writes(op), reads = ebpf_ir_reads(op);
+    uint64_t writes = op->code == IR_OPAQUE ? 0 : ebpf_ir_writes(op);
     bool need_lo = *lo & writes, need_hi = *hi & writes;
 
     *lo &= ~writes;
     *hi &= ~writes;
-    if (ebpf_ir_pure(op) && !need_lo && !need_hi)
+    if (!need_lo && !need_hi && ebpf_ir_pure(op))
         return; /* whether it is taken out or not; a load that is not must find its address */
-    if (ebpf_ir_is_alu(op)) {
+    if (ebpf_ir_is_alu(op))
         alu_before(op, need_hi, lo, hi);
-    } else if (op->code >= IR_LOAD && op->code <= IR_ATOMIC) {
+    else if (ebpf_ir_is_memory(op))
         memory_before(op, lo, hi);
-    } else if (op->code == IR_MOV) {
-        *lo |= reads;
-        *hi |= need_hi ? reads : 0;
-    } else {
-        *lo |= reads;
-        if ((op->code == IR_ZEXT && op->ext != IR_EXT_ANY) || op->code == IR_SEXT ||
-            (op->code == IR_SWAP && op->imm < 64) ||
-            (op->code == IR_BRANCH && !(op->flags & WHOLE)))
-            return;
-        *hi |= reads;
-    }
+    else
+        other_before(op, need_hi, lo, hi);
 }
 
 void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *block, uint64_t *lo,
@@ -172,7 +188,8 @@ void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *b
     }
 }
 
-static bool liveness_round(struct ebpf_ir_fn *fn)
+/* Blocks whose successors are as they were need no second look. */
+static bool liveness_round(struct ebpf_ir_fn *fn, bool first)
 {
     bool changed = false;
 
@@ -181,6 +198,10 @@ static bool liveness_round(struct ebpf_ir_fn *fn)
         uint64_t lo, hi;
 
         ebpf_ir_live_out(fn, block, &lo, &hi);
+        if (!first && lo == block->out_lo && hi == block->out_hi)
+            continue;
+        block->out_lo = lo;
+        block->out_hi = hi;
         for (uint32_t i = block->end; i-- > block->start;)
             ebpf_ir_live_before(&fn->list.ops[i], &lo, &hi);
         changed |= lo != block->live_lo || hi != block->live_hi;
@@ -196,11 +217,15 @@ static bool liveness_round(struct ebpf_ir_fn *fn)
 
 bool ebpf_ir_liveness(struct ebpf_ir_fn *fn)
 {
+    if (fn->has_liveness)
+        return true;
     for (uint32_t b = 0; b < fn->block_cnt; b++)
         fn->blocks[b].live_lo = fn->blocks[b].live_hi = 0;
     for (unsigned round = 0; round < MAX_ROUNDS; round++) {
-        if (!liveness_round(fn))
+        if (!liveness_round(fn, round == 0)) {
+            fn->has_liveness = true;
             return true;
+        }
     }
     for (uint32_t b = 0; b < fn->block_cnt; b++)
         fn->blocks[b].live_lo = fn->blocks[b].live_hi = UINT64_MAX;

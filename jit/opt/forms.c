@@ -346,7 +346,7 @@ static void skip_extension(const struct state *s, struct ebpf_ir_op *op)
         op->ext = IR_EXT_SIGN;
 }
 
-static void use(const struct ebpf_ir_fn *fn, const struct state *states)
+static void use(struct ebpf_ir_fn *fn, const struct state *states)
 {
     for (uint32_t b = 0; b < fn->block_cnt; b++) {
         struct state s = states[b];
@@ -356,8 +356,10 @@ static void use(const struct ebpf_ir_fn *fn, const struct state *states)
         for (uint32_t i = fn->blocks[b].start; i < fn->blocks[b].end; i++) {
             struct ebpf_ir_op *op = &fn->list.ops[i];
 
-            if (changes_nothing(&s, op))
+            if (changes_nothing(&s, op)) {
                 make_mov(op);
+                fn->moves = true;
+            }
             if (op->code == IR_BRANCH && !(op->flags & IR_WIDE))
                 choose_compare(&s, op);
             if (ebpf_ir_is_div(op) && !(op->flags & (IR_WIDE | IR_IMM)) &&
@@ -384,6 +386,7 @@ int ebpf_ir_forms(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
         backwards(fn);
     forwards(fn, states);
     use(fn, states);
+    fn->has_liveness = false; /* what is IR_EXT_ANY or compares whole registers reads more */
     ebpf_free(states, fn->block_cnt * sizeof(*states));
     return 0;
 }

@@ -24,6 +24,7 @@ struct known {
 struct forward {
     struct ebpf_ir_stack stack;
     uint64_t calls_destroy; /* vregs that passes made */
+    bool replaced;          /* any load */
     unsigned next;          /* the entry to use next */
     struct known known[MAX_KNOWN];
 };
@@ -114,8 +115,10 @@ static void step(struct forward *f, struct ebpf_ir_op *op)
     const struct known *k = op->code == IR_LOAD && stack ? find(f, op) : NULL;
     bool learns = op->code == IR_LOAD && stack && !k;
 
-    if (k)
+    if (k) {
         replace(k, op);
+        f->replaced = true;
+    }
     forget(f, ebpf_ir_writes(op) | (call ? f->calls_destroy : 0), writes_memory);
     if (learns && op->dst < IR_NONE)
         learn(f, op, op->dst);
@@ -133,7 +136,7 @@ int ebpf_ir_forward(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     int err;
 
     (void)env;
-    if (!ebpf_ir_loads_stack(fn))
+    if (!ebpf_ir_has_stack(fn, IR_LOAD))
         return 0;
     err = ebpf_ir_flow(fn);
     if (err)
@@ -145,6 +148,10 @@ int ebpf_ir_forward(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
             forget_all(&f);
         for (uint32_t i = fn->blocks[b].start; i < fn->blocks[b].end; i++)
             step(&f, &fn->list.ops[i]);
+    }
+    if (f.replaced) {
+        fn->moves = true;
+        fn->has_liveness = false;
     }
     return 0;
 }

@@ -44,6 +44,7 @@ struct hoist {
     const struct ebpf_ir_env *env;
     struct ebpf_ir_fn *fn;
     struct pool temporary, saved;
+    bool moves; /* some operation has become one */
     struct ebpf_ir_list out;
     struct loop loop; /* the one that is being looked at */
 };
@@ -122,7 +123,6 @@ static bool find_front(const struct ebpf_ir_fn *fn, const struct loop *loop, uin
                        uint32_t *front)
 {
     uint32_t inner = 0, preds = loop->first == 0 ? 1 : 0;
-    const struct ebpf_ir_op *last;
 
     for (uint32_t b = loop->first; b < loop->end; b++) {
         preds += fn->blocks[b].preds;
@@ -139,8 +139,9 @@ static bool find_front(const struct ebpf_ir_fn *fn, const struct loop *loop, uin
         for (unsigned n = 0; n < 2; n++) {
             if (fn->blocks[b].next[n] < loop->first || fn->blocks[b].next[n] >= loop->end)
                 continue;
-            last = &fn->list.ops[fn->blocks[b].end - 1];
-            *front = fn->blocks[b].end - (ebpf_ir_ends_block(last) ? 1 : 0);
+            *front = fn->blocks[b].end;
+            if (fn->blocks[b].start < *front && ebpf_ir_ends_block(&fn->list.ops[*front - 1]))
+                --*front;
             return true;
         }
     }
@@ -269,6 +270,7 @@ static void rewrite(struct hoist *h, struct loop *loop)
 
         for (unsigned c = 0; cost(h, op) && c < loop->cnt; c++) {
             if (loop->constants[c].value == op->imm && loop->constants[c].vreg != IR_NONE) {
+                h->moves |= op->code == IR_LI;
                 use_register(op, loop->constants[c].vreg);
                 break;
             }
@@ -320,18 +322,39 @@ static void each_loop(struct hoist *h)
     copy_until(h, &done, fn->list.cnt);
 }
 
+static bool has_loops(const struct ebpf_ir_fn *fn)
+{
+    for (uint32_t b = 0; b < fn->block_cnt; b++) {
+        if (fn->blocks[b].loop_end)
+            return true;
+    }
+    return false;
+}
+
 int ebpf_ir_hoist(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {
-    struct hoist *h = ebpf_zalloc(sizeof(*h)); /* too large for a kernel's stack */
-    int err = h ? ebpf_ir_flow(fn) : -ENOMEM;
+    struct hoist *h;
+    int err = ebpf_ir_flow(fn);
 
-    if (!err) {
-        h->env = env;
-        h->fn = fn;
-        env->spare(fn, &h->temporary.left, &h->saved.left);
-        each_loop(h);
+    if (err || !has_loops(fn))
+        return err;
+    h = ebpf_alloc(sizeof(*h)); /* too large for a kernel's stack */
+    if (!h)
+        return -ENOMEM;
+    h->env = env;
+    h->fn = fn;
+    h->temporary.cnt = h->saved.cnt = 0;
+    h->moves = false;
+    memset(&h->out, 0, sizeof(h->out));
+    ebpf_ir_reserve(&h->out, fn->list.cnt + MAX_REGS);
+    env->spare(fn, &h->temporary.left, &h->saved.left);
+    each_loop(h);
+    if (h->out.cnt > fn->list.cnt || h->out.err) {
         err = ebpf_ir_replace(fn, &h->out);
+        fn->moves = fn->unread = h->moves;
+        fn->branches = false;
     }
+    ebpf_ir_list_fini(&h->out);
     ebpf_free(h, sizeof(*h));
     return err;
 }

@@ -13,6 +13,7 @@ void ebpf_ir_init(struct ebpf_ir_fn *fn, uint32_t subprog)
     fn->subprog = subprog;
     fn->vreg_cnt = IR_EXTRA;
     fn->stack = EBPF_FRAME_SIZE;
+    fn->moves = fn->unread = fn->branches = true;
 }
 
 void ebpf_ir_list_fini(struct ebpf_ir_list *list)
@@ -30,9 +31,8 @@ void ebpf_ir_fini(struct ebpf_ir_fn *fn)
     fn->labels = NULL;
 }
 
-static bool grow(struct ebpf_ir_list *list)
+static bool set_cap(struct ebpf_ir_list *list, uint32_t cap)
 {
-    uint32_t cap = list->cap + list->cap / 2 + 16;
     struct ebpf_ir_op *ops = ebpf_alloc(cap * sizeof(*ops));
 
     if (!ops) {
@@ -47,9 +47,14 @@ static bool grow(struct ebpf_ir_list *list)
     return true;
 }
 
+void ebpf_ir_reserve(struct ebpf_ir_list *list, uint32_t cnt)
+{
+    set_cap(list, cnt);
+}
+
 void ebpf_ir_append(struct ebpf_ir_list *list, const struct ebpf_ir_op *op)
 {
-    if (!list->err && (list->cnt < list->cap || grow(list)))
+    if (!list->err && (list->cnt < list->cap || set_cap(list, list->cap + list->cap / 2 + 16)))
         list->ops[list->cnt++] = *op;
 }
 
@@ -64,7 +69,22 @@ int ebpf_ir_replace(struct ebpf_ir_fn *fn, struct ebpf_ir_list *list)
     ebpf_ir_list_fini(&fn->list);
     fn->list = *list;
     memset(list, 0, sizeof(*list));
+    fn->has_flow = fn->has_liveness = false;
+    fn->moves = fn->unread = fn->branches = true;
     return 0;
+}
+
+/* Operations [start, end) move to where kept ends; returns where that is then. */
+static uint32_t close_holes(struct ebpf_ir_op *ops, uint32_t start, uint32_t end, uint32_t kept)
+{
+    for (uint32_t i = start; i < end; i++) {
+        if (ops[i].code == IR_NOP)
+            continue;
+        if (i != kept)
+            ops[kept] = ops[i];
+        kept++;
+    }
+    return kept;
 }
 
 void ebpf_ir_compact(struct ebpf_ir_fn *fn)
@@ -72,11 +92,18 @@ void ebpf_ir_compact(struct ebpf_ir_fn *fn)
     struct ebpf_ir_list *list = &fn->list;
     uint32_t kept = 0;
 
-    for (uint32_t i = 0; i < list->cnt; i++) {
-        if (list->ops[i].code != IR_NOP)
-            list->ops[kept++] = list->ops[i];
+    if (!fn->holes)
+        return;
+    for (uint32_t b = 0; fn->has_flow && b < fn->block_cnt; b++) {
+        struct ebpf_ir_block *block = &fn->blocks[b];
+        uint32_t start = kept;
+
+        kept = close_holes(list->ops, block->start, block->end, kept);
+        block->start = start;
+        block->end = kept;
     }
-    list->cnt = kept;
+    list->cnt = fn->has_flow ? kept : close_holes(list->ops, 0, list->cnt, 0);
+    fn->holes = false;
 }
 
 unsigned ebpf_ir_new_vreg(struct ebpf_ir_fn *fn)
@@ -85,16 +112,6 @@ unsigned ebpf_ir_new_vreg(struct ebpf_ir_fn *fn)
 }
 
 /* ---- reads and writes ------------------------------------------------------------------------ */
-
-static uint64_t bit(unsigned vreg)
-{
-    return vreg < IR_NONE ? IR_BIT(vreg) : 0;
-}
-
-static uint64_t src2_bit(const struct ebpf_ir_op *op)
-{
-    return op->flags & IR_IMM ? 0 : bit(op->src2);
-}
 
 /* (The builtin calls libgcc without Zbb.) */
 unsigned ebpf_ir_lowest(uint64_t mask)
@@ -110,63 +127,33 @@ unsigned ebpf_ir_lowest(uint64_t mask)
     return n;
 }
 
-uint64_t ebpf_ir_reads(const struct ebpf_ir_op *op)
+uint64_t ebpf_ir_reads_odd(const struct ebpf_ir_op *op)
 {
     switch (op->code) {
-    case IR_NOP:
-    case IR_LABEL:
-    case IR_LI:
-    case IR_JUMP:
-        return 0;
-    case IR_MOV:
-    case IR_ZEXT:
-    case IR_SEXT:
-    case IR_SWAP:
-    case IR_LOAD:
-        return bit(op->src1);
     case IR_ATOMIC:
-        return bit(op->src1) | bit(op->src2) | (op->imm == BPF_CMPXCHG ? 1 : 0);
+        return ((IR_BIT(op->src1) | IR_BIT(op->src2)) & IR_REGS) | (op->imm == BPF_CMPXCHG);
     case IR_CALL:
         return IR_ARGS & (IR_BIT(op->size + 1) - 1);
     case IR_CALL_FUNC:
         return IR_ARGS;
-    case IR_EXIT:
-        return op->flags & IR_IMM ? 0 : bit(op->src1);
     case IR_OPAQUE:
-        return (IR_BIT(IR_FP) - 1) | bit(op->src1);
+        return (IR_BIT(IR_FP) - 1) | (IR_BIT(op->src1) & IR_REGS);
     default:
-        return bit(op->src1) | src2_bit(op);
+        return 0;
     }
 }
 
-uint64_t ebpf_ir_writes(const struct ebpf_ir_op *op)
+uint64_t ebpf_ir_writes_odd(const struct ebpf_ir_op *op)
 {
     switch (op->code) {
-    case IR_NOP:
-    case IR_LABEL:
-    case IR_STORE:
-    case IR_TAIL_CALL:
-    case IR_BRANCH:
-    case IR_JUMP:
-    case IR_EXIT:
-        return 0;
+    case IR_ATOMIC:
+        return IR_BIT(op->dst) & IR_REGS;
     case IR_CALL:
     case IR_CALL_FUNC:
         return IR_ARGS | 1;
     case IR_OPAQUE:
         return IR_BIT(IR_FP) - 1;
     default:
-        return bit(op->dst);
+        return 0;
     }
-}
-
-bool ebpf_ir_pure(const struct ebpf_ir_op *op)
-{
-    return ebpf_ir_is_alu(op) || (op->code >= IR_MOV && op->code <= IR_SWAP);
-}
-
-bool ebpf_ir_ends_block(const struct ebpf_ir_op *op)
-{
-    return op->code == IR_BRANCH || op->code == IR_JUMP || op->code == IR_EXIT ||
-           (op->code == IR_OPAQUE && op->target != IR_NOWHERE);
 }

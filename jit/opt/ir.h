@@ -119,6 +119,7 @@ struct ebpf_ir_block {
     uint32_t loop_end;     /* the block behind the loop that begins here; 0: none does */
     uint8_t depth;         /* of loops */
     uint64_t live_lo, live_hi; /* vregs whose lower or upper half is read before it is written, at the start */
+    uint64_t out_lo, out_hi;   /* flow.c: what was live at its end */
 };
 #define IR_NOWHERE UINT32_MAX
 
@@ -129,9 +130,16 @@ struct ebpf_ir_fn {
     uint8_t vreg_cnt;  /* vregs made so far, from IR_EXTRA on, end here */
     bool opaque;       /* has IR_OPAQUE */
     uint64_t survive;  /* vregs from IR_EXTRA on that must survive calls */
-    uint16_t stack;    /* bytes of frames below r10, EBPF_FRAME_SIZE or more when functions are inlined */
+    uint16_t stack;    /* bytes of frames below r10 */
 
-    /* ebpf_ir_flow() */
+    /* What passes tell those behind them, so that these do nothing where there is nothing for them. */
+    bool holes;  /* has IR_NOP */
+    bool moves;  /* there are moves and constants that "copy" has not seen */
+    bool branches; /* branches, or what stood between them, have gone: something for "jumps" */
+    bool unread; /* "copy" has put others in the place of operands: something may be dead */
+
+    /* ebpf_ir_flow(); of the list as it is: has_flow, and has_liveness for live_lo and live_hi */
+    bool has_flow, has_liveness;
     struct ebpf_ir_block *blocks;
     uint32_t block_cnt, block_cap;
     uint32_t *labels; /* [label_cnt]: the block that it begins */
@@ -154,40 +162,95 @@ void ebpf_ir_append(struct ebpf_ir_list *list, const struct ebpf_ir_op *op);
 /* Puts list in the place of fn's operations and takes it over; list->err is returned. */
 int ebpf_ir_replace(struct ebpf_ir_fn *fn, struct ebpf_ir_list *list);
 void ebpf_ir_list_fini(struct ebpf_ir_list *list);
-/* Takes out IR_NOP and gives memory back. */
+/* Room for so many operations in a list that has none. */
+void ebpf_ir_reserve(struct ebpf_ir_list *list, uint32_t cnt);
+/* Closes the places of IR_NOP. Blocks stay known. */
 void ebpf_ir_compact(struct ebpf_ir_fn *fn);
 /* A new register, IR_NONE when there are none left. */
 unsigned ebpf_ir_new_vreg(struct ebpf_ir_fn *fn);
 
-/* ---- ir.c: what an operation reads and writes --------------------------------------------------------------------- */
-uint64_t ebpf_ir_reads(const struct ebpf_ir_op *op);
+/* ---- what an operation reads and writes ---------------------------------------------------------------------------- */
+#define IR_BIT(v) ((uint64_t)1 << (v))
+#define IR_REGS (IR_BIT(IR_NONE) - 1) /* all of them: 0 and none are none */
+/* r1 to r5: what a call takes, and leaves undefined */
+#define IR_ARGS 0x3eull
+
+/* Is its code one of a set of IR_BIT(IR_...)? */
+static inline bool ebpf_ir_is_in(const struct ebpf_ir_op *op, uint64_t set)
+{
+    return set >> op->code & 1;
+}
+#define IR_SET_ALU (IR_BIT(IR_SHADD + 1) - IR_BIT(IR_ADD))
+#define IR_SET_PURE (IR_SET_ALU | (IR_BIT(IR_SWAP + 1) - IR_BIT(IR_MOV)))
+#define IR_SET_MEMORY (IR_BIT(IR_LOAD) | IR_BIT(IR_STORE) | IR_BIT(IR_ATOMIC))
+#define IR_SET_CALL (IR_BIT(IR_CALL) | IR_BIT(IR_CALL_FUNC) | IR_BIT(IR_OPAQUE))
+/* Those that do not read just src1 and src2, and write dst. */
+#define IR_SET_ODD (IR_SET_CALL | IR_BIT(IR_NOP) | IR_BIT(IR_LABEL) | IR_BIT(IR_JUMP) | IR_BIT(IR_ATOMIC))
+
+/* ir.c: of IR_SET_ODD */
+uint64_t ebpf_ir_reads_odd(const struct ebpf_ir_op *op);
+uint64_t ebpf_ir_writes_odd(const struct ebpf_ir_op *op);
+
+static inline uint64_t ebpf_ir_reads(const struct ebpf_ir_op *op)
+{
+    if (ebpf_ir_is_in(op, IR_SET_ODD))
+        return ebpf_ir_reads_odd(op);
+    return (IR_BIT(op->src1) | (op->flags & IR_IMM ? 0 : IR_BIT(op->src2))) & IR_REGS;
+}
+
 /* What it leaves other than it was, including what a call leaves undefined. */
-uint64_t ebpf_ir_writes(const struct ebpf_ir_op *op);
+static inline uint64_t ebpf_ir_writes(const struct ebpf_ir_op *op)
+{
+    return ebpf_ir_is_in(op, IR_SET_ODD) ? ebpf_ir_writes_odd(op) : IR_BIT(op->dst) & IR_REGS;
+}
+
 /* Only a value for dst: may be dropped if nobody reads that. */
-bool ebpf_ir_pure(const struct ebpf_ir_op *op);
+static inline bool ebpf_ir_pure(const struct ebpf_ir_op *op)
+{
+    return ebpf_ir_is_in(op, IR_SET_PURE);
+}
+
 /* Leaves the block: jumps, branches, exit. */
-bool ebpf_ir_ends_block(const struct ebpf_ir_op *op);
+static inline bool ebpf_ir_ends_block(const struct ebpf_ir_op *op)
+{
+    return ebpf_ir_is_in(op, IR_BIT(IR_BRANCH) | IR_BIT(IR_JUMP) | IR_BIT(IR_EXIT)) ||
+           (op->code == IR_OPAQUE && op->target != IR_NOWHERE);
+}
+
 static inline bool ebpf_ir_is_call(const struct ebpf_ir_op *op)
 {
-    return op->code == IR_CALL || op->code == IR_CALL_FUNC || op->code == IR_OPAQUE;
+    return ebpf_ir_is_in(op, IR_SET_CALL);
 }
+
 static inline bool ebpf_ir_is_alu(const struct ebpf_ir_op *op)
 {
-    return op->code >= IR_ADD && op->code <= IR_SHADD;
+    return ebpf_ir_is_in(op, IR_SET_ALU);
 }
+
+static inline bool ebpf_ir_is_memory(const struct ebpf_ir_op *op)
+{
+    return ebpf_ir_is_in(op, IR_SET_MEMORY);
+}
+
 static inline bool ebpf_ir_is_shift(const struct ebpf_ir_op *op)
 {
     return op->code >= IR_LSH && op->code <= IR_ROR;
 }
+
 static inline bool ebpf_ir_is_div(const struct ebpf_ir_op *op)
 {
     return op->code >= IR_DIV && op->code <= IR_SMOD;
 }
-#define IR_BIT(v) ((uint64_t)1 << (v))
+
 /* The number of the lowest bit that is set in mask, which is not 0. */
 unsigned ebpf_ir_lowest(uint64_t mask);
-/* r1 to r5: what a call takes, and leaves undefined */
-#define IR_ARGS 0x3eull
+
+/* Takes op out: the place is closed by ebpf_ir_compact(). */
+static inline void ebpf_ir_remove(struct ebpf_ir_fn *fn, struct ebpf_ir_op *op)
+{
+    op->code = IR_NOP;
+    fn->holes = true;
+}
 
 /* ---- decode.c ------------------------------------------------------------------------------------------------------ */
 /* The operation of the instruction at slot (not a jump's target, not the place of calls' functions): false: unknown. */
@@ -196,15 +259,12 @@ bool ebpf_ir_decode_insn(const struct bpf_insn *insn, bool last, struct ebpf_ir_
 int ebpf_ir_decode(const struct ebpf_code *code, struct ebpf_ir_fn *fn);
 /* The function that starts at slot; code->subprog_cnt: none. */
 uint32_t ebpf_ir_find_subprog(const struct ebpf_code *code, int64_t slot);
-/* LD_IMM64 of a function's address, for a helper to call: IR_OPAQUE */
-bool ebpf_ir_is_func_address(const struct bpf_insn *insn);
-/* Whose it is; code->subprog_cnt: nobody's. */
-uint32_t ebpf_ir_func_address(const struct ebpf_code *code, const struct bpf_insn *insn);
 
 /* ---- flow.c ---------------------------------------------------------------------------------------------------------- */
-/* Blocks, loops. 0 or -ENOMEM. */
+/* Blocks, loops; nothing to do if they are known. Who changes where operations go sets has_flow to false. 0 or -ENOMEM. */
 int ebpf_ir_flow(struct ebpf_ir_fn *fn);
-/* live_lo and live_hi of all blocks; after ebpf_ir_flow(). False: it would take too long, everything is live. */
+/* live_lo and live_hi of all blocks; after ebpf_ir_flow(). Nothing to do if they are known: who makes an operation read more
+ * than it did, beyond its block, sets has_liveness to false. False: it would take too long, everything is live. */
 bool ebpf_ir_liveness(struct ebpf_ir_fn *fn);
 /* One step backwards through op: what is live before it, given what is live after it. */
 void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi);
@@ -227,8 +287,8 @@ struct ebpf_ir_stack {
 };
 /* What fn does; after ebpf_ir_flow() and ebpf_ir_liveness(). */
 void ebpf_ir_stack_use(const struct ebpf_ir_fn *fn, struct ebpf_ir_stack *out);
-/* Does it load anything from there that names r10? */
-bool ebpf_ir_loads_stack(const struct ebpf_ir_fn *fn);
+/* Is there an operation of that code on what r10 points to? */
+bool ebpf_ir_has_stack(const struct ebpf_ir_fn *fn, unsigned code);
 /* Sets the bits of [off, off + size), which is inside the frame; is any of them set? */
 void ebpf_ir_stack_mark(uint64_t *bytes, int32_t off, unsigned size);
 bool ebpf_ir_stack_any(const uint64_t *bytes, int32_t off, unsigned size);

@@ -51,6 +51,16 @@ static uint32_t final_target(const struct ebpf_ir_fn *fn, uint32_t label)
     return label;
 }
 
+static void follow(struct ebpf_ir_fn *fn, struct ebpf_ir_op *op)
+{
+    uint32_t target = final_target(fn, op->target);
+
+    if (target == op->target)
+        return;
+    op->target = target;
+    fn->has_flow = false;
+}
+
 int ebpf_ir_jumps(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {
     struct ebpf_ir_list *list = &fn->list;
@@ -60,14 +70,17 @@ int ebpf_ir_jumps(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     for (uint32_t i = 0; !err && i < list->cnt; i++) {
         struct ebpf_ir_op *op = &list->ops[i], *next = op + 1;
 
-        if (op->code == IR_JUMP || op->code == IR_BRANCH)
-            op->target = final_target(fn, op->target);
+        if (op->code != IR_JUMP && op->code != IR_BRANCH)
+            continue;
+        follow(fn, op);
         if (op->code != IR_BRANCH || i + 1 == list->cnt || next->code != IR_JUMP ||
             !follows(list, i + 1, op->target))
             continue;
         op->size = opposite(op->size);
         op->target = final_target(fn, next->target);
-        next->code = IR_NOP;
+        ebpf_ir_remove(fn, next);
+        fn->has_flow = false;
     }
+    fn->branches = false;
     return err;
 }

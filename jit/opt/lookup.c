@@ -348,13 +348,23 @@ static void see(struct lookup *l, const struct ebpf_ir_op *op)
         l->map = l->tail_map = NULL, l->key_known = l->stored = l->index_known = false;
 }
 
+static bool has_calls(const struct ebpf_ir_fn *fn)
+{
+    for (uint32_t i = 0; i < fn->list.cnt; i++) {
+        if (ebpf_ir_is_call(&fn->list.ops[i]))
+            return true;
+    }
+    return false;
+}
+
 int ebpf_ir_lookup(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {
     struct lookup l = {.env = env, .fn = fn};
     const struct ebpf_ir_list *list = &fn->list;
 
-    if (!env->code->map_cnt)
+    if (!env->code->map_cnt || !has_calls(fn))
         return 0;
+    ebpf_ir_reserve(&l.out, list->cnt + 16);
     for (uint32_t i = 0; i < list->cnt; i++) {
         const struct ebpf_ir_op op = list->ops[i];
 

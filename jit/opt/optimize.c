@@ -7,29 +7,53 @@
  * than decoding takes. */
 #define MAX_OPS 65536u
 
+/* Is there anything for a pass, after what the others have done? Most find that out for
+ * themselves. */
+static bool always(const struct ebpf_ir_fn *fn)
+{
+    (void)fn;
+    return true;
+}
+
+static bool if_branches(const struct ebpf_ir_fn *fn)
+{
+    return fn->branches;
+}
+
+static bool if_moves(const struct ebpf_ir_fn *fn)
+{
+    return fn->moves;
+}
+
+static bool if_unread(const struct ebpf_ir_fn *fn)
+{
+    return fn->unread;
+}
+
 static const struct {
     const char *name;
     uint32_t bit;
     int (*run)(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn);
+    bool (*wanted)(const struct ebpf_ir_fn *fn);
 } order[] = {
-    {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps},
-    {"copy", EBPF_PASS(copy), ebpf_ir_copy},
-    {"lookup", EBPF_PASS(lookup), ebpf_ir_lookup},
-    {"slots", EBPF_PASS(slots), ebpf_ir_slots},
-    {"forward", EBPF_PASS(forward), ebpf_ir_forward},
-    {"dead", EBPF_PASS(dead), ebpf_ir_dead},
-    {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps}, /* what dead code was between */
+    {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps, if_branches},
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy, if_moves},
+    {"lookup", EBPF_PASS(lookup), ebpf_ir_lookup, always},
+    {"slots", EBPF_PASS(slots), ebpf_ir_slots, always},
+    {"forward", EBPF_PASS(forward), ebpf_ir_forward, always},
+    {"dead", EBPF_PASS(dead), ebpf_ir_dead, if_unread},
+    {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps, if_branches}, /* what dead code was between */
     /* zero-extensions have become moves, lookups arithmetic */
-    {"copy", EBPF_PASS(copy), ebpf_ir_copy},
-    {"combine", EBPF_PASS(combine), ebpf_ir_combine},
-    {"copy", EBPF_PASS(copy), ebpf_ir_copy},
-    {"dead", EBPF_PASS(dead), ebpf_ir_dead},
-    {"forms", EBPF_PASS(forms), ebpf_ir_forms},
-    {"copy", EBPF_PASS(copy), ebpf_ir_copy},
-    {"dead", EBPF_PASS(dead), ebpf_ir_dead},
-    {"hoist", EBPF_PASS(hoist), ebpf_ir_hoist},
-    {"copy", EBPF_PASS(copy), ebpf_ir_copy}, /* moves that were constants */
-    {"dead", EBPF_PASS(dead), ebpf_ir_dead},
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy, if_moves},
+    {"combine", EBPF_PASS(combine), ebpf_ir_combine, always},
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy, if_moves},
+    {"dead", EBPF_PASS(dead), ebpf_ir_dead, if_unread},
+    {"forms", EBPF_PASS(forms), ebpf_ir_forms, always},
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy, if_moves},
+    {"dead", EBPF_PASS(dead), ebpf_ir_dead, if_unread},
+    {"hoist", EBPF_PASS(hoist), ebpf_ir_hoist, always},
+    {"copy", EBPF_PASS(copy), ebpf_ir_copy, if_moves}, /* moves that were constants */
+    {"dead", EBPF_PASS(dead), ebpf_ir_dead, if_unread},
 };
 
 int ebpf_ir_optimize(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn, uint32_t passes,
@@ -38,7 +62,7 @@ int ebpf_ir_optimize(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn, uint3
     int err = 0;
 
     for (unsigned i = 0; !err && i < EBPF_ARRAY_SIZE(order) && fn->list.cnt <= MAX_OPS; i++) {
-        if (!(passes & order[i].bit))
+        if (!(passes & order[i].bit) || !order[i].wanted(fn))
             continue;
         err = order[i].run(env, fn);
         if (err)

@@ -274,6 +274,8 @@ static int run(struct slots *s)
         if (n != NO_SLOT)
             use_register(&s->slots[n], op);
     }
+    s->fn->moves = true;
+    s->fn->has_liveness = false;
     return 0;
 }
 
@@ -282,7 +284,7 @@ int ebpf_ir_slots(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     struct slots *s;
     int err;
 
-    if (!ebpf_ir_loads_stack(fn))
+    if (!ebpf_ir_has_stack(fn, IR_LOAD))
         return 0;
     s = ebpf_zalloc(sizeof(*s)); /* too large for a kernel's stack */
     if (!s)

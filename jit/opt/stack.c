@@ -94,10 +94,14 @@ static bool makes_address(const struct follow *f, const struct ebpf_ir_op *op, i
 static void see(struct follow *f, const struct ebpf_ir_op *op)
 {
     uint64_t writes = ebpf_ir_writes(op);
-    bool uses = ebpf_ir_reads(op) & (f->addresses | IR_BIT(IR_FP));
+    bool uses = ebpf_ir_reads(op) & (f->addresses | IR_BIT(IR_FP)), address;
     int64_t off = 0;
-    bool address = uses && makes_address(f, op, &off);
 
+    if (!uses && op->code != IR_CALL) {
+        f->addresses &= ~writes;
+        return;
+    }
+    address = uses && makes_address(f, op, &off);
     if (op->code >= IR_LOAD && op->code <= IR_ATOMIC)
         see_memory(f, op);
     else if (op->code == IR_CALL)
@@ -128,8 +132,10 @@ static void leave(struct follow *f, const struct ebpf_ir_fn *fn, uint32_t b)
 
 void ebpf_ir_stack_use(const struct ebpf_ir_fn *fn, struct ebpf_ir_stack *out)
 {
-    struct follow f = {.out = out};
+    struct follow f;
 
+    f.out = out; /* off[] is of those that are in addresses */
+    f.addresses = 0;
     memset(out, 0, sizeof(*out));
     for (uint32_t b = 0; b < fn->block_cnt; b++) {
         if (!ebpf_ir_goes_on(fn, b))
@@ -140,10 +146,10 @@ void ebpf_ir_stack_use(const struct ebpf_ir_fn *fn, struct ebpf_ir_stack *out)
     }
 }
 
-bool ebpf_ir_loads_stack(const struct ebpf_ir_fn *fn)
+bool ebpf_ir_has_stack(const struct ebpf_ir_fn *fn, unsigned code)
 {
     for (uint32_t i = 0; i < fn->list.cnt; i++) {
-        if (fn->list.ops[i].code == IR_LOAD && fn->list.ops[i].src1 == IR_FP)
+        if (fn->list.ops[i].src1 == IR_FP && fn->list.ops[i].code == code)
             return true;
     }
     return false;

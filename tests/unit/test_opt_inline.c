@@ -94,6 +94,15 @@ TEST(inline_copies_loops_with_their_labels)
             BPF_MOV64_IMM(R0, 0), BPF_ALU64_IMM(BPF_ADD, R0, 1), BPF_JMP_REG(BPF_JNE, R0, R1, -2), BPF_EXIT_INSN());
 }
 
+/* Found by random programs: the callee sets what the caller has set already, so that the caller's is what it reads. */
+TEST(inline_keeps_what_the_callee_need_not_set_again)
+{
+    uint64_t mem[2] = {0};
+
+    INLINED(1, mem, BPF_MOV64_REG(R2, R1), BPF_MOV64_IMM(R1, 1), CALL(1), BPF_EXIT_INSN(), BPF_MOV64_IMM(R1, 1),
+            BPF_STX_MEM(BPF_DW, R2, R1, 0), BPF_LDX_MEM(BPF_DW, R0, R2, 0), BPF_EXIT_INSN());
+}
+
 /* A chain of eight functions, each with all of r6 to r9: no call is left where registers last that long, and every value is. */
 TEST(inline_nests_as_deep_as_calls_may)
 {
