@@ -10,10 +10,10 @@ struct xdp_buff {
     uint32_t ingress_ifindex, rx_queue_index, egress_ifindex;
 };
 
-#define POINTER(name)                                                      \
+#define POINTER(name, ctx_kind)                                            \
     {                                                                      \
         .off = offsetof(struct xdp_md, name), .size = 4, .kernel_size = 8, \
-        .kernel_off = offsetof(struct xdp_buff, name)                      \
+        .kernel_off = offsetof(struct xdp_buff, name), .kind = ctx_kind    \
     }
 #define NUMBER(name)                                                       \
     {                                                                      \
@@ -22,8 +22,12 @@ struct xdp_buff {
     }
 
 static const struct ebpf_ctx_field fields[] = {
-    POINTER(data),           POINTER(data_end),      POINTER(data_meta),
-    NUMBER(ingress_ifindex), NUMBER(rx_queue_index), NUMBER(egress_ifindex),
+    POINTER(data, EBPF_CTX_PACKET),
+    POINTER(data_end, EBPF_CTX_PACKET_END),
+    POINTER(data_meta, EBPF_CTX_PACKET_META),
+    NUMBER(ingress_ifindex),
+    NUMBER(rx_queue_index),
+    NUMBER(egress_ifindex),
 };
 
 /* Linux: XDP_PACKET_HEADROOM, and the tail of the page that struct skb_shared_info takes there. */
@@ -87,5 +91,6 @@ const struct ebpf_prog_type ebpf_prog_type_xdp = {
     .fields = fields,
     .field_cnt = sizeof(fields) / sizeof(fields[0]),
     .ctx_size = sizeof(struct xdp_md),
+    .packet_writes = true,
     .test_run = test_run,
 };

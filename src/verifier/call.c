@@ -202,17 +202,18 @@ static bool returns_length(uint32_t id)
 
 #define MAX_ERRNO 4095
 
-static struct ebpf_vreg returned_number(const struct ebpf_vcall *call)
+static void returned_number(const struct ebpf_vcall *call, struct ebpf_vreg *r0)
 {
-    struct ebpf_scalar s = ebpf_scalar_unknown(64), any = s;
+    struct ebpf_scalar *s = &r0->var;
 
+    *r0 = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
     if (returns_length(call->id)) {
-        s.full.smin = s.half.smin = -MAX_ERRNO;
-        s.full.smax = s.half.smax = (int64_t)call->at_most;
+        s->full.smin = s->half.smin = -MAX_ERRNO;
+        s->full.smax = s->half.smax = (int64_t)call->at_most;
     } else if (call->id == EBPF_FUNC_get_smp_processor_id) {
-        s.full.umax = s.half.umax = ebpf_os_cpu_count() - 1;
+        s->full.umax = s->half.umax = ebpf_os_cpu_count() - 1;
     }
-    return ebpf_vreg_scalar(ebpf_scalar_sync(&s, 64) ? s : any);
+    (void)ebpf_scalar_sync(s, 64); /* never empty */
 }
 
 static const struct {
@@ -274,8 +275,9 @@ static int find_returned(struct ebpf_verifier *v, const struct ebpf_vcall *call,
     int err;
 
     if (ret == RET_SCALAR || ret == RET_VOID) {
-        *r0 = ret == RET_VOID ? (struct ebpf_vreg){.kind = EBPF_KIND_NOTHING}
-                              : returned_number(call);
+        returned_number(call, r0);
+        if (ret == RET_VOID)
+            r0->kind = EBPF_KIND_NOTHING;
         return 0;
     }
     if (returns[ret].kind == EBPF_KIND_MAP_VALUE && !call->map)
@@ -302,7 +304,6 @@ static int check_arguments(struct ebpf_verifier *v, struct ebpf_vcall *call)
 int ebpf_verify_helper(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vcall call = {.id = (uint32_t)insn->imm};
-    struct ebpf_vreg r0;
     bool known = false;
     int err;
 
@@ -319,8 +320,8 @@ int ebpf_verify_helper(struct ebpf_verifier *v, const struct bpf_insn *insn)
     if (!err && call.map)
         err = known_element(v, &call, &known);
     if (!err)
-        err = find_returned(v, &call, known, &r0);
-    if (!err) /* last: what is made from the argument ends with it */
+        err = find_returned(v, &call, known, ebpf_verify_reg(v, BPF_REG_0));
+    if (!err)
         err = end_reference(v, &call);
     if (err)
         return err;
@@ -328,6 +329,5 @@ int ebpf_verify_helper(struct ebpf_verifier *v, const struct bpf_insn *insn)
         ebpf_verify_packet_moved(v);
     for (unsigned n = BPF_REG_1; n <= BPF_REG_5; n++)
         *ebpf_verify_reg(v, n) = (struct ebpf_vreg){.kind = EBPF_KIND_NOTHING};
-    *ebpf_verify_reg(v, BPF_REG_0) = r0;
     return 0;
 }
