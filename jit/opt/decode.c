@@ -254,6 +254,16 @@ uint32_t ebpf_ir_find_subprog(const struct ebpf_code *code, int64_t slot)
     return low < code->subprog_cnt && code->subprogs[low].start == slot ? low : code->subprog_cnt;
 }
 
+bool ebpf_ir_is_func_address(const struct bpf_insn *insn)
+{
+    return insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_FUNC;
+}
+
+uint32_t ebpf_ir_func_address(const struct ebpf_code *code, const struct bpf_insn *insn)
+{
+    return ebpf_ir_find_subprog(code, (insn - code->insns) + 1 + (int64_t)insn->imm);
+}
+
 #define NO_LABEL UINT32_MAX
 #define NO_TARGET (UINT32_MAX - 1) /* second half of an LD_IMM64 */
 

@@ -259,6 +259,10 @@ bool ebpf_ir_decode_insn(const struct bpf_insn *insn, bool last, struct ebpf_ir_
 int ebpf_ir_decode(const struct ebpf_code *code, struct ebpf_ir_fn *fn);
 /* The function that starts at slot; code->subprog_cnt: none. */
 uint32_t ebpf_ir_find_subprog(const struct ebpf_code *code, int64_t slot);
+/* LD_IMM64 of a function's address, for a helper to call: IR_OPAQUE */
+bool ebpf_ir_is_func_address(const struct bpf_insn *insn);
+/* Whose it is; code->subprog_cnt: nobody's. */
+uint32_t ebpf_ir_func_address(const struct ebpf_code *code, const struct bpf_insn *insn);
 
 /* ---- flow.c ---------------------------------------------------------------------------------------------------------- */
 /* Blocks, loops; nothing to do if they are known. Who changes where operations go sets has_flow to false. 0 or -ENOMEM. */
