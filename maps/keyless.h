@@ -24,6 +24,32 @@ static inline int ebpf_no_update(struct ebpf_map *map, const void *key, const vo
     return -EINVAL;
 }
 
+/* The same for types that have no elements at all. */
+static inline int ebpf_unsupported_update(struct ebpf_map *map, const void *key, const void *value,
+                                          uint64_t flags)
+{
+    (void)map;
+    (void)key;
+    (void)value;
+    (void)flags;
+    return -ENOTSUPP;
+}
+
+static inline int ebpf_unsupported_remove(struct ebpf_map *map, const void *key)
+{
+    (void)map;
+    (void)key;
+    return -ENOTSUPP;
+}
+
+static inline int ebpf_unsupported_copy(struct ebpf_map *map, const void *key, void *out)
+{
+    (void)map;
+    (void)key;
+    (void)out;
+    return -ENOTSUPP;
+}
+
 /* A type whose elements have no keys, only values. */
 static inline int ebpf_keyless_check(const struct ebpf_map_spec *spec)
 {

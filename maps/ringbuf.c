@@ -16,6 +16,7 @@
  */
 #include "maps/ringbuf.h"
 
+#include "maps/keyless.h"
 #include "maps/value.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
@@ -23,11 +24,6 @@
 #define HEADER sizeof(struct ebpf_ringbuf_header)
 #define FLAG_BITS (BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT)
 #define MAX_RECORD (UINT32_MAX / 4) /* Linux: RINGBUF_MAX_RECORD_SZ */
-
-static struct ebpf_ringbuf *ring_of(struct ebpf_map *map)
-{
-    return (struct ebpf_ringbuf *)map;
-}
 
 static struct ebpf_ringbuf_header *header_at(const struct ebpf_ringbuf *ring, uint64_t pos)
 {
@@ -82,7 +78,7 @@ static void *reserve_locked(struct ebpf_ringbuf *ring, uint32_t len)
 
 void *ebpf_ringbuf_reserve(struct ebpf_map *map, uint64_t size)
 {
-    struct ebpf_ringbuf *ring = ring_of(map);
+    struct ebpf_ringbuf *ring = ebpf_ringbuf_of(map);
     unsigned long irq, lock_irq;
     struct ebpf_ringbuf_hart *hart;
     void *record;
@@ -126,7 +122,7 @@ void ebpf_ringbuf_commit(void *record, uint64_t flags, bool discard)
 
 uint64_t ebpf_ringbuf_query(struct ebpf_map *map, uint64_t what)
 {
-    const struct ebpf_ringbuf *ring = ring_of(map);
+    const struct ebpf_ringbuf *ring = ebpf_ringbuf_of(map);
     uint64_t consumed = __atomic_load_n(ring->consumer_pos, __ATOMIC_ACQUIRE);
     uint64_t produced = __atomic_load_n(ring->producer_pos, __ATOMIC_ACQUIRE);
 
@@ -149,7 +145,7 @@ uint64_t ebpf_ringbuf_query(struct ebpf_map *map, uint64_t what)
 int ebpf_ringbuf_consume(struct ebpf_map *map, int (*fn)(void *ctx, void *data, size_t size),
                          void *ctx)
 {
-    struct ebpf_ringbuf *ring = ring_of(map);
+    struct ebpf_ringbuf *ring = ebpf_ringbuf_of(map);
     uint64_t at, produced;
     int count = 0, err = 0;
 
@@ -181,7 +177,7 @@ int ebpf_ringbuf_consume(struct ebpf_map *map, int (*fn)(void *ctx, void *data, 
 
 /* ---- the type ------------------------------------------------------------------------------ */
 
-static int ringbuf_check(const struct ebpf_map_spec *spec)
+int ebpf_ringbuf_check(const struct ebpf_map_spec *spec)
 {
     if (spec->key_size || spec->value_size || !spec->max_entries ||
         spec->max_entries & (spec->max_entries - 1) || spec->max_entries % EBPF_RINGBUF_PAGE)
@@ -189,7 +185,7 @@ static int ringbuf_check(const struct ebpf_map_spec *spec)
     return 0;
 }
 
-static int ringbuf_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
+int ebpf_ringbuf_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
 {
     size_t page = EBPF_RINGBUF_PAGE, harts = EBPF_ROUND_UP(sizeof(struct ebpf_ringbuf), (size_t)64);
     size_t consumer =
@@ -214,9 +210,9 @@ static int ringbuf_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out
     return 0;
 }
 
-static void ringbuf_free(struct ebpf_map *map)
+void ebpf_ringbuf_free(struct ebpf_map *map)
 {
-    ebpf_free(ring_of(map)->block, ring_of(map)->bytes);
+    ebpf_free(ebpf_ringbuf_of(map)->block, ebpf_ringbuf_of(map)->bytes);
 }
 
 /* ---- mmap(2), poll(2) ---------------------------------------------------------------------- */
@@ -232,9 +228,9 @@ static int ringbuf_mmap(const struct ebpf_map *map, uint64_t offset, size_t size
     return offset + size > pages ? -EINVAL : 0;
 }
 
-static void *ringbuf_page(struct ebpf_map *map, uint64_t offset)
+void *ebpf_ringbuf_page(struct ebpf_map *map, uint64_t offset)
 {
-    const struct ebpf_ringbuf *ring = ring_of(map);
+    const struct ebpf_ringbuf *ring = ebpf_ringbuf_of(map);
 
     if (offset < EBPF_RINGBUF_PAGE)
         return ring->consumer_pos;
@@ -248,52 +244,21 @@ static uint32_t ringbuf_poll(struct ebpf_map *map)
     return ebpf_ringbuf_query(map, BPF_RB_AVAIL_DATA) ? EBPF_POLLIN : 0;
 }
 
-static void *no_lookup(struct ebpf_map *map, const void *key)
-{
-    (void)map;
-    (void)key;
-    return NULL;
-}
-
-static int no_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
-{
-    (void)map;
-    (void)key;
-    (void)value;
-    (void)flags;
-    return -ENOTSUPP;
-}
-
-static int no_remove(struct ebpf_map *map, const void *key)
-{
-    (void)map;
-    (void)key;
-    return -ENOTSUPP;
-}
-
-static int no_copy(struct ebpf_map *map, const void *key, void *out)
-{
-    (void)map;
-    (void)key;
-    (void)out;
-    return -ENOTSUPP;
-}
-
 const struct ebpf_map_ops ebpf_map_ringbuf_ops = {
     .name = "ringbuf",
     .flags = BPF_F_NUMA_NODE,
     .inner = true,
-    .check = ringbuf_check,
-    .alloc = ringbuf_alloc,
-    .free = ringbuf_free,
-    .lookup = no_lookup,
-    .update = no_update,
-    .remove = no_remove,
-    .lookup_copy = no_copy,
-    .update_copy = no_update,
-    .next_key = no_copy,
+    .check = ebpf_ringbuf_check,
+    .alloc = ebpf_ringbuf_alloc,
+    .free = ebpf_ringbuf_free,
+    .lookup = ebpf_no_lookup,
+    .update = ebpf_unsupported_update,
+    .remove = ebpf_unsupported_remove,
+    .lookup_copy = ebpf_unsupported_copy,
+    .update_copy = ebpf_unsupported_update,
+    .next_key = ebpf_unsupported_copy,
     .mmap = ringbuf_mmap,
-    .page = ringbuf_page,
+    .page = ebpf_ringbuf_page,
     .poll = ringbuf_poll,
     .own_helpers = true,
 };

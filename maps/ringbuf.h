@@ -34,7 +34,23 @@ struct ebpf_ringbuf {
     uint64_t *consumer_pos, *producer_pos;
     uint8_t *data;
     struct ebpf_ringbuf_hart *harts;
+    /* user ring buffers: the consumer's position, where nobody else writes, whether there is a
+     * consumer, and room for a sample that runs over the end */
+    uint64_t consumed;
+    uint32_t draining;
+    uint8_t *linear;
 };
+
+/* ---- both types of rings ---- */
+int ebpf_ringbuf_check(const struct ebpf_map_spec *spec);
+int ebpf_ringbuf_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out);
+void ebpf_ringbuf_free(struct ebpf_map *map);
+void *ebpf_ringbuf_page(struct ebpf_map *map, uint64_t offset);
+
+static inline struct ebpf_ringbuf *ebpf_ringbuf_of(struct ebpf_map *map)
+{
+    return (struct ebpf_ringbuf *)map;
+}
 
 /* For the helpers. A */
 void *ebpf_ringbuf_reserve(struct ebpf_map *map, uint64_t size); /* NULL: no room */

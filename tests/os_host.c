@@ -171,6 +171,44 @@ void ebpf_os_current(struct ebpf_task *out)
     *out = mock_task;
 }
 
+uint64_t mock_stack[256], mock_user_stack[256];
+unsigned mock_stack_len, mock_user_stack_len;
+_Thread_local uintptr_t mock_task_id = 1;
+uintptr_t mock_task_ended;
+
+unsigned ebpf_os_stack(const struct ebpf_regs *regs, bool user, unsigned skip, uint64_t *pcs,
+                       unsigned max)
+{
+    const uint64_t *from = user ? mock_user_stack : mock_stack;
+    unsigned len = user ? mock_user_stack_len : mock_stack_len, count = 0;
+
+    (void)regs;
+    if (!max)
+        return 1;
+    for (; count < max && skip + count < len; count++)
+        pcs[count] = from[skip + count];
+    return count;
+}
+
+uintptr_t ebpf_os_task_current(void)
+{
+    return mock_task_id;
+}
+
+int ebpf_os_task_get(int pidfd, uintptr_t *task)
+{
+    contract(irq_depth == 0, "ebpf_os_task_get() with interrupts off");
+    if (pidfd < MOCK_PIDFD || pidfd >= MOCK_PIDFD + 1000)
+        return -EBADF;
+    *task = (uintptr_t)(pidfd - MOCK_PIDFD + 1);
+    return *task == mock_task_ended ? -ENOENT : 0;
+}
+
+void ebpf_os_task_put(uintptr_t task)
+{
+    contract(task && irq_depth == 0, "ebpf_os_task_put() of no task, or with interrupts off");
+}
+
 /* ---- console --------------------------------------------------------------------------------- */
 
 struct text {
@@ -498,6 +536,9 @@ void mock_begin(void)
     mock_time_ns = 1000000;
     mock_time_step = 0;
     mock_task = (struct ebpf_task){.pid = 101, .tgid = 100, .comm = "test"};
+    mock_task_id = 1;
+    mock_task_ended = 0;
+    mock_stack_len = mock_user_stack_len = 0;
     mock_random = 0;
     random_state = 1;
     mock_no_code = mock_no_text_write = false;

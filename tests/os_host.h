@@ -40,6 +40,14 @@ extern uint64_t mock_time_ns;    /* each read adds mock_time_step (default 0) */
 extern uint64_t mock_time_step;
 extern struct ebpf_task mock_task; /* default: pid 101 tgid 100 uid 0 gid 0 "test" */
 extern uint32_t mock_random;       /* next value of ebpf_os_random(); 0: pseudo-random sequence */
+/* What ebpf_os_stack() finds, the innermost first: 0 entries by default. */
+extern uint64_t mock_stack[256], mock_user_stack[256];
+extern unsigned mock_stack_len, mock_user_stack_len;
+/* ebpf_os_task_current(), of this host thread: 1 by default. The fds from MOCK_PIDFD on are pidfds of
+ * the tasks 1 to 1000. */
+extern _Thread_local uintptr_t mock_task_id;
+extern uintptr_t mock_task_ended; /* a task that no pidfd finds any more */
+#define MOCK_PIDFD 5000
 bool mock_irqs_off(void);          /* on this host thread */
 
 /* ---- console ---- */

@@ -96,6 +96,13 @@ int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next); /* key
 int ebpf_ringbuf_consume(struct ebpf_map *map, int (*fn)(void *ctx, void *data, size_t size),
                          void *ctx);
 
+/*
+ * Writes a sample of size bytes to a BPF_MAP_TYPE_USER_RINGBUF, for a program that drains it, as a
+ * process that has mapped it would. One producer at a time. 0, -ENOSPC (no room now), -E2BIG (never),
+ * -EINVAL (type, or a producer's position that makes no sense). T.
+ */
+int ebpf_user_ringbuf_post(struct ebpf_map *map, const void *data, uint32_t size);
+
 /* ---- programs, from inside the kernel -------------------------------------------------------- */
 
 struct ebpf_prog;
