@@ -29,6 +29,11 @@ void ebpf_object_close(struct ebpf_object *obj);
 
 const char *ebpf_object_license(const struct ebpf_object *obj); /* "" if it names none */
 
+/* The object was compiled with the types of this very kernel (its vmlinux.h, say): CO-RE relocations
+ * are right as the compiler left them. Without this, programs that have any are refused. -EBUSY after
+ * load. */
+int ebpf_object_core_as_compiled(struct ebpf_object *obj);
+
 /* Maps by their C name (".rodata", ".data", ".bss" for the global data), or in turn (prev NULL: the
  * first). NULL: no such. Handles belong to obj. */
 struct ebpf_object_map *ebpf_object_find_map(struct ebpf_object *obj, const char *name);
@@ -44,6 +49,11 @@ int ebpf_object_map_reuse(struct ebpf_object_map *map, struct ebpf_map *existing
 /* Before load: false leaves the map out, for programs that do without it; one that names it is
  * refused. Default true. -EBUSY after load. */
 int ebpf_object_map_set_autocreate(struct ebpf_object_map *map, bool create);
+
+/* Does the definition ask for a name in a BPF file system (LIBBPF_PIN_BY_NAME)? There is none: load
+ * refuses such a map (-EOPNOTSUPP) unless it is reused, or unpinned here. -EBUSY after load. */
+bool ebpf_object_map_pinned(const struct ebpf_object_map *map);
+int ebpf_object_map_set_pinned(struct ebpf_object_map *map, bool pinned);
 
 /* The initial contents of a global-data section before load, to be changed in place, e.g.
  * configuration in .rodata; NULL for other maps and after load. *size: its bytes. */

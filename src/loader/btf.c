@@ -242,6 +242,7 @@ int ebpf_elf_btf_member(const struct ebpf_elf_btf *btf, const struct ebpf_elf_bt
 
     out->name = ebpf_elf_btf_string(btf, ebpf_read_u32(member));
     out->type = ebpf_read_u32(member + 4);
+    out->offset = ebpf_read_u32(member + 8);
     return out->name ? 0 : refuse_type(btf, type, -ENOEXEC, "a member's name is out of bounds");
 }
 

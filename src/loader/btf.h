@@ -65,6 +65,7 @@ struct ebpf_elf_btf_type {
 struct ebpf_elf_btf_member {
     const char *name;
     uint32_t type;
+    uint32_t offset; /* in bits; of structs without bit fields */
 };
 struct ebpf_elf_btf_secinfo {
     uint32_t type, offset, size;

@@ -20,7 +20,8 @@ struct def {
     struct ebpf_object_map *map;
     const struct ebpf_elf_btf_type *type; /* the struct, for log lines */
     uint32_t fields;                      /* which rows of the table were there */
-    bool values;
+    uint32_t values; /* kind of what values[] holds; EBPF_BTF_VOID: there is none */
+    bool inner;
 };
 
 static int refuse(const struct def *def, int err, const char *member, const char *why)
@@ -126,20 +127,68 @@ static int read_value(struct def *def, const struct ebpf_elf_btf_member *member)
     return read_size(def, member, &def->map->spec.value_size);
 }
 
-/* pinning, numa_node, map_extra: what they ask for does not exist here; 0 asks for nothing */
-static int read_zero(struct def *def, const struct ebpf_elf_btf_member *member)
+static int read_numa_node(struct def *def, const struct ebpf_elf_btf_member *member)
+{
+    return read_uint(def, member, &def->map->spec.numa_node);
+}
+
+/* LIBBPF_PIN_NONE or LIBBPF_PIN_BY_NAME */
+static int read_pinning(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     uint32_t value = 0;
     int err = read_uint(def, member, &value);
 
-    if (!err && value)
-        err = refuse(def, -EOPNOTSUPP, member->name, "only 0 is supported");
+    if (!err && value > 1)
+        err = refuse(def, -EINVAL, member->name, "not a way of pinning");
+    def->map->pinned = value;
     return err;
 }
 
-/* __array(values, int (void *)): the programs of a PROG_ARRAY. Initial ones come as relocations
- * (reloc.c refuses those); the declaration alone says no more than that the values are fds of 4
- * bytes. */
+/* __uint(map_extra, value), or __ulong(map_extra, value): an enumeration of one value */
+static int read_map_extra(struct def *def, const struct ebpf_elf_btf_member *member)
+{
+    struct ebpf_elf_btf_type type;
+    uint32_t value = 0;
+    int err = ebpf_elf_btf_type_bare(&def->ld->btf, member->type, &type);
+
+    if (err)
+        return err;
+    if ((type.kind == EBPF_BTF_ENUM || type.kind == EBPF_BTF_ENUM64) && type.vlen == 1) {
+        def->map->spec.map_extra = ebpf_read_u32(type.tail + 4);
+        if (type.kind == EBPF_BTF_ENUM64)
+            def->map->spec.map_extra |= (uint64_t)ebpf_read_u32(type.tail + 8) << 32;
+        return 0;
+    }
+    err = read_uint(def, member, &value);
+    def->map->spec.map_extra = value;
+    return err;
+}
+
+static int read_members(struct def *def);
+
+/* __array(values, struct { ... }): the maps that will be in this one are defined like those in
+ * .maps. One level is all that Linux has. */
+static int read_inner(struct def *def, const struct ebpf_elf_btf_member *member,
+                      const struct ebpf_elf_btf_type *type)
+{
+    struct ebpf_object_map inner = {
+        .name = def->map->name, .section = def->map->section, .offset = def->map->offset};
+    struct def inner_def = {.ld = def->ld, .map = &inner, .type = type, .inner = true};
+    int err;
+
+    if (def->inner)
+        return refuse(def, -EINVAL, member->name, "a map in a map in a map");
+    err = read_members(&inner_def);
+    if (!err && inner.pinned)
+        err = refuse(def, -EINVAL, "pinning", "of a map in a map");
+    if (err)
+        return err;
+    def->map->inner = ebpf_memdup(&inner.spec, sizeof(inner.spec));
+    return def->map->inner ? 0 : -ENOMEM;
+}
+
+/* __array(values, int (void *)): the programs of a PROG_ARRAY; __array(values, struct ...): maps.
+ * The values are fds of 4 bytes. Initial ones come as relocations (values.c). */
 static int read_values(struct def *def, const struct ebpf_elf_btf_member *member)
 {
     struct ebpf_elf_btf_type type;
@@ -151,30 +200,24 @@ static int read_values(struct def *def, const struct ebpf_elf_btf_member *member
         err = ebpf_elf_btf_type_bare(&def->ld->btf, type.size_or_type, &type);
     if (err)
         return err;
-    if (type.kind != EBPF_BTF_FUNC_PROTO)
-        return refuse(def, -EOPNOTSUPP, member->name, "maps in maps");
+    if (type.kind != EBPF_BTF_FUNC_PROTO && type.kind != EBPF_BTF_STRUCT)
+        return refuse(def, -EOPNOTSUPP, member->name, "neither programs nor maps");
     if (def->map->spec.value_size && def->map->spec.value_size != 4)
         return refuse(def, -EINVAL, member->name, "value size is not 4");
     def->map->spec.value_size = 4;
-    def->values = true;
-    return 0;
+    def->map->values = member->offset / 8;
+    def->values = type.kind;
+    return type.kind == EBPF_BTF_STRUCT ? read_inner(def, member, &type) : 0;
 }
 
 static const struct {
     const char *name;
     int (*read)(struct def *def, const struct ebpf_elf_btf_member *member);
 } members[] = {
-    {"type", read_type},
-    {"max_entries", read_max_entries},
-    {"map_flags", read_map_flags},
-    {"key_size", read_key_size},
-    {"value_size", read_value_size},
-    {"key", read_key},
-    {"value", read_value},
-    {"pinning", read_zero},
-    {"numa_node", read_zero},
-    {"map_extra", read_zero},
-    {"values", read_values},
+    {"type", read_type},           {"max_entries", read_max_entries}, {"map_flags", read_map_flags},
+    {"key_size", read_key_size},   {"value_size", read_value_size},   {"key", read_key},
+    {"value", read_value},         {"pinning", read_pinning},         {"numa_node", read_numa_node},
+    {"map_extra", read_map_extra}, {"values", read_values},
 };
 
 static int read_member(struct def *def, const struct ebpf_elf_btf_member *member)
@@ -188,6 +231,13 @@ static int read_member(struct def *def, const struct ebpf_elf_btf_member *member
         return members[i].read(def, member);
     }
     return refuse(def, -EOPNOTSUPP, member->name, "unknown member of a map definition");
+}
+
+static bool values_fit(uint32_t type, uint32_t values)
+{
+    if (values == EBPF_BTF_FUNC_PROTO)
+        return type == BPF_MAP_TYPE_PROG_ARRAY;
+    return type == BPF_MAP_TYPE_ARRAY_OF_MAPS || type == BPF_MAP_TYPE_HASH_OF_MAPS;
 }
 
 static int read_members(struct def *def)
@@ -206,8 +256,8 @@ static int read_members(struct def *def)
         return err;
     if (!spec->type)
         return refuse(def, -EINVAL, "type", "missing");
-    if (def->values && spec->type != BPF_MAP_TYPE_PROG_ARRAY)
-        return refuse(def, -EOPNOTSUPP, "values", "only for BPF_MAP_TYPE_PROG_ARRAY");
+    if (def->values && !values_fit(spec->type, def->values))
+        return refuse(def, -EOPNOTSUPP, "values", "not what this type of map holds");
     spec->max_entries = ebpf_loader_max_entries(spec->type, spec->max_entries);
     return 0;
 }
@@ -279,6 +329,8 @@ static int add_map(struct ebpf_loader *ld, uint32_t section,
                               info->size);
     if (!err)
         err = ebpf_loader_map_add(ld, var.name, section, info->offset, &def.map);
+    if (!err)
+        def.map->def_size = info->size;
     return err ? err : read_members(&def);
 }
 

@@ -23,6 +23,24 @@ void ebpf_loader_final_spec(const struct ebpf_object_map *map, struct ebpf_map_s
         out->max_entries = ebpf_os_cpu_count();
 }
 
+/* A map for maps is created from one like those that will be in it. */
+static int create_map(struct ebpf_object_map *map, struct ebpf_map_spec *spec)
+{
+    int err = 0;
+
+    if (map->pinned) {
+        ebpf_log("ebpf: object: map %.48s: pinning: there is no BPF file system", map->name);
+        return -EOPNOTSUPP;
+    }
+    if (map->inner)
+        err = ebpf_map_create(map->inner, &spec->inner);
+    if (!err)
+        err = ebpf_map_create(spec, &map->map);
+    if (spec->inner)
+        ebpf_obj_put(ebpf_map_obj(spec->inner));
+    return err;
+}
+
 static int load_map(struct ebpf_object_map *map)
 {
     struct ebpf_map_spec spec;
@@ -32,7 +50,7 @@ static int load_map(struct ebpf_object_map *map)
     if (map->reused || map->left_out)
         return 0;
     ebpf_loader_final_spec(map, &spec);
-    err = ebpf_map_create(&spec, &map->map);
+    err = create_map(map, &spec);
     if (!err && map->initial)
         err = ebpf_map_update(map->map, &zero, map->initial, BPF_ANY);
     if (err)
@@ -165,7 +183,11 @@ int ebpf_object_load(struct ebpf_object *obj, uint32_t caps)
     for (uint32_t i = 0; !err && i < obj->map_cnt; i++)
         err = load_map(&obj->maps[i]);
     if (!err)
+        err = ebpf_loader_values_put(obj, false);
+    if (!err)
         err = load_progs(obj, caps);
+    if (!err)
+        err = ebpf_loader_values_put(obj, true);
     if (err) {
         ebpf_loader_unload(obj);
         return err;

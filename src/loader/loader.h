@@ -8,7 +8,7 @@
  *   reloc.c     resolves references inside functions   core_relo.c functions that need CO-RE
  *   object.c    puts that together; the public API     link.c      a program = its function + all
  *   that it calls
- *                                                      load.c      maps and programs come to life;
+ *   values.c    initial values of maps                 load.c      maps and programs come to life;
  *                                                      attaching
  *
  * After reloc.c the instructions of all functions (obj->insns) are in their final form but for
@@ -36,9 +36,13 @@ struct ebpf_object_map {
     uint32_t offset;
     bool is_data;
     bool reused;
-    bool left_out;        /* set_autocreate(false) */
-    uint8_t *initial;     /* data: spec.value_size bytes; NULL: all zero */
-    struct ebpf_map *map; /* one reference; before load only if reused */
+    bool left_out; /* set_autocreate(false) */
+    bool pinned;   /* asks for a file by its name, which nothing here has */
+    /* definitions in BTF: bytes from offset on, and where in them values[] begins, 0: there are none */
+    uint32_t def_size, values;
+    struct ebpf_map_spec *inner; /* maps in maps: what values[] says of those in it */
+    uint8_t *initial;            /* data: spec.value_size bytes; NULL: all zero */
+    struct ebpf_map *map;        /* one reference; before load only if reused */
 };
 
 struct ebpf_loader_func {
@@ -65,6 +69,13 @@ struct ebpf_loader_sec_def {
     enum { EBPF_ATTACH_NONE, EBPF_ATTACH_KPROBE } attach;
 };
 
+/* An initial value: what is at index of that map when the object has been loaded (values.c). */
+struct ebpf_loader_value {
+    uint32_t map, index;
+    bool is_prog;
+    uint32_t target; /* in obj->progs or obj->maps */
+};
+
 struct ebpf_object_prog {
     struct ebpf_object *obj;
     char *name, *section;                  /* ebpf_loader_strdup() */
@@ -87,6 +98,8 @@ struct ebpf_object {
     uint32_t func_cnt;
     struct ebpf_object_prog *progs;
     uint32_t prog_cnt, prog_room;
+    struct ebpf_loader_value *values;
+    uint32_t value_cnt, value_room;
     struct bpf_insn *insns; /* of all functions */
     uint32_t insn_cnt;
     uint32_t links; /* stamp for func.linked */
@@ -141,6 +154,16 @@ uint32_t ebpf_loader_func_at(const struct ebpf_object *obj, uint32_t section, ui
  * ebpf_alloc(size) */
 int ebpf_loader_relocated(const struct ebpf_elf *elf, uint32_t section, uint8_t **out);
 int ebpf_loader_relocate(struct ebpf_loader *ld);
+
+/* ---- values.c ---- */
+/* Room for as many values as relocations want. 0, -E2BIG, -ENOMEM */
+int ebpf_loader_values_alloc(struct ebpf_loader *ld);
+/* The word at offset of a section of map definitions is to mean byte `offset` of a symbol's section.
+ * NULL, or why not. */
+const char *ebpf_loader_value_add(struct ebpf_loader *ld, uint32_t section, uint64_t offset,
+                                  const struct ebpf_elf_symbol *sym, uint64_t target);
+/* Puts in all that are of that kind; what is not loaded leaves its place empty. */
+int ebpf_loader_values_put(struct ebpf_object *obj, bool progs);
 
 /* ---- core_relo.c ---- */
 int ebpf_loader_core_relos(struct ebpf_loader *ld);

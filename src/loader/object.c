@@ -120,6 +120,7 @@ static void fini_map(struct ebpf_object_map *map)
     if (map->map)
         ebpf_obj_put(ebpf_map_obj(map->map));
     ebpf_free(map->initial, map->spec.value_size);
+    ebpf_free(map->inner, sizeof(*map->inner));
     ebpf_loader_strfree(map->name);
 }
 
@@ -141,11 +142,21 @@ void ebpf_object_close(struct ebpf_object *obj)
         fini_map(&obj->maps[i]);
     for (uint32_t i = 0; obj->funcs && i < obj->func_cnt; i++)
         ebpf_loader_strfree(obj->funcs[i].why);
+    ebpf_free(obj->values, obj->value_room * sizeof(*obj->values));
     ebpf_free(obj->insns, obj->insn_cnt * sizeof(*obj->insns));
     ebpf_free(obj->progs, obj->prog_room * sizeof(*obj->progs));
     ebpf_free(obj->funcs, obj->func_cnt * sizeof(*obj->funcs));
     ebpf_free(obj->maps, obj->map_room * sizeof(*obj->maps));
     ebpf_free(obj, sizeof(*obj));
+}
+
+int ebpf_object_core_as_compiled(struct ebpf_object *obj)
+{
+    if (obj->loaded)
+        return -EBUSY;
+    for (uint32_t i = 0; i < obj->func_cnt; i++)
+        obj->funcs[i].core_offset = EBPF_LOADER_NONE;
+    return 0;
 }
 
 /* ---- maps ------------------------------------------------------------------------------------ */
@@ -218,6 +229,19 @@ int ebpf_object_map_set_autocreate(struct ebpf_object_map *map, bool create)
     if (map->obj->loaded)
         return -EBUSY;
     map->left_out = !create;
+    return 0;
+}
+
+bool ebpf_object_map_pinned(const struct ebpf_object_map *map)
+{
+    return map->pinned;
+}
+
+int ebpf_object_map_set_pinned(struct ebpf_object_map *map, bool pinned)
+{
+    if (map->obj->loaded)
+        return -EBUSY;
+    map->pinned = pinned;
     return 0;
 }
 

@@ -340,6 +340,20 @@ static int resolve_calls(struct site *site, struct ebpf_loader_func *func)
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
+/* An element of values[]: the addend is in the word. */
+static int relocate_value(const struct site *site)
+{
+    const char *why = "only addresses can be initial values";
+    uint64_t target;
+
+    if (site->rel.type == EBPF_R_BPF_64_ABS64) {
+        memcpy(&target, site->elf->sections[site->target].data + site->rel.offset, sizeof(target));
+        why = ebpf_loader_value_add(site->ld, site->target, site->rel.offset, &site->sym,
+                                    target + site->sym.value);
+    }
+    return why ? refuse(site, -EOPNOTSUPP, "%s", why) : 0;
+}
+
 static int relocate_site(const struct site *site)
 {
     size_t width;
@@ -354,6 +368,7 @@ static int relocate_site(const struct site *site)
     case EBPF_SEC_RODATA:
         return relocate_data(site, width);
     case EBPF_SEC_MAPS:
+        return relocate_value(site);
     case EBPF_SEC_LEGACY_MAPS:
         return refuse(site, -EOPNOTSUPP, "initial contents of a map are not supported");
     case EBPF_SEC_LICENSE:
@@ -386,7 +401,7 @@ static int relocate_section(struct site *site, uint32_t section)
 int ebpf_loader_relocate(struct ebpf_loader *ld)
 {
     struct site site = {.ld = ld, .elf = &ld->elf};
-    int err = 0;
+    int err = ebpf_loader_values_alloc(ld);
 
     for (uint32_t i = 1; !err && i < ld->elf.section_cnt; i++) {
         if (is_relocation(&ld->elf.sections[i]))

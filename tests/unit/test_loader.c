@@ -741,3 +741,113 @@ TEST(loader_leaves_maps_out_that_no_program_names)
     CHECK_EQ(ebpf_object_map_set_autocreate(ebpf_object_next_map(obj, NULL), false), -EBUSY);
     ebpf_object_close(obj);
 }
+
+/* ---- maps of objects ------------------------------------------------------------------------------ */
+
+TEST(loader_fills_maps_of_maps)
+{
+    struct ebpf_object *obj = object_open("loader_inner");
+    uint32_t at = 2, id = 0, value = 0, zero = 0;
+
+    REQUIRE(obj);
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
+    CHECK_EQ(ebpf_map_lookup(ebpf_object_map_map(ebpf_object_find_map(obj, "outer")), &at, &id), 0);
+    CHECK(id != 0);
+    at = 1;
+    CHECK_EQ(ebpf_map_lookup(ebpf_object_map_map(ebpf_object_find_map(obj, "outer")), &at, &id),
+             -ENOENT);
+    CHECK_EQ(object_run(obj, "count"), 1);
+    CHECK_EQ(object_run(obj, "count"), 2);
+    CHECK_EQ(
+        ebpf_map_lookup(ebpf_object_map_map(ebpf_object_find_map(obj, "first")), &zero, &value), 0);
+    CHECK_EQ(value, 2);
+    ebpf_object_close(obj);
+}
+
+TEST(loader_fills_program_arrays)
+{
+    struct ebpf_object *obj = object_open("loader_values");
+
+    REQUIRE(obj);
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
+    CHECK_EQ(object_run(obj, "jump"), 42);
+    CHECK_EQ(object_run(obj, "jump_nowhere"), 2);
+    ebpf_object_close(obj);
+}
+
+TEST(loader_leaves_places_of_programs_empty_that_are_not_loaded)
+{
+    struct ebpf_object *obj = object_open("loader_values");
+
+    REQUIRE(obj);
+    CHECK_EQ(ebpf_object_prog_set_autoload(ebpf_object_find_prog(obj, "target"), false), 0);
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
+    CHECK_EQ(object_run(obj, "jump"), 1);
+    ebpf_object_close(obj);
+}
+
+TEST(loader_refuses_to_pin)
+{
+    struct ebpf_object *obj = object_open("loader_pinned");
+    struct ebpf_object_map *map;
+
+    REQUIRE(obj);
+    map = ebpf_object_find_map(obj, "pinned");
+    REQUIRE(map);
+    CHECK(ebpf_object_map_pinned(map));
+    mock_console_clear();
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), -EOPNOTSUPP);
+    CHECK(strstr(mock_console(), "map pinned: pinning"));
+    CHECK_EQ(ebpf_object_map_set_pinned(map, false), 0);
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
+    CHECK_EQ(ebpf_object_map_set_pinned(map, false), -EBUSY);
+    ebpf_object_close(obj);
+}
+
+static int load_values(const void *elf, size_t size)
+{
+    struct ebpf_object *obj;
+    int err = ebpf_object_open_mem(elf, size, &obj);
+
+    if (!err) {
+        err = ebpf_object_load(obj, EBPF_CAP_ALL);
+        ebpf_object_close(obj);
+    }
+    return err;
+}
+
+TEST(loader_of_maps_of_objects_survives_each_failing_allocation)
+{
+    static const char *const names[] = {"loader_inner", "loader_values"};
+
+    for (unsigned i = 0; i < 2; i++) {
+        size_t size;
+        void *elf = object_read(names[i], &size);
+
+        REQUIRE(elf);
+        for (unsigned n = 1;; n++) {
+            int err;
+
+            mock_fail_alloc(n);
+            err = load_values(elf, size);
+            if (!mock_alloc_failed())
+                break;
+            CHECK(err == -ENOMEM ||
+                  err == 0); /* without memory for its code a program is interpreted */
+        }
+        mock_fail_alloc(0);
+        free(elf);
+    }
+}
+
+TEST(loader_leaves_core_relocations_as_compiled_where_it_is_told_to)
+{
+    struct ebpf_object *obj = object_open("loader_core");
+
+    REQUIRE(obj);
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), -EOPNOTSUPP);
+    CHECK_EQ(ebpf_object_core_as_compiled(obj), 0);
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
+    CHECK_EQ(ebpf_object_core_as_compiled(obj), -EBUSY);
+    ebpf_object_close(obj);
+}

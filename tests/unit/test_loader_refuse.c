@@ -440,8 +440,5 @@ REFUSED(an_absurd_license, -EINVAL,
 
 /* ---- what compilers write ----------------------------------------------------------------------------------------- */
 
-REFUSED_PROGRAM(pinned, -EOPNOTSUPP, "map pinned: pinning: only 0 is supported")
-REFUSED_PROGRAM(inner, -EOPNOTSUPP, "map outer: values: maps in maps")
-REFUSED_PROGRAM(values, -EOPNOTSUPP, "against target: initial contents of a map")
 REFUSED_PROGRAM(pointer, -EOPNOTSUPP, "section .data (")
 REFUSED_PROGRAM(common, -EOPNOTSUPP, "(shared) is common")

@@ -111,7 +111,8 @@ static void encode(const struct ebpf_prog *prog, struct verdict *out)
         err = ebpf_jit_encode(&prog->code, base, buf, size, &len);
     free(buf);
     if (err)
-        snprintf(out->line, sizeof(out->line), "accepted, but the compiler gives up: error %d", -err);
+        snprintf(out->line, sizeof(out->line), "accepted, but the compiler gives up: error %d",
+                 -err);
 }
 
 /* ---- one program --------------------------------------------------------------------------------------- */
@@ -173,7 +174,11 @@ static void load_only(const struct options *options, struct ebpf_object *obj,
         ebpf_object_prog_set_autoload(p, p == prog);
     ebpf_object_prog_set_type(prog, type);
     ebpf_object_prog_set_flags(prog, ebpf_object_prog_flags(prog) | options->flags);
-    ebpf_object_prog_set_log(prog, options->log_level | EBPF_LOG_STATS, log, LOG_SIZE);
+    ebpf_object_prog_set_log(
+        prog, (options->log_level ? options->log_level : EBPF_LOG_LEVEL1) | EBPF_LOG_STATS, log,
+        LOG_SIZE);
+    if (options->linux_tables)
+        ebpf_object_core_as_compiled(obj);
     tables_set_program(type, ebpf_object_prog_attach_type(prog));
     choose_maps(obj, prog);
     err = ebpf_object_load(obj, EBPF_CAP_ALL & ~EBPF_CAP_TRUST);

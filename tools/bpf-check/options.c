@@ -12,7 +12,8 @@
 #include "src/base/bits.h"
 
 static const char usage[] =
-    "usage: bpf-check [--linux] [--type TYPE] [--prog NAME] [--flags FLAG[,FLAG]...] [--log LEVEL]\n"
+    "usage: bpf-check [--linux] [--type TYPE] [--prog NAME] [--flags FLAG[,FLAG]...] [--log "
+    "LEVEL]\n"
     "                 [--timeout SECONDS] OBJECT...\n"
     "\n"
     "Would barebpf load the programs of these objects? Each goes through the ELF loader, the\n"
@@ -25,8 +26,10 @@ static const char usage[] =
     "reject whose line says so.\n"
     "\n"
     "  --linux          assume all that Linux 6.18 (x86-64) has: its helpers, program types,\n"
-    "                   contexts and map types; without it, what this build has\n"
-    "  --type TYPE      check as this type, whatever the sections say: xdp, socket_filter, kprobe,\n"
+    "                   contexts and map types, and that objects were compiled with its types\n"
+    "                   (CO-RE); without it, what this build has\n"
+    "  --type TYPE      check as this type, whatever the sections say: xdp, socket_filter, "
+    "kprobe,\n"
     "                   sched_cls, ... or its number\n"
     "  --prog NAME      only this program\n"
     "  --flags FLAGS    of BPF_PROG_LOAD: BPF_F_STRICT_ALIGNMENT, BPF_F_ANY_ALIGNMENT,\n"
@@ -125,10 +128,10 @@ static uint32_t parse_flags(char *list)
 int options_parse(struct options *out, int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"linux", no_argument, NULL, 'l'},       {"type", required_argument, NULL, 't'},
-        {"prog", required_argument, NULL, 'p'},  {"flags", required_argument, NULL, 'f'},
-        {"log", required_argument, NULL, 'v'},   {"timeout", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+        {"linux", no_argument, NULL, 'l'},      {"type", required_argument, NULL, 't'},
+        {"prog", required_argument, NULL, 'p'}, {"flags", required_argument, NULL, 'f'},
+        {"log", required_argument, NULL, 'v'},  {"timeout", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
     };
     int c;
 

@@ -6,6 +6,7 @@
 #include "tests/unit/loader_util.h"
 
 #include <glob.h>
+#include <unistd.h>
 #include <libelf.h>
 
 #include "src/loader/elf.h"
@@ -80,6 +81,17 @@ static const Elf64_Sym *symbol_of(const struct view *v, const char *name)
     return NULL;
 }
 
+/* An old build's objects may still lie there. */
+static bool has_source(const char *object)
+{
+    const char *name = strrchr(object, '/') + 1;
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/%.*s.c", strstr(object, "demo/") ? "demo/bpf" : "tests/progs",
+             (int)(strlen(name) - 2), name);
+    return access(path, R_OK) == 0;
+}
+
 static unsigned each_object(void (*check)(struct view *v))
 {
     const char *build = getenv("BUILD");
@@ -96,6 +108,8 @@ static unsigned each_object(void (*check)(struct view *v))
         for (size_t i = 0; i < found.gl_pathc; i++) {
             struct view v;
 
+            if (!has_source(found.gl_pathv[i]))
+                continue;
             if (view_open(&v, found.gl_pathv[i])) {
                 check(&v);
                 count++;
@@ -331,9 +345,7 @@ static void compare_object(struct view *v)
     size_t license = section_of(v, "license");
 
     if (strstr(v->path, "_bad_")) {
-        CHECK(err < 0 || strstr(v->path, "loader_bad_extern")); /* an old build's: only loading fails */
-        if (!err)
-            ebpf_object_close(obj);
+        CHECK(err < 0);
         return;
     }
     if (err) {
