@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The benchmark, see docs/BENCH.md. Goals: bench (BENCH=DIR: programs of another folder), bench-kprobe, bench-large.
+# The benchmark, see docs/BENCH.md. Goals: bench (BENCH=DIR: programs of another folder), bench-kprobe,
+# bench-maps, bench-large.
 # PEER=DIR is where the Linux peer is, or goes. Included by tests/tests.mk.
 
 BENCH ?= tests/bench
@@ -33,8 +34,10 @@ $(BENCH_OUT)/kprobe/%.bpf.o: tests/bench/kprobe/%.bpf.c
 	$(Q)mkdir -p $(@D) && $(BENCH_CLANG) $(BENCH_BPF_CFLAGS) -c $< -o $@
 
 # ---- our side: programs for the teaching kernel, linked as those of demo/user ------------------------------
-$(BENCH_OUT)/guest_%: tests/bench/guest_%.c tests/bench/packet.h tests/bench/batch.h demo/user/bpfsys.h demo/user/lib.h $(BUILD)/demo/user/crt0.S.o $(BUILD)/demo/user/libuser.a $(LIB) demo/user/user.ld
-	$(Q)mkdir -p $(@D) && $(DEMO_CC) $(filter-out -MMD -MP,$(DEMO_CFLAGS)) -Idemo/user -c $< -o $@.o && \
+$(BENCH_OUT)/guest_%: tests/bench/guest_%.c $(wildcard tests/bench/*.h) demo/user/bpfsys.h demo/user/lib.h \
+    $(BUILD)/demo/user/crt0.S.o $(BUILD)/demo/user/libuser.a $(LIB) demo/user/user.ld | $(UTHASH)
+	$(Q)mkdir -p $(@D) && $(DEMO_CC) $(filter-out -MMD -MP,$(DEMO_CFLAGS)) -Idemo/user -I. -isystem src/base/shim \
+	    -isystem $(BUILD)/include -c $< -o $@.o && \
 	$(DEMO_CC) $(DEMO_LDFLAGS) -T demo/user/user.ld -o $@ $@.o $(BUILD)/demo/user/crt0.S.o $(BUILD)/demo/user/libuser.a $(LIB)
 
 # $(call bench_tree,DIR,PROGRAM,PATH OF PROGRAM,OBJECTS)
@@ -63,6 +66,25 @@ $(BENCH_OUT)/linux-kprobe.done: $(BENCH_OUT)/linux_kprobe $(BENCH_OUT)/kprobe/kp
 	$(call bench_tree,$(@:.done=.root),$<,init,$(filter %.bpf.o,$^))
 	$(Q)touch $@
 .SECONDARY: $(addprefix $(BENCH_OUT)/,guest_run guest_kprobe linux_run linux_kprobe)
+
+# ---- maps: needs no Linux ---------------------------------------------------------------------------------
+.PHONY: bench-maps bench-maps-build
+bench-maps:
+	$(Q)sh tools/deps.sh test
+	$(Q)$(MAKE) --no-print-directory $@-build
+	$(Q)BUILD=$(BUILD) bash tests/bench/$@.sh
+bench-maps-build: demo-kernel $(BENCH_OUT)/maps.cpio $(USER)/bench-memory
+$(BENCH_OUT)/maps/%.bpf.o: tests/bench/maps/%.bpf.c tests/bench/common.h
+	$(Q)mkdir -p $(@D) && $(CLANG) $(filter-out -Werror,$(BPF_CFLAGS)) -Itests/bench -c $< -o $@
+$(BENCH_OUT)/maps.cpio: $(BENCH_OUT)/guest_maps $(BENCH_OUT)/maps/throughput.bpf.o
+	$(call bench_tree,$(@:.cpio=.root),$<,bin/maps,$(filter %.bpf.o,$^))
+	$(bench_cpio)
+.SECONDARY: $(BENCH_OUT)/guest_maps
+$(USER)/tests/bench_memory.o: tests/bench/memory.c | $(UTHASH)
+	$(Q)mkdir -p $(@D) && $(USER_CC) $(TEST_CFLAGS) -MMD -MP -c $< -o $@
+-include $(USER)/tests/bench_memory.d
+$(USER)/bench-memory: $(call without_mem,$(USER)) $(USER)/tests/bench_memory.o
+	$(Q)$(USER_CC) $^ -static -o $@ && echo "  LD      $@"
 
 # ---- large programs: needs no Linux and no kernel -------------------------------------------------------------
 .PHONY: bench-large

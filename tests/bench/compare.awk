@@ -26,6 +26,11 @@ $1 == "RUN" || $1 == "UNSUPPORTED" {
         empty[side] = got[side, key, "ns"]
 }
 
+$1 == "UTHASH" && side == "ours" {
+    sub(/^ns=/, "", $3)
+    uthash[$2] = $3
+}
+
 # Of several rounds, what each figure was at least.
 function keep_least(v) {
     if (!((side, key) in ran) || value[v] < got[side, key, v])
@@ -92,12 +97,25 @@ function row(key,    name, insns, theirs, r, b, wrong) {
     }
 }
 
+# The same on a table of uthash in C, and how much less ours is.
+function baseline(name,    key, insns) {
+    key = name ".bpf.o" SUBSEP name
+    if (!(("ours", key) in ran))
+        return
+    insns = got["ours", key, "ns"] - empty["ours"]
+    printf "BASELINE uthash %s insns=%d ours=%d ratio=%.3f\n", name, uthash[name], insns, \
+        ratio(insns, uthash[name]) | sorted
+}
+
 END {
     sorted = "LC_ALL=C sort"
     if (!("ours" in empty) || !("linux" in empty))
         complain("the program `empty`, which is subtracted, did not run on both sides")
     for (key in names)
         row(key)
+    close(sorted)
+    for (name in uthash)
+        baseline(name)
     close(sorted)
     printf "# one run of `empty`, subtracted above: insns=%d linux=%d\n", empty["ours"], empty["linux"]
     printf "# in the means: %d programs for insns, %d for bytes; left out: %d unsupported, %d wrong; no ratio of insns: %d that " \

@@ -8,6 +8,7 @@
 #include "lib.h"
 
 #include "packet.h"
+#include "uthash_rows.h"
 
 static uint64_t ptr(const void *p)
 {
@@ -235,6 +236,7 @@ int main(void)
     printf("KERNEL %s %s %s\n", name.sysname, name.release, name.machine);
     for (int i = 0; i < BENCH_ROUNDS && !err; i++)
         err = run_all();
+    uthash_rows();
     if (err)
         printf("FAIL /bench: %s\n", strerror(err));
     else
