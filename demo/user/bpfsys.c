@@ -138,6 +138,9 @@ int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
     attr.max_entries = spec->max_entries;
     attr.map_flags = spec->flags;
     attr.map_extra = spec->map_extra;
+    attr.numa_node = spec->numa_node;
+    if (spec->inner)
+        attr.inner_map_fd = (uint32_t)spec->inner->obj.fd;
     memcpy(attr.map_name, spec->name, sizeof(attr.map_name));
     fd = bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
     if (fd < 0)
@@ -146,6 +149,7 @@ int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
     if (!*out)
         return -ENOMEM;
     (*out)->spec = *spec;
+    (*out)->spec.inner = NULL; /* only looked at */
     return 0;
 }
 
@@ -191,6 +195,19 @@ int ebpf_map_delete(struct ebpf_map *map, const void *key)
 int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next)
 {
     return element(BPF_MAP_GET_NEXT_KEY, map, key, next, 0);
+}
+
+int ebpf_map_set_prog(struct ebpf_map *map, uint32_t index, struct ebpf_prog *prog)
+{
+    return prog ? ebpf_map_update(map, &index, &prog->obj.fd, BPF_ANY)
+                : ebpf_map_delete(map, &index);
+}
+
+int ebpf_map_set_map(struct ebpf_map *outer, const void *key, struct ebpf_map *inner,
+                     uint64_t flags)
+{
+    return inner ? ebpf_map_update(outer, key, &inner->obj.fd, flags)
+                 : ebpf_map_delete(outer, key);
 }
 
 /* ---- programs ------------------------------------------------------------------------------------- */
