@@ -17,7 +17,7 @@ CONFIG ?=
 
 # ---- the library ------------------------------------------------------------------------------------------
 
-FOLDERS := src/base src/core src/verifier src/loader src/attach maps helpers jit jit/opt jit/rv64 kprobe kprobe/rv64
+FOLDERS := src/base src/btf src/core src/verifier src/loader src/attach maps helpers jit jit/opt jit/rv64 kprobe kprobe/rv64
 LIB_C := $(sort $(wildcard $(addsuffix /*.c,$(FOLDERS))))
 LIB_S := $(sort $(wildcard $(addsuffix /*.S,$(FOLDERS))))
 

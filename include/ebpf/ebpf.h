@@ -103,10 +103,18 @@ int ebpf_ringbuf_consume(struct ebpf_map *map, int (*fn)(void *ctx, void *data, 
  */
 int ebpf_user_ringbuf_post(struct ebpf_map *map, const void *data, uint32_t size);
 
+/* ---- types, from inside the kernel ------------------------------------------------------------- */
+
+struct ebpf_btf;
+
+/* As BPF_BTF_LOAD of size bytes, same errors: copies and checks; *out holds one reference. The line
+ * of a refusal goes to ebpf_os_console(). T. */
+int ebpf_btf_load(const void *data, size_t size, struct ebpf_btf **out);
+struct ebpf_obj *ebpf_btf_obj(struct ebpf_btf *btf);
+
 /* ---- programs, from inside the kernel -------------------------------------------------------- */
 
 struct ebpf_prog;
-struct ebpf_btf;
 
 struct ebpf_prog_spec {
     uint32_t type; /* BPF_PROG_TYPE_* */

@@ -26,6 +26,7 @@
 #define ENOSPC 28
 #define ERANGE 34
 #define ENOSYS 38
+#define ELOOP 40
 #define ENODATA 61
 #define EOVERFLOW 75
 #define EILSEQ 84

@@ -75,7 +75,7 @@ void ebpf_obj_put(struct ebpf_obj *obj)
 
 const char *ebpf_obj_kind(const struct ebpf_obj *obj)
 {
-    static const char *const kinds[EBPF_OBJ_TYPES] = {"bpf-map", "bpf-prog", "bpf-link"};
+    static const char *const kinds[EBPF_OBJ_TYPES] = {"bpf-map", "bpf-prog", "bpf-link", "btf"};
 
     return kinds[obj->type];
 }
