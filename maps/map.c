@@ -4,6 +4,7 @@
 
 #include "maps/section.h"
 #include "src/base/bits.h"
+#include "src/btf/btf.h"
 
 int ebpf_map_from_fd(int fd, struct ebpf_map **out)
 {
@@ -52,7 +53,8 @@ static int map_mmap(struct ebpf_obj *obj, uint64_t offset, size_t size, bool wri
         return -EACCES;
     if (!map->ops->mmap || map->lock_off >= 0 || map->timer_off >= 0)
         return -ENOTSUPP;
-    if (map->flags & BPF_F_RDONLY) /* Linux: a mapping of what may only be read is not a shared one */
+    if (map->flags &
+        BPF_F_RDONLY) /* Linux: a mapping of what may only be read is not a shared one */
         return -EINVAL;
     if (!write)
         return map->ops->mmap(map, offset, size, false);
@@ -122,8 +124,11 @@ static int check_flags(const struct ebpf_map_ops *ops, uint32_t flags)
 static void map_destroy(struct ebpf_obj *obj)
 {
     struct ebpf_map *map = ebpf_map_of(obj);
+    struct ebpf_btf *btf = map->btf;
 
     map->ops->free(map);
+    if (btf)
+        ebpf_obj_drop(&btf->obj);
 }
 
 /* Programs may still refer to the map, and it to them. */
@@ -135,8 +140,11 @@ static void map_unused(struct ebpf_obj *obj)
 }
 
 static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
-                       const struct ebpf_map_spec *spec, const char name[BPF_OBJ_NAME_LEN])
+                       const struct ebpf_map_spec *spec, const struct ebpf_btf_map *types,
+                       const char name[BPF_OBJ_NAME_LEN])
 {
+    int err;
+
     map->ops = ops;
     map->type = spec->type;
     map->key_size = spec->key_size;
@@ -148,11 +156,37 @@ static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
     map->use = 0;
     map->extra = spec->map_extra;
     memcpy(map->name, name, BPF_OBJ_NAME_LEN);
-    map->lock_off = map->timer_off = -1;
+    map->lock_off = types->lock_off;
+    map->timer_off = types->timer_off;
+    map->btf = spec->btf;
+    map->btf_key_type_id = spec->btf_key_type_id;
+    map->btf_value_type_id = spec->btf_value_type_id;
     map->release = NULL;
     map->obj.unused = ops->objects && ops->objects->clear ? map_unused : NULL;
     map->obj.file = &map_file;
-    return ebpf_obj_init(&map->obj, EBPF_OBJ_MAP, map_destroy);
+    err = ebpf_obj_init(&map->obj, EBPF_OBJ_MAP, map_destroy);
+    if (!err && map->btf)
+        ebpf_obj_hold(&map->btf->obj);
+    return err;
+}
+
+/* What BTF says of keys and values, if there is any. */
+static int check_types(const struct ebpf_map_spec *spec, struct ebpf_btf_map *types)
+{
+    *types = (struct ebpf_btf_map){
+        .type = spec->type,
+        .key_size = spec->key_size,
+        .value_size = spec->value_size,
+        .max_entries = spec->max_entries,
+        .flags = spec->flags,
+        .key_type_id = spec->btf_key_type_id,
+        .value_type_id = spec->btf_value_type_id,
+        .lock_off = -1,
+        .timer_off = -1,
+    };
+    if (!spec->btf || !spec->btf_value_type_id)
+        return spec->btf_key_type_id || spec->btf_value_type_id ? -EINVAL : 0;
+    return ebpf_btf_check_map(spec->btf, types);
 }
 
 /* Linux: NUMA nodes are asked for by a flag; this library knows one. */
@@ -183,6 +217,7 @@ int ebpf_map_create(const struct ebpf_map_spec *asked, struct ebpf_map **out)
     const struct ebpf_map_ops *ops = ebpf_map_ops(asked->type);
     struct ebpf_map_spec adjusted = *asked, *spec = &adjusted;
     char name[BPF_OBJ_NAME_LEN];
+    struct ebpf_btf_map types;
     struct ebpf_map *map;
     int err = ebpf_map_check(spec);
 
@@ -192,10 +227,12 @@ int ebpf_map_create(const struct ebpf_map_spec *asked, struct ebpf_map **out)
         return err;
     if (ops->adjust)
         ops->adjust(spec);
-    err = ops->alloc(spec, &map);
+    err = check_types(spec, &types);
+    if (!err)
+        err = ops->alloc(spec, &map);
     if (err)
         return err;
-    err = map_publish(map, ops, spec, name);
+    err = map_publish(map, ops, spec, &types, name);
     if (err) {
         ops->free(map);
         return err;

@@ -26,6 +26,8 @@ struct ebpf_map {
     uint32_t use;          /* bpf(2): EBPF_MAP_FROZEN, or how many commands are changing it */
     uint64_t extra;        /* map_extra: per type */
     char name[BPF_OBJ_NAME_LEN];
+    struct ebpf_btf *btf; /* one reference; NULL: no types are known */
+    uint32_t btf_key_type_id, btf_value_type_id;
 
     /* Maps in maps: what every map in it is like: type, sizes, flags, max_entries (where Linux
      * demands equal ones), offsets, ops; no values, no id, not to be used as a map. Lives as long as

@@ -52,6 +52,15 @@ struct ebpf_caller {
  */
 long ebpf_bpf(int cmd, uint64_t attr, uint32_t size, const struct ebpf_caller *caller);
 
+/* ---- types, from inside the kernel ------------------------------------------------------------- */
+
+struct ebpf_btf;
+
+/* As BPF_BTF_LOAD of size bytes, same errors: copies and checks; *out holds one reference. The line
+ * of a refusal goes to ebpf_os_console(). T. */
+int ebpf_btf_load(const void *data, size_t size, struct ebpf_btf **out);
+struct ebpf_obj *ebpf_btf_obj(struct ebpf_btf *btf);
+
 /* ---- maps, from inside the kernel ------------------------------------------------------------ */
 
 struct ebpf_map;
@@ -64,6 +73,10 @@ struct ebpf_map_spec {
     /* maps in maps: one like those that will be in it; it is looked at, no reference is kept */
     struct ebpf_map *inner;
     uint32_t numa_node; /* with BPF_F_NUMA_NODE: 0 */
+    /* Types of keys and values; NULL and 0: none, and no spin locks and timers in values. The map
+     * holds a reference on btf */
+    struct ebpf_btf *btf;
+    uint32_t btf_key_type_id, btf_value_type_id;
 };
 
 /* As BPF_MAP_CREATE, same errors; *out holds one reference. T. */
@@ -102,15 +115,6 @@ int ebpf_ringbuf_consume(struct ebpf_map *map, int (*fn)(void *ctx, void *data, 
  * -EINVAL (type, or a producer's position that makes no sense). T.
  */
 int ebpf_user_ringbuf_post(struct ebpf_map *map, const void *data, uint32_t size);
-
-/* ---- types, from inside the kernel ------------------------------------------------------------- */
-
-struct ebpf_btf;
-
-/* As BPF_BTF_LOAD of size bytes, same errors: copies and checks; *out holds one reference. The line
- * of a refusal goes to ebpf_os_console(). T. */
-int ebpf_btf_load(const void *data, size_t size, struct ebpf_btf **out);
-struct ebpf_obj *ebpf_btf_obj(struct ebpf_btf *btf);
 
 /* ---- programs, from inside the kernel -------------------------------------------------------- */
 

@@ -473,11 +473,13 @@ static int walk_all(struct walk *w)
     return 0;
 }
 
-/* Type tags come first among the modifiers of a type, where who looks for them stops. And no chain
- * is longer than a walk could be. */
-static int check_chain(const struct ebpf_btf_check *check, const struct btf_type *t)
+/* Type tags come first among the modifiers of a type, where who looks for them stops. What is below
+ * id is known to be good. Chains end, all walks did; Linux limits what it looks at here. */
+static int check_chain(const struct ebpf_btf_check *check, uint32_t id)
 {
+    const struct btf_type *t = ebpf_btf_type(check->btf, id);
     bool tags = btf_is(t, BTF_BIT(TYPE_TAG));
+    uint32_t at = id;
 
     for (unsigned left = MAX_DEPTH; t && btf_is(t, BTF_KINDS_MODIFIER); left--) {
         if (!left) {
@@ -490,7 +492,10 @@ static int check_chain(const struct ebpf_btf_check *check, const struct btf_type
             ebpf_load_logf(check->log, "Type tags don't precede modifiers\n");
             return -EINVAL;
         }
-        t = ebpf_btf_type(check->btf, t->type);
+        if (at < id)
+            return 0;
+        at = t->type;
+        t = ebpf_btf_type(check->btf, at);
     }
     return t ? 0 : -EINVAL;
 }
@@ -500,7 +505,7 @@ static int check_chains(const struct ebpf_btf_check *check)
     int err = 0;
 
     for (uint32_t id = 1; !err && id < check->btf->type_cnt; id++)
-        err = check_chain(check, ebpf_btf_type(check->btf, id));
+        err = check_chain(check, id);
     return err;
 }
 

@@ -59,3 +59,13 @@ long ebpf_cmd_link_get_fd_by_id(const struct ebpf_cmd *cmd)
 {
     return fd_by_id(cmd, EBPF_OBJ_LINK);
 }
+
+long ebpf_cmd_btf_get_next_id(const struct ebpf_cmd *cmd)
+{
+    return next_id(cmd, EBPF_OBJ_BTF);
+}
+
+long ebpf_cmd_btf_get_fd_by_id(const struct ebpf_cmd *cmd)
+{
+    return fd_by_id(cmd, EBPF_OBJ_BTF);
+}

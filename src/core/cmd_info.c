@@ -8,6 +8,7 @@
 #include "src/attach/link.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
+#include "src/btf/btf.h"
 #include "src/core/cmd.h"
 #include "src/core/prog.h"
 
@@ -47,6 +48,9 @@ static int map_info(const struct ebpf_cmd *cmd, const struct ebpf_map *map)
         .max_entries = map->max_entries,
         .map_flags = map->flags,
         .map_extra = map->extra,
+        .btf_id = map->btf ? map->btf->obj.id : 0,
+        .btf_key_type_id = map->btf_key_type_id,
+        .btf_value_type_id = map->btf_value_type_id,
     };
     memcpy(info.name, map->name, sizeof(info.name));
     return give_info(cmd, &info, sizeof(info));
@@ -131,6 +135,7 @@ static void fill_prog(const struct ebpf_prog *prog, struct bpf_prog_info *info)
     info->load_time = prog->load_time_ns;
     info->created_by_uid = prog->uid;
     info->gpl_compatible = prog->gpl;
+    info->btf_id = prog->btf ? prog->btf->obj.id : 0;
     memcpy(info->tag, prog->tag, sizeof(info->tag));
     memcpy(info->name, prog->name, sizeof(info->name));
     info->run_cnt = info->recursion_misses = 0;
@@ -144,11 +149,55 @@ static void fill_prog(const struct ebpf_prog *prog, struct bpf_prog_info *info)
 static void clear_unknown(struct bpf_prog_info *info)
 {
     info->nr_jited_ksyms = info->nr_jited_func_lens = 0;
-    info->nr_func_info = info->nr_line_info = info->nr_jited_line_info = info->nr_prog_tags = 0;
-    info->func_info_rec_size = info->line_info_rec_size = info->jited_line_info_rec_size = 0;
-    info->ifindex = info->btf_id = info->verified_insns = info->attach_btf_obj_id =
-        info->attach_btf_id = 0;
+    info->nr_jited_line_info = info->nr_prog_tags = 0;
+    info->ifindex = info->verified_insns = info->attach_btf_obj_id = info->attach_btf_id = 0;
     info->netns_dev = info->netns_ino = info->run_time_ns = 0;
+}
+
+/* Linux's set_info_rec_size(): who wants records, or says how long they are, must know that; the
+ * others are told. */
+static int take_record_sizes(struct bpf_prog_info *info)
+{
+    const uint32_t func = sizeof(struct bpf_func_info), line = sizeof(struct bpf_line_info);
+    const uint32_t jited = sizeof(uint64_t);
+
+    if (((info->nr_func_info || info->func_info_rec_size) && info->func_info_rec_size != func) ||
+        ((info->nr_line_info || info->line_info_rec_size) && info->line_info_rec_size != line) ||
+        ((info->nr_jited_line_info || info->jited_line_info_rec_size) &&
+         info->jited_line_info_rec_size != jited))
+        return -EINVAL;
+    info->func_info_rec_size = func;
+    info->line_info_rec_size = line;
+    info->jited_line_info_rec_size = jited;
+    return 0;
+}
+
+/* Copies as many of the records as the caller has room for and says how many there are. */
+static int give_records(const struct ebpf_cmd *cmd, uint64_t to, uint32_t *cnt, const void *from,
+                        uint32_t full, size_t size)
+{
+    uint32_t part = (uint32_t)ebpf_min(*cnt, full);
+
+    *cnt = full;
+    return ebpf_copy_out(cmd->caller, to, from, part * size);
+}
+
+/* What only the capable see: code, and where it comes from. */
+static int give_code(const struct ebpf_cmd *cmd, const struct ebpf_prog *prog,
+                     struct bpf_prog_info *info)
+{
+    int err = give_xlated(cmd, prog, info);
+
+    if (!err)
+        err = give_array(cmd, info->jited_prog_insns, &info->jited_prog_len, prog->jit.mem,
+                         prog->jit.len);
+    if (!err)
+        err = give_records(cmd, info->func_info, &info->nr_func_info, prog->func_info,
+                           prog->func_info_cnt, sizeof(*prog->func_info));
+    if (!err)
+        err = give_records(cmd, info->line_info, &info->nr_line_info, prog->line_info,
+                           prog->line_info_cnt, sizeof(*prog->line_info));
+    return err;
 }
 
 static int prog_info(const struct ebpf_cmd *cmd, const struct ebpf_prog *prog)
@@ -159,17 +208,42 @@ static int prog_info(const struct ebpf_cmd *cmd, const struct ebpf_prog *prog)
     if (err)
         return err;
     fill_prog(prog, &info);
-    clear_unknown(&info);
     err = give_map_ids(cmd, prog, &info);
-    if (!(cmd->caller->caps & EBPF_CAP_BPF)) { /* Linux: code is for the capable only */
-        info.xlated_prog_len = info.jited_prog_len = 0;
-        return err ? err : give_info(cmd, &info, sizeof(info));
-    }
     if (!err)
-        err = give_xlated(cmd, prog, &info);
+        err = take_record_sizes(&info);
+    clear_unknown(&info);
+    if (!(cmd->caller->caps & EBPF_CAP_BPF))
+        info.xlated_prog_len = info.jited_prog_len = info.nr_func_info = info.nr_line_info = 0;
+    else if (!err)
+        err = give_code(cmd, prog, &info);
+    return err ? err : give_info(cmd, &info, sizeof(info));
+}
+
+/* Linux: a name's buffer and its size come together; a name that is cut is -ENOSPC. Only the
+ * kernel's own BTF has one. */
+static int give_btf_name(const struct ebpf_cmd *cmd, struct bpf_btf_info *info)
+{
+    uint32_t room = info->name_len;
+
+    if (!info->name != !room)
+        return -EINVAL;
+    info->name_len = 0;
+    return room ? ebpf_copy_out(cmd->caller, info->name, "", 1) : 0;
+}
+
+static int btf_info(const struct ebpf_cmd *cmd, const struct ebpf_btf *btf)
+{
+    struct bpf_btf_info info;
+    int err = take_info(cmd, &info, sizeof(info));
+
+    if (err)
+        return err;
+    info.id = btf->obj.id;
+    info.kernel_btf = 0;
+    err = ebpf_copy_out(cmd->caller, info.btf, btf->data, ebpf_min(btf->size, info.btf_size));
+    info.btf_size = btf->size;
     if (!err)
-        err = give_array(cmd, info.jited_prog_insns, &info.jited_prog_len, prog->jit.mem,
-                         prog->jit.len);
+        err = give_btf_name(cmd, &info);
     return err ? err : give_info(cmd, &info, sizeof(info));
 }
 
@@ -201,6 +275,9 @@ long ebpf_cmd_obj_get_info_by_fd(const struct ebpf_cmd *cmd)
         break;
     case EBPF_OBJ_PROG:
         err = prog_info(cmd, ebpf_prog_of(obj));
+        break;
+    case EBPF_OBJ_BTF:
+        err = btf_info(cmd, ebpf_btf_of(obj));
         break;
     default:
         err = link_info(cmd, ebpf_link_of(obj));

@@ -3,6 +3,7 @@
  * elements. */
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
+#include "src/btf/btf.h"
 #include "src/core/access.h"
 
 /* ---- creation ------------------------------------------------------------------------------ */
@@ -36,6 +37,21 @@ static int get_inner(const union bpf_attr *attr, struct ebpf_map_spec *spec)
     return err ? err : ebpf_map_from_fd((int)attr->inner_map_fd, &spec->inner);
 }
 
+/* A btf_fd without types is nothing asked for. */
+static int get_btf(const union bpf_attr *attr, struct ebpf_map_spec *spec)
+{
+    int err;
+
+    if (!attr->btf_value_type_id)
+        return 0;
+    err = ebpf_map_check(spec);
+    if (!err)
+        err = ebpf_btf_from_fd((int)attr->btf_fd, &spec->btf);
+    spec->btf_key_type_id = attr->btf_key_type_id;
+    spec->btf_value_type_id = attr->btf_value_type_id;
+    return err;
+}
+
 long ebpf_cmd_map_create(const struct ebpf_cmd *cmd)
 {
     const union bpf_attr *attr = cmd->attr;
@@ -43,15 +59,18 @@ long ebpf_cmd_map_create(const struct ebpf_cmd *cmd)
     struct ebpf_map *map;
     int err;
 
-    /* what this build has no objects for: devices, BTF. A btf_fd without type ids is nothing asked
-     * for. */
-    if (attr->map_ifindex || attr->btf_key_type_id || attr->btf_value_type_id ||
-        attr->btf_vmlinux_value_type_id)
+    /* what this build has no objects for: devices, types of the kernel's own. A key's type alone
+     * is nothing that Linux takes */
+    if (attr->map_ifindex || attr->btf_vmlinux_value_type_id ||
+        (attr->btf_key_type_id && !attr->btf_value_type_id))
         return -EINVAL;
     err = get_inner(attr, &spec);
-    if (err)
-        return err;
-    err = ebpf_map_create(&spec, &map);
+    if (!err)
+        err = get_btf(attr, &spec);
+    if (!err)
+        err = ebpf_map_create(&spec, &map);
+    if (spec.btf)
+        ebpf_obj_put(ebpf_btf_obj(spec.btf));
     if (spec.inner)
         ebpf_obj_put(ebpf_map_obj(spec.inner));
     return err ? err : ebpf_cmd_install(ebpf_map_obj(map));
@@ -98,11 +117,10 @@ static int update(const struct ebpf_cmd *cmd, const struct ebpf_access *access)
 {
     int err = ebpf_copy_in(cmd->caller, access->value, cmd->attr->value, access->value_size);
 
-    return err ? err
-               : ebpf_map_update(access->map, access->key, access->value, cmd->attr->flags);
+    return err ? err : ebpf_map_update(access->map, access->key, access->value, cmd->attr->flags);
 }
 
-static int delete(const struct ebpf_cmd *cmd, const struct ebpf_access *access)
+static int delete (const struct ebpf_cmd *cmd, const struct ebpf_access *access)
 {
     (void)cmd;
     return ebpf_map_delete(access->map, access->key);

@@ -2,6 +2,7 @@
 /* bpf(2): BPF_PROG_LOAD and BPF_PROG_TEST_RUN. */
 #include "maps/map.h"
 #include "src/base/bits.h"
+#include "src/btf/btf.h"
 #include "src/core/cmd.h"
 #include "src/core/load.h"
 
@@ -21,6 +22,11 @@ static int map_by_fd(const struct ebpf_load *load, bool by_index, int32_t n, str
             return err;
     }
     return ebpf_map_from_fd(fd, out);
+}
+
+static int btf_by_fd(const struct ebpf_load *load, struct ebpf_btf **out)
+{
+    return ebpf_btf_from_fd(load->btf_fd, out);
 }
 
 /* What was asked for as this library does not know it: it says how much it knows. */
@@ -51,10 +57,12 @@ static int load_prog(const struct ebpf_cmd *cmd, struct ebpf_load *load, struct 
     return give_err ? -EFAULT : err;
 }
 
-/* The kernel's own uses of attr that this build has no objects for. */
+/* What this build has no objects for: devices, the kernel's own types and programs to attach to; and
+ * CO-RE relocations, which loaders apply. */
 static bool attr_ok(const union bpf_attr *attr)
 {
-    return !attr->prog_ifindex && !attr->attach_btf_id && !attr->attach_prog_fd;
+    return !attr->prog_ifindex && !attr->attach_btf_id && !attr->attach_prog_fd &&
+           !attr->core_relo_cnt;
 }
 
 static void fill_spec(struct ebpf_prog_spec *spec, const struct ebpf_cmd *cmd, const char *license)
@@ -88,6 +96,8 @@ long ebpf_cmd_prog_load(const struct ebpf_cmd *cmd)
         .line_info = &line_info,
         .caller = cmd->caller,
         .find_map = map_by_fd,
+        .get_btf = btf_by_fd,
+        .btf_fd = (int)attr->prog_btf_fd,
         .fd_array = attr->fd_array,
     };
     char license[128];

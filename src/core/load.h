@@ -22,6 +22,9 @@ struct ebpf_load {
     const struct ebpf_caller *caller;
     /* The map that an LD_IMM64 names, by fd or by index, with a reference; -EBADF, -EINVAL, ... */
     int (*find_map)(const struct ebpf_load *load, bool by_index, int32_t n, struct ebpf_map **out);
+    /* The program's BTF, with a reference; only called where there are records. -EBADF, -EINVAL */
+    int (*get_btf)(const struct ebpf_load *load, struct ebpf_btf **out);
+    int btf_fd;        /* what a user caller names it by */
     uint64_t fd_array; /* address of the caller's array of fds, 0: none */
 };
 

@@ -351,6 +351,15 @@ static int map_by_index(const struct ebpf_load *load, bool by_index, int32_t n,
     return 0;
 }
 
+static int own_btf(const struct ebpf_load *load, struct ebpf_btf **out)
+{
+    if (!load->spec.btf)
+        return -EBADF;
+    ebpf_obj_get(ebpf_btf_obj(load->spec.btf));
+    *out = load->spec.btf;
+    return 0;
+}
+
 int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
 {
     const struct ebpf_caller caller = {.caps = spec->caps, .kernel = true};
@@ -370,6 +379,7 @@ int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
         .line_info = &line_info,
         .caller = &caller,
         .find_map = map_by_index,
+        .get_btf = own_btf,
     };
     uint32_t log_size;
     int err = ebpf_prog_load_from(&load, out, &log_size);

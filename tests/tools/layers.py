@@ -25,15 +25,17 @@ RULES = [
     ("src/loader/", ("include/ebpf/", "src/base/")),
     ("src/attach/", ("include/ebpf/", "src/base/", "src/core/", "kprobe/kprobe.h") + OBJECTS),
     ("src/core/interp", ("include/ebpf/", "src/base/") + INTERP + ISA + OBJECTS),
-    ("src/core/", ("include/ebpf/", "src/base/", "src/attach/", "src/verifier/", "jit/jit.h", "kprobe/kprobe.h") + OBJECTS),
-    ("src/verifier/", ("include/ebpf/", "src/base/") + ISA + OBJECTS),
+    ("src/core/", ("include/ebpf/", "src/base/", "src/attach/", "src/btf/", "src/verifier/", "jit/jit.h", "kprobe/kprobe.h") + OBJECTS),
+    ("src/verifier/", ("include/ebpf/", "src/base/", "src/btf/btf.h", "src/core/load_log.h") + ISA + OBJECTS),
+    # types: an object like maps, which maps refer to; what loads them has a log
+    ("src/btf/", ("include/ebpf/", "src/base/", "src/core/load_log.h", "src/core/user.h")),
     # lookups in arrays and tail calls are compiled from what the maps' structs look like
     ("jit/opt/lookup.c", ("include/ebpf/", "src/base/", "maps/array.h", "maps/prog_array.h", "jit/") + ISA + OBJECTS),
     # the layout of arrays is what lookups and tail calls are compiled to
     ("jit/", ("include/ebpf/", "src/base/", "maps/array.h", "maps/prog_array.h") + ISA + OBJECTS),
     # a helper may ask which program runs on its hart
     ("helpers/", ("include/ebpf/", "src/base/", "maps/", "src/core/prog.h")),
-    ("maps/", ("include/ebpf/", "src/base/")),
+    ("maps/", ("include/ebpf/", "src/base/", "src/btf/btf.h")),
     ("kprobe/", ("include/ebpf/os.h", "include/ebpf/config.h", "include/ebpf/errno.h", "include/ebpf/kprobe.h", "src/base/")),
 ]
 # What a row above would allow, but must not be: the verifier and the JIT do not know each other, kprobe knows no BPF.

@@ -218,8 +218,12 @@ TEST(bpf_map_create_refuses_what_there_is_not)
     attr.btf_fd = 3; /* without type ids: nothing asked for */
     CHECK(mock_bpf(BPF_MAP_CREATE, &attr, sizeof(attr)) >= 0);
     attr.btf_value_type_id = 1;
+    CHECK_EQ(mock_bpf(BPF_MAP_CREATE, &attr, sizeof(attr)), -EBADF);
+    attr.btf_key_type_id = 1;
+    CHECK_EQ(mock_bpf(BPF_MAP_CREATE, &attr, sizeof(attr)), -EBADF);
+    attr.btf_value_type_id = 0; /* of the key alone */
     CHECK_EQ(mock_bpf(BPF_MAP_CREATE, &attr, sizeof(attr)), -EINVAL);
-    attr.btf_value_type_id = 0;
+    attr.btf_key_type_id = 0;
     attr.map_extra = 1;
     CHECK_EQ(mock_bpf(BPF_MAP_CREATE, &attr, sizeof(attr)), -EINVAL);
     attr.map_extra = 0;
