@@ -320,6 +320,15 @@ static const struct {
     [ARG_BTF] = {0, false, arg_plain, "ptr_, trusted_ptr_, rcu_ptr_"},
 };
 
+/* Maps of sockets have sockets for values, where programs put them in. */
+static enum ebpf_arg of_map(const struct ebpf_vcall *call, enum ebpf_arg arg)
+{
+    if (arg == ARG_MAP_VALUE && call->map &&
+        (call->map->type == BPF_MAP_TYPE_SOCKMAP || call->map->type == BPF_MAP_TYPE_SOCKHASH))
+        return ARG_SOCK_COMMON_BTF;
+    return arg;
+}
+
 static int check_kind(struct ebpf_verifier *v, enum ebpf_arg arg, unsigned n)
 {
     const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
@@ -362,6 +371,7 @@ int ebpf_verify_arg(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n
             return ebpf_verify_refuse(v, -EACCES, "R%u leaks addr into helper function", n);
         return 0;
     }
+    arg = of_map(call, arg);
     EBPF_BUG_IF(arg >= EBPF_ARRAY_SIZE(rules) || !rules[arg].check);
     if (packets >> ebpf_verify_reg(v, n)->kind & 1 && !call->helper->packet_args)
         return ebpf_verify_refuse(v, -EACCES, "helper access to the packet is not allowed");

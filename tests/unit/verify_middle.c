@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* See verify_middle.h. */
+#include "tests/unit/verify_middle.h"
+
+#include "src/base/alloc.h"
+
+void middle_begin(struct middle *m, uint32_t type, bool capable)
+{
+    memset(m, 0, sizeof(*m));
+    m->prog.type = ebpf_prog_type_find(type);
+    m->prog.caps = capable ? EBPF_CAP_ALL : EBPF_CAP_BPF;
+    m->prog.gpl = true;
+    m->prog.code.insns = m->insns;
+    m->prog.code.insn_cnt = 4;
+    m->prog.code.maps = m->maps;
+    m->v = (struct ebpf_verifier){.prog = &m->prog,
+                                  .type = m->prog.type,
+                                  .code = &m->prog.code,
+                                  .log = &m->log,
+                                  .mem.limit = 1 << 20,
+                                  .rules = {capable, capable},
+                                  .may_leak = capable,
+                                  .now = &m->state,
+                                  .explore = &m->explore};
+    m->explore.subs = &m->sub;
+    CHECK(m->v.type != NULL);
+    CHECK_EQ(ebpf_vstate_push(&m->v.mem, &m->state, 0), 0);
+    *middle_reg(m, BPF_REG_1) = ebpf_vreg_pointer(EBPF_KIND_CTX);
+}
+
+void middle_end(struct middle *m)
+{
+    ebpf_vstate_fini(&m->v.mem, &m->state);
+    ebpf_vmem_free(&m->v.mem, m->v.bases, m->prog.code.insn_cnt);
+    ebpf_vmem_fini(&m->v.mem);
+    CHECK_EQ(m->v.mem.used, 0);
+    for (uint32_t i = 0; i < m->prog.code.map_cnt; i++)
+        ebpf_obj_put(ebpf_map_obj(m->maps[i]));
+}
+
+struct ebpf_map *middle_map(struct middle *m, unsigned n, const struct ebpf_map_spec *spec)
+{
+    CHECK_EQ(n, m->prog.code.map_cnt);
+    CHECK_EQ(ebpf_map_create(spec, &m->maps[n]), 0);
+    m->prog.code.map_cnt = n + 1;
+    return m->maps[n];
+}
+
+int middle_step(struct middle *m, struct bpf_insn insn)
+{
+    m->insns[0] = insn;
+    m->v.at = 0;
+    m->log.line[0] = 0;
+    if (m->v.bases)
+        m->v.bases[0] = 0;
+    if (BPF_CLASS(insn.code) == BPF_LDX)
+        return ebpf_verify_load(&m->v, &m->insns[0]);
+    if (BPF_CLASS(insn.code) == BPF_LD)
+        return ebpf_verify_packet_load(&m->v, &m->insns[0]);
+    if (BPF_CLASS(insn.code) == BPF_JMP)
+        return ebpf_verify_helper(&m->v, &m->insns[0]);
+    if (BPF_MODE(insn.code) == BPF_ATOMIC)
+        return ebpf_verify_atomic(&m->v, &m->insns[0]);
+    return ebpf_verify_store(&m->v, &m->insns[0]);
+}
+
+struct ebpf_vreg *middle_reg(struct middle *m, unsigned reg)
+{
+    return ebpf_verify_reg(&m->v, reg);
+}
+
+void middle_number(struct middle *m, unsigned reg, uint64_t min, uint64_t max)
+{
+    struct ebpf_scalar s = ebpf_scalar_unknown(64);
+
+    s.full.umin = min;
+    s.full.umax = max;
+    CHECK(ebpf_scalar_sync(&s, 64));
+    *middle_reg(m, reg) = ebpf_vreg_scalar(s);
+}
+
+struct ebpf_vreg *middle_point(struct middle *m, unsigned reg, enum ebpf_kind kind,
+                               const struct ebpf_map *map)
+{
+    *middle_reg(m, reg) = ebpf_vreg_pointer(kind);
+    middle_reg(m, reg)->map = map;
+    return middle_reg(m, reg);
+}
+
+void middle_stack(struct middle *m, unsigned reg, int off)
+{
+    middle_point(m, reg, EBPF_KIND_STACK, NULL)->off = off;
+}
