@@ -88,6 +88,8 @@ static int64_t load_cost(const struct code *code, uint32_t type)
         int fd;
         memset(&attr, 0, sizeof(attr));
         attr.prog_type = type;
+        if (type == BPF_PROG_TYPE_XDP)
+            attr.expected_attach_type = BPF_XDP; /* as SEC("xdp") says, and program arrays care */
         attr.insns = ptr(code->insns);
         attr.insn_cnt = code->cnt;
         attr.license = ptr("GPL");
@@ -132,18 +134,22 @@ static void run_prog(const struct ebpf_object_prog *prog, const struct code *cod
     const char *name = ebpf_object_prog_name(prog);
     struct bpf_prog_info info;
     union bpf_attr test;
+    int64_t load = 0;
     int err = test_run(prog_fd(prog), &test);
 
     if (!err)
         err = get_info(prog_fd(prog), &info);
+    if (!err) {
+        load = load_cost(code, ebpf_object_prog_type(prog));
+        err = load < 0 ? (int)load : 0;
+    }
     if (err == -ENOTSUPP)
         printf("UNSUPPORTED %s obj=%s its type cannot be test-run\n", name, file);
     else if (err)
-        printf("FAIL %s obj=%s test run: %s\n", name, file, strerror(err));
+        printf("FAIL %s obj=%s test run, or load: %s\n", name, file, strerror(err));
     else
         printf("RUN %s ret=%u ns=%u load=%ld xlated=%u jited=%u obj=%s\n", name, test.test.retval,
-               test.test.duration, load_cost(code, ebpf_object_prog_type(prog)),
-               info.xlated_prog_len, info.jited_prog_len, file);
+               test.test.duration, load, info.xlated_prog_len, info.jited_prog_len, file);
 }
 
 /* The first map whose type this kernel does not have; 0: it has all. */
