@@ -90,8 +90,8 @@ static int arg_value(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned 
 
 /* ---- memory and its size ----------------------------------------------------------------------------------------------- */
 
-/* Its size comes in the next argument. */
-static int arg_later(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+/* The kind is all; memory: its size comes in the next argument. */
+static int arg_plain(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
 {
     (void)v;
     (void)call;
@@ -234,26 +234,12 @@ static int arg_dynptr(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned
 static int arg_release(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
 {
     const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
-    int err = 0;
 
-    if (reg->off)
-        err = ebpf_verify_refuse(v, -EINVAL,
-                                 "R%u must have zero offset when passed to release func or trusted "
-                                 "arg to kfunc",
-                                 n);
-    if (!err)
-        err = ebpf_verify_unmodified(v, n);
-    if (!err && !reg->ref)
-        err = ebpf_verify_refuse(v, -EINVAL,
-                                 "R%u must be referenced when passed to release function", n);
+    if (!reg->ref)
+        return ebpf_verify_refuse(v, -EINVAL,
+                                  "R%u must be referenced when passed to release function", n);
     call->released = n;
-    return err;
-}
-
-static int arg_plain(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
-{
-    (void)call;
-    return ebpf_vreg_is_pointer(ebpf_verify_reg(v, n)) ? ebpf_verify_unmodified(v, n) : 0;
+    return 0;
 }
 
 /* A struct of Linux's that is a socket too: what bpf_skc_to_*() gave. */
@@ -263,8 +249,7 @@ static int arg_sock(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n
 
     if (reg->kind == EBPF_KIND_BTF && !reg->btf_id)
         return ebpf_verify_refuse(v, -EACCES, "R%u is of another type than a socket", n);
-    return call->helper->arg[n - 1] == ARG_SOCK_RELEASE ? arg_release(v, call, n)
-                                                        : arg_plain(v, call, n);
+    return call->helper->arg[n - 1] == ARG_SOCK_RELEASE ? arg_release(v, call, n) : 0;
 }
 
 /* ---- the table ---------------------------------------------------------------------------------------------------------- */
@@ -285,11 +270,11 @@ static const struct {
     [ARG_MAP_VALUE] = {MEMORY, false, arg_value, memory_names},
     [ARG_MAP_VALUE_WR] = {MEMORY, false, arg_value, memory_names},
     [ARG_MAP_VALUE_OR_NULL] = {MEMORY, true, arg_value, memory_names},
-    [ARG_MEM_RD] = {MEMORY, false, arg_later, memory_names},
-    [ARG_MEM_RD_OR_NULL] = {MEMORY, true, arg_later, memory_names},
-    [ARG_MEM_WR] = {MEMORY, false, arg_later, memory_names},
-    [ARG_MEM_WR_OR_NULL] = {MEMORY, true, arg_later, memory_names},
-    [ARG_MEM_RDWR] = {MEMORY, false, arg_later, memory_names},
+    [ARG_MEM_RD] = {MEMORY, false, arg_plain, memory_names},
+    [ARG_MEM_RD_OR_NULL] = {MEMORY, true, arg_plain, memory_names},
+    [ARG_MEM_WR] = {MEMORY, false, arg_plain, memory_names},
+    [ARG_MEM_WR_OR_NULL] = {MEMORY, true, arg_plain, memory_names},
+    [ARG_MEM_RDWR] = {MEMORY, false, arg_plain, memory_names},
     [ARG_MEM_20] = {MEMORY, false, arg_fixed, memory_names},
     [ARG_MEM_40] = {MEMORY, false, arg_fixed, memory_names},
     [ARG_INT_OUT] = {MEMORY, false, arg_fixed, memory_names},
@@ -304,7 +289,7 @@ static const struct {
     [ARG_CTX_OR_NULL] = {K(CTX), true, arg_plain, "ctx"},
     [ARG_CONST_STR] = {K(MAP_VALUE), false, arg_const_str, "map_value"},
     [ARG_FUNC] = {K(FUNC), false, arg_func, "func"},
-    [ARG_STACK_OR_NULL] = {K(STACK), true, arg_later, "fp"},
+    [ARG_STACK_OR_NULL] = {K(STACK), true, arg_plain, "fp"},
     [ARG_SPIN_LOCK] = {K(MAP_VALUE), false, arg_lock, "map_value, ptr_"},
     [ARG_TIMER] = {K(MAP_VALUE), false, arg_timer, "map_value"},
     [ARG_DYNPTR_UNINIT_MEM] = {K(STACK), false, arg_dynptr_new, "fp, dynptr_ptr"},
@@ -343,6 +328,21 @@ static int check_kind(struct ebpf_verifier *v, enum ebpf_arg arg, unsigned n)
                               rules[arg].names);
 }
 
+/* Only what is memory to the helper may be passed from its middle. */
+static int check_offset(struct ebpf_verifier *v, enum ebpf_arg arg, unsigned n)
+{
+    const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
+
+    if ((arg == ARG_RECORD || arg == ARG_SOCK_RELEASE) && reg->off)
+        return ebpf_verify_refuse(v, -EINVAL,
+                                  "R%u must have zero offset when passed to release func or trusted "
+                                  "arg to kfunc",
+                                  n);
+    if (!ebpf_vreg_is_pointer(reg) || (MEMORY >> reg->kind & 1 && arg != ARG_RECORD))
+        return 0;
+    return ebpf_verify_unmodified(v, n);
+}
+
 static int check_ref(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
 {
     uint32_t ref = ebpf_verify_reg(v, n)->ref;
@@ -376,6 +376,8 @@ int ebpf_verify_arg(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n
     if (packets >> ebpf_verify_reg(v, n)->kind & 1 && !call->helper->packet_args)
         return ebpf_verify_refuse(v, -EACCES, "helper access to the packet is not allowed");
     err = check_kind(v, arg, n);
+    if (!err)
+        err = check_offset(v, arg, n);
     if (!err)
         err = check_ref(v, call, n);
     return err ? err : rules[arg].check(v, call, n);
