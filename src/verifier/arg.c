@@ -361,12 +361,12 @@ int ebpf_verify_arg(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n
     uint32_t packets = K(PACKET) | K(PACKET_META);
     int err;
 
-    if (arg == ARG_NONE)
+    if (arg == ARG_NONE || (arg == ARG_UNCHECKED && v->may_leak))
         return 0;
     err = ebpf_verify_readable(v, n);
     if (err)
         return err;
-    if (arg == ARG_ANYTHING) {
+    if (arg == ARG_ANYTHING || arg == ARG_UNCHECKED) {
         if (ebpf_vreg_is_pointer(ebpf_verify_reg(v, n)) && !v->may_leak)
             return ebpf_verify_refuse(v, -EACCES, "R%u leaks addr into helper function", n);
         return 0;

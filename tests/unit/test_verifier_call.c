@@ -290,6 +290,20 @@ TEST(verifier_helpers_are_for_those_who_may_call_them)
     middle_end(&m);
 }
 
+TEST(verifier_printk_takes_registers_that_were_never_written)
+{
+    struct middle m;
+
+    middle_begin(&m, BPF_PROG_TYPE_KPROBE, true);
+    middle_stack(&m, R1, -8);
+    middle_number(&m, R2, 8, 8);
+    CHECK_EQ(call(&m, TRACE_PRINTK), 0);
+    middle_number(&m, R1, 0, 0);
+    middle_number(&m, R2, 8, 8);
+    CHECK_EQ(call(&m, TRACE_PRINTK), -EACCES);
+    middle_end(&m);
+}
+
 TEST(verifier_the_strict_mode_gives_helpers_no_addresses)
 {
     struct middle m;
