@@ -352,6 +352,11 @@ int ebpf_verify_jump(struct ebpf_verifier *v, const struct bpf_insn *insn)
         way = compare(BPF_OP(insn->code), BPF_CLASS(insn->code) == BPF_JMP, &dst->var, &src->var, outs);
     else
         way = compare_pointer(insn, dst, src);
+    if (numbers && way >= 0 && v->explore->relaxed && BPF_SRC(insn->code) == BPF_X) {
+        /* verify.c: both ways, with nothing learnt on any that could teach something impossible */
+        outs[0] = outs[1] = (struct ebpf_vway){dst->var, src->var};
+        way = -1;
+    }
     if (way >= 0)
         return go_one_way(v, insn, way);
     return go_both_ways(v, insn, numbers ? outs : NULL);

@@ -81,6 +81,8 @@ struct ebpf_vexplore {
     bool forked;           /* a way was left behind, or taken up, since then */
     uint32_t saved_cnt, saved_peak, total_states, max_per_insn;
     uint32_t sub;          /* the function that is verified on its own */
+    uint32_t budget; /* of instructions, in this attempt: verify.c */
+    bool relaxed;    /* comparisons of two registers go both ways, whatever is known of them */
     struct ebpf_vway ways[2]; /* of the current jump; here, since kernels have small stacks */
     bool fresh_path;       /* the log shows the whole state next */
     uint32_t came_from;
@@ -105,7 +107,15 @@ void ebpf_verify_frame_pushed(struct ebpf_verifier *v);
 /* Frees all states. */
 void ebpf_verify_explore_fini(struct ebpf_verifier *v);
 
-/* precise.c: gives each number of now its own bit, relative to saved, which has just been made from now; numbers for which
+/* precise.c: goes through all numbers of a state, registers and spilled ones. */
+struct ebpf_vnumbers {
+    struct ebpf_vstate *s;
+    uint32_t frame, at; /* at: 10 registers, then the slots */
+    bool skip_top;      /* without the registers of the running function */
+};
+struct ebpf_vreg *ebpf_verify_next_number(struct ebpf_vnumbers *n);
+
+/* Gives each number of now its own bit, relative to saved, which has just been made from now; numbers for which
  * there is no bit are marked. */
 void ebpf_verify_number(struct ebpf_verifier *v, struct ebpf_vsaved *saved);
 /* Marks what the numbers in from were computed from, from saved upwards; flag: EBPF_REG_PRECISE, EBPF_REG_PINNED. */

@@ -221,6 +221,26 @@ static void forget_dead(const struct ebpf_verifier *v, struct ebpf_vstate *s, ui
     }
 }
 
+/* A number of a saved state whose copies are all dead is linked to nothing (Linux, clear_singular_ids()). */
+static void forget_single(struct ebpf_vstate *s)
+{
+    struct ebpf_vreg *reg;
+    struct ebpf_vnumbers all = {.s = s};
+
+    while ((reg = ebpf_verify_next_number(&all))) {
+        struct ebpf_vnumbers others = {.s = s};
+        const struct ebpf_vreg *other;
+        bool single = reg->id != 0;
+
+        while (single && (other = ebpf_verify_next_number(&others)))
+            single = other == reg || other->id != reg->id;
+        if (single) {
+            reg->id = 0;
+            reg->link = 0;
+        }
+    }
+}
+
 /* Of what is live in the top frame, so that equal states have equal sums. */
 static uint32_t sum_of(const struct ebpf_verifier *v, uint32_t at)
 {
@@ -260,6 +280,7 @@ static int save(struct ebpf_verifier *v, struct ebpf_vsaved **bucket)
     memcpy(s->fresh, x->fresh, sizeof(s->fresh));
     memset(x->fresh, 0, sizeof(x->fresh));
     forget_dead(v, &s->state, v->at);
+    forget_single(&s->state);
     ebpf_verify_number(v, s);
     s->lone = !x->forked;
     list_add(bucket, s);
@@ -373,7 +394,9 @@ static int follow(struct ebpf_verifier *v)
     struct ebpf_vexplore *x = v->explore;
     struct ebpf_vinsn *info = &x->insns[v->at];
 
-    if (++v->processed > EBPF_MAX_PROCESSED)
+    if (++v->processed > x->budget && x->budget < EBPF_MAX_PROCESSED)
+        return -EAGAIN;
+    if (v->processed > EBPF_MAX_PROCESSED)
         return ebpf_verify_refuse(v, -E2BIG, "BPF program is too large. Processed %u insn",
                                   (unsigned)v->processed);
     if (info->flags & (EBPF_VI_JOIN | EBPF_VI_FORCE)) {
@@ -453,8 +476,13 @@ void ebpf_verify_explore_fini(struct ebpf_verifier *v)
 {
     struct ebpf_vexplore *x = v->explore;
 
-    while (x->pending)
-        pending_take(v);
+    while (x->pending) {
+        struct ebpf_vpending *p = x->pending;
+
+        x->pending = p->next;
+        ebpf_vstate_fini(&v->mem, &p->state);
+        ebpf_vmem_free(&v->mem, p, sizeof(*p));
+    }
     ebpf_vstate_fini(&v->mem, v->now);
     for (uint32_t b = 0; b <= x->bucket_cnt; b++) {
         struct ebpf_vsaved **list = b < x->bucket_cnt ? &x->buckets[b] : &x->open;

@@ -23,24 +23,19 @@
  * from marked numbers only. A comparison that could go both ways was followed both ways.
  *
  * A set is 64 bits: bits 0 to 9 are the registers of the running function, the others the spilled numbers and the callers'
- * registers, in the order of each_number(). What there is no bit for is marked at once: that costs comparisons, not safety.
+ * registers, in the order of ebpf_verify_next_number(). What there is no bit for is marked at once: that costs comparisons, not safety.
  */
 #include "src/verifier/engine.h"
 
 #define TOP_REGS 10u
 
-/* Calls fn for the numbers of a state that have no fixed bit, with their bits; 64: none is left. */
-struct numbers {
-    struct ebpf_vstate *s;
-    uint32_t frame, at; /* at: register, or TOP_REGS + slot */
-};
-
-static struct ebpf_vreg *next_number(struct numbers *n)
+/* The numbers of a state, one after the other; NULL: no more. */
+struct ebpf_vreg *ebpf_verify_next_number(struct ebpf_vnumbers *n)
 {
     for (; n->frame < n->s->frame_cnt; n->frame++, n->at = 0) {
         struct ebpf_vframe *frame = n->s->frames[n->frame];
 
-        if (n->frame == n->s->frame_cnt - 1 && n->at < TOP_REGS)
+        if (n->skip_top && n->frame == n->s->frame_cnt - 1 && n->at < TOP_REGS)
             n->at = TOP_REGS;
         while (n->at < TOP_REGS + frame->slot_cnt) {
             uint32_t at = n->at++;
@@ -55,7 +50,7 @@ static struct ebpf_vreg *next_number(struct numbers *n)
 }
 
 /* The register of s at the same place as the one that n has just found. */
-static struct ebpf_vreg *counterpart(const struct numbers *n, const struct ebpf_vstate *s)
+static struct ebpf_vreg *counterpart(const struct ebpf_vnumbers *n, const struct ebpf_vstate *s)
 {
     static struct ebpf_vreg nothing;
     struct ebpf_vframe *frame = s->frames[n->frame];
@@ -73,13 +68,13 @@ static struct ebpf_vframe *top_of(const struct ebpf_vstate *s)
 
 void ebpf_verify_number(struct ebpf_verifier *v, struct ebpf_vsaved *saved)
 {
-    struct numbers n = {.s = &saved->state};
+    struct ebpf_vnumbers n = {.s = &saved->state, .skip_top = true};
     unsigned bit = TOP_REGS;
     struct ebpf_vreg *reg;
 
     for (unsigned r = 0; r < TOP_REGS; r++)
         top_of(v->now)->regs[r].from = 1ull << r;
-    while ((reg = next_number(&n))) {
+    while ((reg = ebpf_verify_next_number(&n))) {
         struct ebpf_vreg *mine = counterpart(&n, v->now);
 
         mine->from = bit < 64 ? 1ull << bit : 0;
@@ -94,7 +89,7 @@ void ebpf_verify_number(struct ebpf_verifier *v, struct ebpf_vsaved *saved)
 /* Marks the numbers of saved that are in set, and returns what they come from. */
 static uint64_t mark_in(struct ebpf_vsaved *saved, uint64_t set, uint16_t flag)
 {
-    struct numbers n = {.s = &saved->state};
+    struct ebpf_vnumbers n = {.s = &saved->state, .skip_top = true};
     struct ebpf_vframe *top = top_of(&saved->state);
     uint64_t from = 0;
     struct ebpf_vreg *reg;
@@ -106,7 +101,7 @@ static uint64_t mark_in(struct ebpf_vsaved *saved, uint64_t set, uint16_t flag)
         }
     }
     set >>= TOP_REGS;
-    for (; set && (reg = next_number(&n)); set >>= 1) {
+    for (; set && (reg = ebpf_verify_next_number(&n)); set >>= 1) {
         if (set & 1) {
             reg->flags |= flag;
             from |= reg->from;
@@ -154,7 +149,7 @@ static uint64_t needed(const struct ebpf_vsaved *saved, const struct ebpf_vstate
 {
     struct ebpf_vsaved *s = (struct ebpf_vsaved *)saved; /* only looked at */
     const struct ebpf_vframe *top = top_of(&saved->state), *mine = top_of(now);
-    struct numbers n = {.s = &s->state};
+    struct ebpf_vnumbers n = {.s = &s->state, .skip_top = true};
     const struct ebpf_vreg *reg;
     uint64_t from = 0;
 
@@ -162,7 +157,7 @@ static uint64_t needed(const struct ebpf_vsaved *saved, const struct ebpf_vstate
         if (top->regs[r].kind == EBPF_KIND_SCALAR && (all || top->regs[r].flags & flags))
             from |= mine->regs[r].from;
     }
-    while ((reg = next_number(&n))) {
+    while ((reg = ebpf_verify_next_number(&n))) {
         if (all || reg->flags & flags)
             from |= counterpart(&n, now)->from;
     }

@@ -7,6 +7,12 @@
  *     explore  -> from the program's start, all paths (step by step; states in state.c)
  *     cfg      -> the stack that the chain of calls needs, now that each frame's depth is known
  *     rewrite  -> facts for interpreter and JIT
+ *
+ * Programs that sort or search compare data with data, and what is known of the data decides some of these comparisons: then
+ * the data counts as precise, no two paths are alike any more, and their number explodes. So a program that takes very long
+ * is tried once more with both ways of each comparison of two registers, whatever is known of them. Nothing depends on the
+ * data then, and paths end where they meet. To follow a way that no run can take is sound; it can find a fault that is none,
+ * though, and so that attempt may only accept: otherwise the first way of doing it goes on to its own end.
  */
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
@@ -24,14 +30,16 @@ static uint32_t power_of_two(uint32_t n)
     return p;
 }
 
-static int explore_init(struct ebpf_verifier *v)
+static int explore_init(struct ebpf_verifier *v, uint32_t budget, bool relaxed)
 {
     struct ebpf_vexplore *x = v->explore;
 
+    *x = (struct ebpf_vexplore){.budget = budget, .relaxed = relaxed};
     x->bucket_cnt = power_of_two(v->code->insn_cnt / 8);
     x->insns = ebpf_vmem_zalloc(&v->mem, v->code->insn_cnt * sizeof(*x->insns));
     x->subs = ebpf_vmem_zalloc(&v->mem, v->code->subprog_cnt * sizeof(*x->subs));
     x->buckets = ebpf_vmem_zalloc(&v->mem, x->bucket_cnt * sizeof(*x->buckets));
+    v->processed = 0;
     return x->insns && x->subs && x->buckets ? 0 : -ENOMEM;
 }
 
@@ -43,6 +51,7 @@ static void explore_fini(struct ebpf_verifier *v)
         ebpf_verify_explore_fini(v);
     ebpf_verify_log_fini(v);
     ebpf_vmem_free(&v->mem, v->bases, v->code->insn_cnt);
+    v->bases = NULL;
     ebpf_vmem_free(&v->mem, x->insns, v->code->insn_cnt * sizeof(*x->insns));
     ebpf_vmem_free(&v->mem, x->subs, v->code->subprog_cnt * sizeof(*x->subs));
     ebpf_vmem_free(&v->mem, x->buckets, x->bucket_cnt * sizeof(*x->buckets));
@@ -61,9 +70,9 @@ static int verify_main(struct ebpf_verifier *v)
     return ebpf_verify_explore(v);
 }
 
-static int verify(struct ebpf_verifier *v)
+static int verify(struct ebpf_verifier *v, uint32_t budget, bool relaxed)
 {
-    int err = explore_init(v);
+    int err = explore_init(v, budget, relaxed);
 
     if (!err)
         err = ebpf_verify_log_init(v);
@@ -76,7 +85,33 @@ static int verify(struct ebpf_verifier *v)
     if (!err)
         err = ebpf_verify_stack_depth(v);
     ebpf_verify_log_stats(v);
+    explore_fini(v);
     return err;
+}
+
+/* Each instruction is looked at so often on average before the other way is tried. */
+#define PATIENCE 16u
+#define FIRST_BUDGET 16384u
+#define RELAXED_BUDGET 65536u
+
+static int verify_patiently(struct ebpf_verifier *v)
+{
+    uint64_t mark = ebpf_load_log_mark(v->log), budget = (uint64_t)v->code->insn_cnt * PATIENCE;
+    int err;
+
+    if (budget < FIRST_BUDGET)
+        budget = FIRST_BUDGET;
+    if (budget < EBPF_MAX_PROCESSED / 2) {
+        err = verify(v, (uint32_t)budget, false);
+        if (err != -EAGAIN)
+            return err;
+        ebpf_load_log_reset(v->log, mark);
+        err = verify(v, RELAXED_BUDGET, true);
+        if (!err || err == -ENOMEM)
+            return err;
+        ebpf_load_log_reset(v->log, mark);
+    }
+    return verify(v, EBPF_MAX_PROCESSED, false);
 }
 
 static void set_rules(struct ebpf_verifier *v)
@@ -113,8 +148,7 @@ int ebpf_verify(struct ebpf_prog *prog)
     w->v.now = &w->now;
     w->v.explore = &w->x;
     set_rules(&w->v);
-    err = verify(&w->v);
-    explore_fini(&w->v);
+    err = verify_patiently(&w->v);
     ebpf_free(w, sizeof(*w));
     return err;
 }
