@@ -248,7 +248,8 @@ int ebpf_os_symbol_at(uint64_t addr, struct ebpf_symbol *out);
 void ebpf_obj_get(struct ebpf_obj *obj); /* one more reference. A */
 /* one less; the last one frees, after a grace period. T */
 void ebpf_obj_put(struct ebpf_obj *obj);
-const char *ebpf_obj_kind(const struct ebpf_obj *obj); /* "bpf-map", "bpf-prog", "bpf-link", "btf". A */
+/* as Linux's anon_inode: "bpf-map", "bpf-prog", "bpf-link", "btf", "[perf_event]". A */
+const char *ebpf_obj_kind(const struct ebpf_obj *obj);
 
 /*
  * A kernel with files makes an fd of the current process that stands for obj: install returns its

@@ -75,7 +75,13 @@ void ebpf_obj_put(struct ebpf_obj *obj)
 
 const char *ebpf_obj_kind(const struct ebpf_obj *obj)
 {
-    static const char *const kinds[EBPF_OBJ_TYPES] = {"bpf-map", "bpf-prog", "bpf-link", "btf"};
+    static const char *const kinds[EBPF_OBJ_TYPES] = {
+        [EBPF_OBJ_MAP] = "bpf-map",
+        [EBPF_OBJ_PROG] = "bpf-prog",
+        [EBPF_OBJ_LINK] = "bpf-link",
+        [EBPF_OBJ_BTF] = "btf",
+        [EBPF_OBJ_PERF_EVENT] = "[perf_event]",
+    };
 
     return kinds[obj->type];
 }

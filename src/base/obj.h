@@ -16,7 +16,14 @@
 
 #include "src/base/hash.h"
 
-enum ebpf_obj_type { EBPF_OBJ_MAP, EBPF_OBJ_PROG, EBPF_OBJ_LINK, EBPF_OBJ_BTF, EBPF_OBJ_TYPES };
+enum ebpf_obj_type {
+    EBPF_OBJ_MAP,
+    EBPF_OBJ_PROG,
+    EBPF_OBJ_LINK,
+    EBPF_OBJ_BTF,
+    EBPF_OBJ_PERF_EVENT, /* its id is seen in PERF_RECORD_LOST only */
+    EBPF_OBJ_TYPES
+};
 
 /* What poll(2) and mmap(2) find: contracts of ebpf_obj_poll(), ebpf_obj_mmap() in <ebpf/os.h>. */
 #define EBPF_PAGE 4096u

@@ -279,8 +279,11 @@ long ebpf_cmd_obj_get_info_by_fd(const struct ebpf_cmd *cmd)
     case EBPF_OBJ_BTF:
         err = btf_info(cmd, ebpf_btf_of(obj));
         break;
-    default:
+    case EBPF_OBJ_LINK:
         err = link_info(cmd, ebpf_link_of(obj));
+        break;
+    default: /* perf events have nothing to tell */
+        err = -EINVAL;
         break;
     }
     ebpf_obj_put(obj);

@@ -23,7 +23,7 @@ RULES = [
     ("src/base/", ("include/ebpf/os.h", "include/ebpf/config.h", "include/ebpf/errno.h", "include/ebpf/uapi.h")),
     # the public interface of objects: references, fds
     ("src/loader/", ("include/ebpf/", "src/base/")),
-    ("src/attach/", ("include/ebpf/", "src/base/", "src/core/", "kprobe/kprobe.h") + OBJECTS),
+    ("src/attach/", ("include/ebpf/", "src/base/", "src/core/", "kprobe/kprobe.h", "maps/perf_event.h") + OBJECTS),
     ("src/core/interp", ("include/ebpf/", "src/base/") + INTERP + ISA + OBJECTS),
     ("src/core/", ("include/ebpf/", "src/base/", "src/attach/", "src/btf/", "src/verifier/", "jit/jit.h", "kprobe/kprobe.h") + OBJECTS),
     ("src/verifier/", ("include/ebpf/", "src/base/", "src/btf/btf.h", "src/core/load_log.h") + ISA + OBJECTS),

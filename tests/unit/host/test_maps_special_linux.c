@@ -68,6 +68,15 @@ TEST(linux_agrees_on_creating_ring_buffers)
         compare_specs(&spec, 0);
 }
 
+TEST(linux_agrees_on_creating_perf_event_arrays)
+{
+    const struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_PERF_EVENT_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 10};
+
+    if (linux_usable())
+        compare_specs(&spec, 0);
+}
+
 /* ---- what user mode may do ----------------------------------------------------------------- */
 
 static void compare_element(struct ebpf_map *ours, int linux_fd, uint32_t key, uint64_t flags)
@@ -110,6 +119,15 @@ TEST(linux_agrees_on_empty_stack_traces)
 {
     const struct ebpf_map_spec spec = {
         .type = BPF_MAP_TYPE_STACK_TRACE, .key_size = 4, .value_size = 80, .max_entries = 10};
+
+    if (linux_usable())
+        compare_elements(&spec);
+}
+
+TEST(linux_agrees_on_empty_perf_event_arrays)
+{
+    const struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_PERF_EVENT_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 10};
 
     if (linux_usable())
         compare_elements(&spec);
