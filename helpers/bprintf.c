@@ -77,16 +77,17 @@ static bool ends_name(char c)
 
 static void put_char(struct state *s, char c)
 {
-    if (s->len < EBPF_BPRINTF_TEXT - 1)
+    if (s->len + 1 < s->out->size)
         s->out->text[s->len] = c;
     s->len++;
 }
 
 static void put_fill(struct state *s, char c, size_t count)
 {
-    size_t room = s->len < EBPF_BPRINTF_TEXT - 1 ? EBPF_BPRINTF_TEXT - 1 - s->len : 0;
+    size_t room = s->len + 1 < s->out->size ? s->out->size - 1 - s->len : 0;
 
-    memset(s->out->text + ebpf_min(s->len, EBPF_BPRINTF_TEXT - 1), c, ebpf_min(count, room));
+    if (room)
+        memset(s->out->text + s->len, c, ebpf_min(count, room));
     s->len += count;
 }
 
@@ -376,6 +377,39 @@ int ebpf_bprintf(struct ebpf_bprintf *out, const char *fmt, uint32_t fmt_size, c
     if (f.len == fmt_size)
         return -EINVAL;
     err = format_all(&s, &f, args, arg_count);
-    out->text[ebpf_min(s.len, EBPF_BPRINTF_TEXT - 1)] = 0;
+    if (out->size)
+        out->text[ebpf_min(s.len, out->size - 1)] = 0;
     return err ? err : (int)s.len;
+}
+
+/* ---- for helpers --------------------------------------------------------------------------- */
+
+struct hart {
+    struct ebpf_bprintf buf;
+    bool busy;
+} __attribute__((aligned(64)));
+
+static struct hart harts[EBPF_CONFIG_MAX_CPUS];
+
+struct ebpf_bprintf *ebpf_bprintf_get(void)
+{
+    struct hart *hart = &harts[ebpf_os_cpu_id()];
+
+    if (hart->busy)
+        return NULL;
+    hart->busy = true;
+    return &hart->buf;
+}
+
+void ebpf_bprintf_put(struct ebpf_bprintf *out)
+{
+    EBPF_CONTAINER_OF(out, struct hart, buf)->busy = false;
+}
+
+int ebpf_bprintf_count(const void *data, uint32_t size)
+{
+    if (size % sizeof(uint64_t) || size > EBPF_BPRINTF_ARGS_MAX * sizeof(uint64_t) ||
+        (size && !data))
+        return -EINVAL;
+    return (int)(size / sizeof(uint64_t));
 }

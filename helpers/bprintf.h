@@ -10,17 +10,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EBPF_BPRINTF_TEXT 1024u /* Linux: MAX_BPRINTF_BUF */
+#define EBPF_BPRINTF_TEXT 1024u /* of traces; Linux: MAX_BPRINTF_BUF */
 #define EBPF_BPRINTF_ARGS 512u  /* Linux: MAX_BPRINTF_BIN_ARGS */
 
 struct ebpf_bprintf {
-    char text[EBPF_BPRINTF_TEXT + 1]; /* one more, for the caller's newline */
-    char args[EBPF_BPRINTF_ARGS];     /* strings on their way into text */
+    char *text; /* the caller's, size bytes; may be NULL where that is 0 */
+    size_t size;
+    char args[EBPF_BPRINTF_ARGS]; /* strings on their way into text */
 };
 
+#define EBPF_BPRINTF_ARGS_MAX 12u /* Linux: MAX_BPRINTF_VARARGS */
+
+/* The arguments that data, size bytes of it, has for a format: their number, or -EINVAL. */
+int ebpf_bprintf_count(const void *data, uint32_t size);
+
+/* This hart's, too large for a program's stack; NULL: the hart is formatting already. */
+struct ebpf_bprintf *ebpf_bprintf_get(void);
+void ebpf_bprintf_put(struct ebpf_bprintf *out);
+
 /*
- * Formats fmt[0..fmt_size) into out->text, cut to fit and ended by NUL. Returns the length of the
- * whole text or
+ * Formats fmt[0..fmt_size) into out->text, cut to fit and, unless its size is 0, ended by NUL.
+ * Returns the length of the whole text or
  *   -EINVAL  no NUL in fmt, a control or non-ASCII character, an unknown conversion, more
  *            conversions than args
  *   -ENOSPC  the arguments' strings are too long together.

@@ -36,13 +36,13 @@ enum ebpf_arg {
     ARG_RECORD,       /* what ringbuf_reserve returned; the reference ends here */
     ARG_CTX,          /* the program's context */
     ARG_CTX_OR_NULL,
-    ARG_CONST_STR,     /* NUL-terminated, in a frozen read-only map value */
-    ARG_INT_OUT,       /* 4 writable bytes, aligned; may be uninitialised before */
-    ARG_LONG_OUT,      /* 8 */
-    ARG_FUNC,          /* a function of the program that the helper calls: see .callback */
-    ARG_STACK_OR_NULL, /* the callback's own context: a stack address, or 0 */
-    ARG_SPIN_LOCK,     /* the struct bpf_spin_lock of a map value */
-    ARG_TIMER,         /* the struct bpf_timer of a map value */
+    ARG_CONST_STR,             /* NUL-terminated, in a frozen read-only map value */
+    ARG_INT_OUT,               /* 4 writable bytes, aligned; may be uninitialised before */
+    ARG_LONG_OUT,              /* 8 */
+    ARG_FUNC,                  /* a function of the program that the helper calls: see .callback */
+    ARG_STACK_OR_NULL,         /* the callback's own context: a stack address, or 0 */
+    ARG_SPIN_LOCK,             /* the struct bpf_spin_lock of a map value */
+    ARG_TIMER,                 /* the struct bpf_timer of a map value */
     ARG_DYNPTR_UNINIT_MEM,     /* 16 bytes of stack: becomes a dynptr over the memory arg */
     ARG_DYNPTR_UNINIT_RINGBUF, /* the same over a reserved record, to be submitted or discarded */
     ARG_DYNPTR,                /* an initialised dynptr, whatever it is over */
@@ -55,10 +55,10 @@ enum ebpf_arg {
     ARG_MEM_40,                /* 40: struct ipv6hdr */
     ARG_INT_INOUT,             /* 4 writable bytes, aligned, that must be initialised */
     ARG_TASK_OR_NULL,
-    ARG_SOCK_OR_NULL,          /* a full socket (RET_SOCK_OR_NULL), or 0 */
-    ARG_SOCK_COMMON_BTF,       /* as ARG_SOCK_COMMON, or what skc_to_*() gave (RET_BTF_OR_NULL) */
-    ARG_BTF,                   /* another kernel struct, which nothing here gives programs */
-    ARG_SCALAR,                /* a number, never a pointer */
+    ARG_SOCK_OR_NULL,    /* a full socket (RET_SOCK_OR_NULL), or 0 */
+    ARG_SOCK_COMMON_BTF, /* as ARG_SOCK_COMMON, or what skc_to_*() gave (RET_BTF_OR_NULL) */
+    ARG_BTF,             /* another kernel struct, which nothing here gives programs */
+    ARG_SCALAR,          /* a number, never a pointer */
 };
 
 enum ebpf_ret {
@@ -80,11 +80,11 @@ enum ebpf_ret {
 /* What the function in ARG_FUNC is called with. */
 enum ebpf_callback {
     CALLBACK_NONE = 0,
-    CALLBACK_LOOP,    /* (u64 index, ctx); returns 0 or 1 */
-    CALLBACK_MAP_ELEM, /* (map, key, value, ctx); returns 0 or 1 */
-    CALLBACK_TIMER,   /* (map, key, value), later and on its own; returns 0 */
+    CALLBACK_LOOP,         /* (u64 index, ctx); returns 0 or 1 */
+    CALLBACK_MAP_ELEM,     /* (map, key, value, ctx); returns 0 or 1 */
+    CALLBACK_TIMER,        /* (map, key, value), later and on its own; returns 0 */
     CALLBACK_USER_RINGBUF, /* (dynptr, ctx); returns 0 or 1 */
-    CALLBACK_TASK_VMA, /* (task, vma, ctx); Linux's */
+    CALLBACK_TASK_VMA,     /* (task, vma, ctx); Linux's */
 };
 
 struct ebpf_helper {
@@ -93,13 +93,13 @@ struct ebpf_helper {
     enum ebpf_arg arg[5];
     enum ebpf_ret ret;
     bool gpl_only;
-    uint32_t caps; /* EBPF_CAP_* that the loader of the program must hold, as on Linux; 0: none */
+    uint32_t caps;  /* EBPF_CAP_* that the loader of the program must hold, as on Linux; 0: none */
     uint64_t types; /* 1 << BPF_PROG_TYPE_* that may call it; 0: all */
     /* 1 << BPF_MAP_TYPE_* that ARG_MAP may be; 0: every type that is not for certain helpers only
      * (ebpf_map_ops.own_helpers) */
     uint64_t maps;
     enum ebpf_callback callback;
-    bool packet;   /* may move or resize the packet: pointers into it end here */
+    bool packet; /* may move or resize the packet: pointers into it end here */
     /* its memory arguments may lie in the packet; without it a packet pointer is no memory for a
      * helper (Linux: pkt_access) */
     bool packet_args;

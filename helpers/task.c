@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Helpers 8 and 14 to 16: which hart and which thread this is. */
+/* Helpers 8, 14 to 16, 35, 36, 42, 109, 117, 148 and 158: which hart and which task this is, and what
+ * can be done to the task. */
 #include "helpers/helper.h"
 #include "helpers/types.h"
 #include "src/base/bits.h"
@@ -69,4 +70,126 @@ const struct ebpf_helper ebpf_helper_get_current_comm = {
     .fn = get_current_comm,
     .arg = {ARG_MEM_WR, ARG_SIZE},
     .types = TRACING_PROGS | CGROUP_PROGS,
+};
+
+/* Kernels that use this library have one node, as a Linux without CONFIG_NUMA. */
+EBPF_HELPER_FN(get_numa_node_id)
+{
+    return 0;
+}
+
+const struct ebpf_helper ebpf_helper_get_numa_node_id = {
+    .name = "get_numa_node_id",
+    .fn = get_numa_node_id,
+};
+
+/* ---- the task as an address ---------------------------------------------------------------- */
+
+/* The three hooks are there or none of them. */
+static bool tasks_available(void)
+{
+    uintptr_t task;
+
+    return ebpf_os_task_get(-1, &task) != -EOPNOTSUPP;
+}
+
+EBPF_HELPER_FN(get_current_task)
+{
+    return ebpf_os_task_current();
+}
+
+const struct ebpf_helper ebpf_helper_get_current_task = {
+    .name = "get_current_task",
+    .fn = get_current_task,
+    .gpl_only = true,
+    .caps = EBPF_CAP_PERFMON,
+    .available = tasks_available,
+};
+
+/* For helpers that take a task; what is inside is the kernel's own, not Linux's struct. */
+const struct ebpf_helper ebpf_helper_get_current_task_btf = {
+    .name = "get_current_task_btf",
+    .fn = get_current_task,
+    .ret = RET_TASK,
+    .gpl_only = true,
+    .caps = EBPF_CAP_PERFMON,
+    .available = tasks_available,
+};
+
+/* ---- signals and memory -------------------------------------------------------------------- */
+
+static bool signals_available(void)
+{
+    return ebpf_os_send_signal(0, false) != -EOPNOTSUPP;
+}
+
+static int send(uint64_t sig, bool thread)
+{
+    return (uint32_t)sig - 1 < 64 ? ebpf_os_send_signal((uint32_t)sig, thread) : -EINVAL;
+}
+
+EBPF_HELPER_FN(send_signal)
+{
+    return ebpf_reg_int(send(r1, false));
+}
+
+const struct ebpf_helper ebpf_helper_send_signal = {
+    .name = "send_signal",
+    .fn = send_signal,
+    .arg = {ARG_ANYTHING},
+    .types = TRACING_PROGS,
+    .available = signals_available,
+};
+
+EBPF_HELPER_FN(send_signal_thread)
+{
+    return ebpf_reg_int(send(r1, true));
+}
+
+const struct ebpf_helper ebpf_helper_send_signal_thread = {
+    .name = "send_signal_thread",
+    .fn = send_signal_thread,
+    .arg = {ARG_ANYTHING},
+    .types = TRACING_PROGS,
+    .available = signals_available,
+};
+
+static bool writes_available(void)
+{
+    return ebpf_os_probe_write(0, NULL, 0) != -EOPNOTSUPP;
+}
+
+/* r1: the user's address, r2: source, r3: size */
+EBPF_HELPER_FN(probe_write_user)
+{
+    return ebpf_reg_int(ebpf_os_probe_write(r1, ebpf_reg_ptr(r2), (uint32_t)r3));
+}
+
+const struct ebpf_helper ebpf_helper_probe_write_user = {
+    .name = "probe_write_user",
+    .fn = probe_write_user,
+    .arg = {ARG_ANYTHING, ARG_MEM_RD, ARG_SIZE},
+    .gpl_only = true,
+    .caps = EBPF_CAP_PERFMON | EBPF_CAP_SYS_ADMIN,
+    .types = TRACING_PROGS,
+    .available = writes_available,
+};
+
+/* r1: destination, r2: its size, r3: the user's address. Waits for pages: no program of this build
+ * may. */
+EBPF_HELPER_FN(copy_from_user)
+{
+    int err = ebpf_os_copy_from_user(ebpf_reg_ptr(r1), r3, (uint32_t)r2);
+
+    if (err)
+        memset(ebpf_reg_ptr(r1), 0, (uint32_t)r2);
+    return ebpf_reg_int(err);
+}
+
+const struct ebpf_helper ebpf_helper_copy_from_user = {
+    .name = "copy_from_user",
+    .fn = copy_from_user,
+    .arg = {ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING},
+    .types = TRACING_PROGS,
+    .sleeps = true,
 };

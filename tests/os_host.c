@@ -22,6 +22,7 @@
 #define MAGIC 0x6562706671756f74ULL
 
 static pthread_mutex_t big_lock = PTHREAD_MUTEX_INITIALIZER;
+bool mock_no_hooks;
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -182,6 +183,8 @@ unsigned ebpf_os_stack(const struct ebpf_regs *regs, bool user, unsigned skip, u
     const uint64_t *from = user ? mock_user_stack : mock_stack;
     unsigned len = user ? mock_user_stack_len : mock_stack_len, count = 0;
 
+    if (mock_no_hooks)
+        return 0;
     (void)regs;
     if (!max)
         return 1;
@@ -198,6 +201,8 @@ uintptr_t ebpf_os_task_current(void)
 int ebpf_os_task_get(int pidfd, uintptr_t *task)
 {
     contract(irq_depth == 0, "ebpf_os_task_get() with interrupts off");
+    if (mock_no_hooks)
+        return -EOPNOTSUPP;
     if (pidfd < MOCK_PIDFD || pidfd >= MOCK_PIDFD + 1000)
         return -EBADF;
     *task = (uintptr_t)(pidfd - MOCK_PIDFD + 1);
@@ -511,6 +516,39 @@ int ebpf_os_symbol_at(uint64_t addr, struct ebpf_symbol *out)
     return -ENOENT;
 }
 
+/* ---- hooks that a kernel may leave out ------------------------------------------------------- */
+
+bool mock_signal_thread;
+uint64_t mock_tai_ns;
+uint32_t mock_signal;
+
+uint64_t ebpf_os_time_tai_ns(void)
+{
+    return mock_no_hooks ? 0 : mock_tai_ns;
+}
+
+int ebpf_os_send_signal(uint32_t sig, bool thread)
+{
+    if (mock_no_hooks)
+        return -EOPNOTSUPP;
+    contract(sig <= 64, "a signal that does not exist");
+    mock_signal = sig;
+    mock_signal_thread = thread;
+    return 0;
+}
+
+int ebpf_os_probe_write(uint64_t dst, const void *src, size_t len)
+{
+    if (mock_no_hooks)
+        return -EOPNOTSUPP;
+    if (!len)
+        return 0;
+    if (!user_ok(dst, len) || (dst < readonly_end && dst + len > readonly_start))
+        return -EFAULT;
+    memcpy(mock_user(dst), src, len);
+    return 0;
+}
+
 /* ---- bpf(2) ---------------------------------------------------------------------------------- */
 
 uint32_t mock_caps;
@@ -539,6 +577,9 @@ void mock_begin(void)
     mock_task_id = 1;
     mock_task_ended = 0;
     mock_stack_len = mock_user_stack_len = 0;
+    mock_no_hooks = mock_signal_thread = false;
+    mock_tai_ns = 0;
+    mock_signal = 0;
     mock_random = 0;
     random_state = 1;
     mock_no_code = mock_no_text_write = false;

@@ -69,6 +69,12 @@ int mock_text_add(void *start, size_t size);
 /* ---- symbols: what ebpf_os_symbol() and ebpf_os_symbol_at() know ---- */
 void mock_symbol_add(const char *name, uint64_t addr, uint64_t size);
 
+/* ---- hooks that a kernel may leave out ---- */
+extern bool mock_no_hooks; /* all of the following are absent: as the weak defaults */
+extern uint64_t mock_tai_ns; /* default 0: unknown */
+extern uint32_t mock_signal; /* the last one sent */
+extern bool mock_signal_thread;
+
 /* ---- bpf(2) as a user would call it: copies attr to user memory, calls ebpf_bpf(), copies back ---- */
 union bpf_attr;
 extern uint32_t mock_caps; /* of the caller; default EBPF_CAP_ALL */

@@ -58,6 +58,14 @@
 #error "EBPF_CONFIG_TASK_RESERVE must be 1 to 65536"
 #endif
 
+/* Ticks a second of what bpf_jiffies64() counts (Linux: CONFIG_HZ). */
+#ifndef EBPF_CONFIG_HZ
+#define EBPF_CONFIG_HZ 250
+#endif
+#if EBPF_CONFIG_HZ < 1 || EBPF_CONFIG_HZ > 10000
+#error "EBPF_CONFIG_HZ must be 1 to 10000"
+#endif
+
 /* Buckets of the index from a trap's pc to its probe: a power of two. */
 #ifndef EBPF_CONFIG_KPROBE_BUCKETS
 #define EBPF_CONFIG_KPROBE_BUCKETS 256

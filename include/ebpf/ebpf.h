@@ -38,7 +38,8 @@ int ebpf_fini(void);
 #define EBPF_CAP_PERFMON (1u << 1)   /* tracing program types, read kernel memory */
 #define EBPF_CAP_NET_ADMIN (1u << 2) /* networking program types */
 #define EBPF_CAP_TRUST (1u << 3)     /* load programs whose memory accesses nobody has checked */
-#define EBPF_CAP_ALL 0xfu
+#define EBPF_CAP_SYS_ADMIN (1u << 4) /* programs that write user memory */
+#define EBPF_CAP_ALL 0x1fu
 
 struct ebpf_caller {
     uint32_t caps; /* EBPF_CAP_* */

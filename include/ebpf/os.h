@@ -70,6 +70,10 @@ unsigned ebpf_os_cpu_count(void);
 /* Nanoseconds since boot; never goes back, on any hart. A. */
 uint64_t ebpf_os_time_ns(void);
 
+/* Nanoseconds of International Atomic Time since 1970 (Linux's CLOCK_TAI). A. Default: 0, for
+ * "unknown"; programs that ask for it are refused. */
+uint64_t ebpf_os_time_tai_ns(void);
+
 /* Gives the processor to others for a moment: called in a loop while waiting for another hart or
  * thread. T. Default: the `pause` hint, so that waiting spins; right for kernels that never switch
  * threads in the kernel. */
@@ -124,6 +128,14 @@ void ebpf_task_exit(uintptr_t task);
  * EBPF_CONFIG_TASK_RESERVE between two commands) calls it, e.g. when it makes a task. T. */
 void ebpf_refill(void);
 
+/*
+ * Sends signal sig (1 to 64) to the current process, or with thread to the current thread: best when
+ * the processor is about to return to user mode. sig 0: sends nothing and only says whether this
+ * kernel can. 0, -EPERM (no process, or one that must not get any), -EINVAL, -EBUSY (too many on
+ * their way). A: must not wait. Default: -EOPNOTSUPP; programs that send signals are refused.
+ */
+int ebpf_os_send_signal(uint32_t sig, bool thread);
+
 struct ebpf_regs;
 /*
  * A walk up the stack: the program counters of the code that regs describes, the innermost first:
@@ -154,6 +166,12 @@ int ebpf_os_copy_to_user(uint64_t dst, const void *src, size_t len);
  * a page that is not present fails. Default: -EFAULT.
  */
 int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user);
+
+/* Writes len bytes to the current process's memory, for bpf_probe_write_user(), which needs
+ * EBPF_CAP_SYS_ADMIN; with len 0 only says whether this kernel can. 0, -EPERM (no process), -EFAULT. A:
+ * must not wait, so a page that is not present, or not writable right now, fails. Default:
+ * -EOPNOTSUPP; programs that ask for it are refused. */
+int ebpf_os_probe_write(uint64_t dst, const void *src, size_t len);
 
 /* ---- waking ---------------------------------------------------------------------------------- */
 

@@ -122,6 +122,23 @@ WEAK int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user)
     return -EFAULT;
 }
 
+WEAK int ebpf_os_probe_write(uint64_t dst, const void *src, size_t len)
+{
+    (void)dst, (void)src, (void)len;
+    return -EOPNOTSUPP;
+}
+
+WEAK int ebpf_os_send_signal(uint32_t sig, bool thread)
+{
+    (void)sig, (void)thread;
+    return -EOPNOTSUPP;
+}
+
+WEAK uint64_t ebpf_os_time_tai_ns(void)
+{
+    return 0;
+}
+
 WEAK void *ebpf_os_code_alloc(size_t size)
 {
     (void)size;

@@ -58,6 +58,7 @@ bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t 
         hart->run.cookie = cookie;
         hart->run.tails_left = EBPF_MAX_TAIL_CALLS;
         hart->run.callbacks = 0;
+        hart->run.retval = 0;
         hart->run.stack = stack_of(cpu);
         ebpf_epoch_enter(cpu);
         *ret =

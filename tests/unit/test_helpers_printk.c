@@ -231,7 +231,8 @@ TEST(printk_harts_have_buffers_of_their_own)
 TEST(printk_survives_random_formats)
 {
     static const char alphabet[] = "%%%%%dduxXlspcikKSBI46 0+-5. a\n\x01\xff";
-    static struct ebpf_bprintf out;
+    static char text[EBPF_BPRINTF_TEXT + 1];
+    static struct ebpf_bprintf out = {.text = text, .size = EBPF_BPRINTF_TEXT};
     uint64_t random = 88172645463325252ull;
 
     for (unsigned i = 0; i < 200000; i++) {
@@ -245,7 +246,8 @@ TEST(printk_survives_random_formats)
             random ^= random << 17;
             fmt[j] = alphabet[(random >> 32) % sizeof(alphabet)]; /* NUL among them */
         }
-        memset(&out, 0x7e, sizeof(out));
+        memset(text, 0x7e, sizeof(text));
+        memset(out.args, 0x7e, sizeof(out.args));
         len = ebpf_bprintf(&out, fmt, sizeof(fmt), args, 3);
         CHECK(len >= 0 || len == -EINVAL);
         CHECK_EQ(out.text[EBPF_BPRINTF_TEXT], 0x7e);

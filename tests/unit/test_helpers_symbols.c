@@ -2,6 +2,9 @@
 /* Symbols in bpf_trace_printk(): bprintf.c once more, with a symbol table of the test's own (the
  * unit tests are linked without one). */
 #define ebpf_bprintf bprintf_with_symbols
+#define ebpf_bprintf_get bprintf_get_with_symbols
+#define ebpf_bprintf_put bprintf_put_with_symbols
+#define ebpf_bprintf_count bprintf_count_with_symbols
 #define ebpf_ksym_at ksym_of_the_test
 #include "helpers/bprintf.c"
 
@@ -20,7 +23,8 @@ int ksym_of_the_test(uint64_t addr, struct ebpf_symbol *out)
 
 static const char *print(const char *fmt, uint64_t a, uint64_t b, uint64_t c)
 {
-    static struct ebpf_bprintf out;
+    static char text[EBPF_BPRINTF_TEXT];
+    static struct ebpf_bprintf out = {.text = text, .size = sizeof(text)};
     const uint64_t args[3] = {a, b, c};
     int len = bprintf_with_symbols(&out, fmt, (uint32_t)strlen(fmt) + 1, args, 3);
 
