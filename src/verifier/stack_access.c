@@ -80,6 +80,13 @@ static void give_id(struct ebpf_verifier *v, const struct ebpf_vaccess *a)
     }
 }
 
+/* Its end comes before that of the callers' frames: this function's stack, and what a helper lends a callback. */
+static bool is_short_lived(const struct ebpf_vreg *value)
+{
+    return value->kind == EBPF_KIND_STACK || value->kind == EBPF_KIND_MAP_KEY ||
+           value->kind == EBPF_KIND_DYNPTR;
+}
+
 static int store_known(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
                        const struct span *span, const char **why)
 {
@@ -87,9 +94,11 @@ static int store_known(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
 
     if (!a->value)
         return ebpf_vstack_clobber(&v->mem, span->frame, span->min, a->size, true, &v->rules, why);
-    if (a->value->kind == EBPF_KIND_STACK && span->frame != ebpf_verify_frame(v))
-        return ebpf_verify_refuse(
-            v, -EINVAL, "cannot spill pointers to stack into stack frame of the caller");
+    if (is_short_lived(a->value) && span->frame != ebpf_verify_frame(v))
+        return ebpf_verify_refuse(v, -EINVAL,
+                                  "cannot spill pointers to %s into stack frame of the caller",
+                                  a->value->kind == EBPF_KIND_STACK ? "stack"
+                                                                    : "what a callback was lent");
     if (a->value_reg >= 0)
         give_id(v, a);
     if (a->value_reg >= 0 && ebpf_vstack_plain_zero(span->min, a->size, a->value))

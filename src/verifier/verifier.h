@@ -127,8 +127,8 @@ const char *ebpf_verify_type_name(const struct ebpf_vreg *reg);
  * NOTHING afterwards. */
 int ebpf_verify_helper(struct ebpf_verifier *v, const struct bpf_insn *insn);
 
-/* May size bytes at that register be read (and written: writes) as plain memory? For helpers and for memory arguments of
- * global functions. what: how a message calls the argument. */
+/* May size bytes at that register be read (and written: writes) as plain memory? For memory arguments of global functions.
+ * Whether the pointer may be NULL is the caller's to ask. */
 int ebpf_verify_region(struct ebpf_verifier *v, unsigned reg, uint32_t size, bool writes);
 
 /* Nothing may be held at that point: the end of the program, a tail call, a legacy packet load. what names it in the

@@ -473,11 +473,16 @@ TEST(verifier_a_function_does_not_put_its_stack_into_its_callers)
     middle_reg(&m, R2)->frame = 0;
     CHECK_EQ(middle_step(&m, BPF_STX_MEM(BPF_DW, R2, R10, 0)), -EINVAL);
     CHECK_STR(middle_said(&m), "cannot spill pointers to stack into stack frame of the caller");
+    middle_point(&m, R3, EBPF_KIND_MAP_KEY, NULL); /* may be the helper's own variable */
+    CHECK_EQ(middle_step(&m, BPF_STX_MEM(BPF_DW, R2, R3, 0)), -EINVAL);
+    CHECK_EQ(middle_step(&m, BPF_STX_MEM(BPF_DW, R10, R3, -8)), 0);
+    middle_point(&m, R3, EBPF_KIND_DYNPTR, NULL);
+    CHECK_EQ(middle_step(&m, BPF_STX_MEM(BPF_DW, R2, R3, 0)), -EINVAL);
     middle_number(&m, R3, 7, 7);
     CHECK_EQ(middle_step(&m, BPF_STX_MEM(BPF_DW, R2, R3, 0)), 0);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_DW, R0, R2, 0)), 0);
     CHECK_EQ(middle_reg(&m, R0)->var.full.umin, 7);
-    CHECK_EQ(m.state.frames[1]->slot_cnt, 0);
+    CHECK_EQ(m.state.frames[1]->slot_cnt, 1);
     middle_end(&m);
 }
 
