@@ -33,6 +33,13 @@ int64_t ebpf_verify_target(const struct bpf_insn *insn, uint32_t at)
     return (int64_t)at + 1 + (far ? insn->imm : insn->off);
 }
 
+/* Calls, and functions whose address is taken. */
+static bool calls(const struct bpf_insn *insn)
+{
+    return (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL) ||
+           (insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_FUNC);
+}
+
 /* ---- reachability ------------------------------------------------------------------------------------------------------------ */
 
 struct walk {
@@ -63,6 +70,7 @@ static int walk_call(struct walk *w, const struct bpf_insn *insn, uint32_t at)
 {
     struct ebpf_vexplore *x = w->v->explore;
     const struct ebpf_helper *helper;
+    struct ebpf_vsub *sub;
 
     if (insn->src_reg == BPF_PSEUDO_CALL)
         return reach(w, at, ebpf_verify_target(insn, at), false);
@@ -71,8 +79,9 @@ static int walk_call(struct walk *w, const struct bpf_insn *insn, uint32_t at)
     helper = ebpf_helper_find((uint32_t)insn->imm);
     if (helper && helper->callback != CALLBACK_NONE && helper->callback != CALLBACK_TIMER)
         x->insns[at].flags |= EBPF_VI_FORCE | EBPF_VI_CALLS;
-    if (insn->imm == EBPF_HELPER_TAIL_CALL)
-        x->subs[ebpf_verify_subprog(w->v->code, at)].tail_calls = true;
+    sub = &x->subs[ebpf_verify_subprog(w->v->code, at)];
+    sub->tail_calls |= insn->imm == EBPF_HELPER_TAIL_CALL;
+    sub->moves_packet |= insn->imm == EBPF_HELPER_TAIL_CALL || (helper && helper->packet);
     return 0;
 }
 
@@ -134,6 +143,23 @@ static int walk_all(struct walk *w)
     return err;
 }
 
+/* Who calls a function that may move the packet may do so. As many rounds as calls are nested. */
+static void spread_moves(struct ebpf_verifier *v)
+{
+    struct ebpf_vsub *subs = v->explore->subs;
+
+    for (unsigned round = 0; round < EBPF_MAX_FRAMES; round++) {
+        for (uint32_t i = 0, f = 0; i < v->code->insn_cnt; i++) {
+            const struct bpf_insn *insn = &v->code->insns[i];
+
+            while (i >= v->code->subprogs[f].end)
+                f++;
+            if (calls(insn) && subs[ebpf_verify_subprog(v->code, (uint32_t)ebpf_verify_target(insn, i))].moves_packet)
+                subs[f].moves_packet = true;
+        }
+    }
+}
+
 int ebpf_verify_cfg(struct ebpf_verifier *v)
 {
     size_t size = v->code->insn_cnt * sizeof(uint32_t);
@@ -141,6 +167,8 @@ int ebpf_verify_cfg(struct ebpf_verifier *v)
     int err = w.todo ? walk_all(&w) : -ENOMEM;
 
     ebpf_vmem_free(&v->mem, w.todo, size);
+    if (!err && v->code->subprog_cnt > 1)
+        spread_moves(v);
     return err;
 }
 
@@ -166,17 +194,15 @@ static int deepen(struct ebpf_verifier *v, struct above *above)
 
     for (uint32_t f = 0, i = 0; i < code->insn_cnt; i++) {
         const struct bpf_insn *insn = &code->insns[i];
-        bool call = insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL;
-        bool func = insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_FUNC;
         struct above next;
         uint32_t callee;
 
         while (i >= code->subprogs[f].end)
             f++;
-        if (!call && !func)
+        if (!calls(insn))
             continue;
         callee = ebpf_verify_subprog(code, (uint32_t)ebpf_verify_target(insn, i));
-        if (func && subs[callee].timer)
+        if (BPF_CLASS(insn->code) == BPF_LD && subs[callee].timer)
             continue;
         next = (struct above){above[f].bytes + frame_bytes(&subs[f]), above[f].frames + 1};
         if (next.frames >= EBPF_MAX_FRAMES)

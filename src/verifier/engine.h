@@ -27,7 +27,9 @@ struct ebpf_vinsn {
 struct ebpf_vsub {
     uint32_t depth; /* bytes of its stack, as far down as any path went */
     bool tail_calls;
-    bool timer; /* called by a timer, on its own */
+    bool timer;            /* called by a timer, on its own */
+    bool moves_packet;     /* it, or what it calls, may move the packet */
+    bool called, verified; /* of global functions: global.c */
 };
 
 /* ---- states (explore.c, precise.c) --------------------------------------------------------------------------------------- */
@@ -80,7 +82,6 @@ struct ebpf_vexplore {
     uint32_t jumps, steps; /* since the last state was saved on this path */
     bool forked;           /* a way was left behind, or taken up, since then */
     uint32_t saved_cnt, saved_peak, total_states, max_per_insn;
-    uint32_t sub;          /* the function that is verified on its own */
     uint32_t budget; /* of instructions, in this attempt: verify.c */
     bool relaxed;    /* comparisons of two registers go both ways, whatever is known of them */
     struct ebpf_vway ways[2]; /* of the current jump; here, since kernels have small stacks */
@@ -146,6 +147,15 @@ int ebpf_verify_pointer_alu(struct ebpf_verifier *v, const struct bpf_insn *insn
 int ebpf_verify_jump(struct ebpf_verifier *v, const struct bpf_insn *insn);
 int ebpf_verify_call(struct ebpf_verifier *v, const struct bpf_insn *insn); /* of the program's own */
 int ebpf_verify_exit(struct ebpf_verifier *v);
+/* The function may end at this instruction, with that result: a tail call, a packet load that fails. */
+int ebpf_verify_early_exit(struct ebpf_verifier *v, const struct ebpf_scalar *r0);
+
+/* ---- global.c ----------------------------------------------------------------------------------------------------------- */
+
+bool ebpf_verify_is_global(const struct ebpf_verifier *v, uint32_t sub);
+const char *ebpf_verify_sub_name(const struct ebpf_verifier *v, uint32_t sub);
+int ebpf_verify_call_global(struct ebpf_verifier *v, uint32_t sub);
+int ebpf_verify_globals(struct ebpf_verifier *v); /* after the main function */
 
 /* Is it an address, to a loader that may not see addresses? */
 static inline bool ebpf_verify_secret(const struct ebpf_verifier *v, const struct ebpf_vreg *reg)

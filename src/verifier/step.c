@@ -3,6 +3,7 @@
  * One instruction: which file deals with it. Loads of constants, being nobody's, are dealt with here.
  */
 #include "src/base/log.h"
+#include "src/verifier/access.h"
 #include "src/verifier/engine.h"
 
 int ebpf_verify_readable(struct ebpf_verifier *v, unsigned reg)
@@ -88,6 +89,8 @@ static int load_func(struct ebpf_verifier *v, const struct bpf_insn *insn)
     struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_FUNC);
 
     reg.subprog = ebpf_verify_subprog(v->code, (uint32_t)ebpf_verify_target(insn, v->at));
+    if (ebpf_verify_is_global(v, reg.subprog))
+        return ebpf_verify_refuse(v, -EINVAL, "callback function not static");
     *ebpf_verify_reg(v, insn->dst_reg) = reg;
     return 0;
 }
@@ -117,12 +120,36 @@ static int load_const(struct ebpf_verifier *v, const struct bpf_insn *insn)
 
 /* ---- classes ----------------------------------------------------------------------------------------------------------------- */
 
+/* A tail call that works never comes back here, and one that does not goes on; where it was made by a function, that
+ * function's caller goes on, with whatever the other program returned and did to the packet. */
+static int step_tail_call(struct ebpf_verifier *v, const struct bpf_insn *insn)
+{
+    const struct ebpf_scalar any = ebpf_scalar_unknown(64);
+    int err = ebpf_verify_helper(v, insn);
+
+    if (err)
+        return err;
+    ebpf_verify_packet_moved(v);
+    return ebpf_verify_early_exit(v, &any);
+}
+
+/* A packet load that finds nothing ends the function, with 0. */
+static int step_packet_load(struct ebpf_verifier *v, const struct bpf_insn *insn)
+{
+    const struct ebpf_scalar zero = ebpf_scalar_const(0, 64);
+    int err = ebpf_verify_packet_load(v, insn);
+
+    return err ? err : ebpf_verify_early_exit(v, &zero);
+}
+
 static int step_call(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     if (insn->src_reg == BPF_PSEUDO_CALL)
         return ebpf_verify_call(v, insn);
     if (insn->src_reg)
         return ebpf_verify_refuse(v, -EINVAL, "calls of kernel functions are not supported");
+    if (insn->imm == EBPF_HELPER_TAIL_CALL)
+        return step_tail_call(v, insn);
     return ebpf_verify_helper(v, insn);
 }
 
@@ -150,7 +177,7 @@ int ebpf_verify_step(struct ebpf_verifier *v)
 
     switch (BPF_CLASS(insn->code)) {
     case BPF_LD:
-        return BPF_MODE(insn->code) == BPF_IMM ? load_const(v, insn) : ebpf_verify_packet_load(v, insn);
+        return BPF_MODE(insn->code) == BPF_IMM ? load_const(v, insn) : step_packet_load(v, insn);
     case BPF_LDX:
         return ebpf_verify_load(v, insn);
     case BPF_STX:

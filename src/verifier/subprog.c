@@ -31,8 +31,12 @@ int ebpf_verify_call(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     uint32_t start = (uint32_t)ebpf_verify_target(insn, v->at);
     struct ebpf_vframe *caller = ebpf_verify_frame(v), *callee;
-    int err = enter(v, ebpf_verify_subprog(v->code, start), CALLBACK_NONE);
+    uint32_t sub = ebpf_verify_subprog(v->code, start);
+    int err;
 
+    if (ebpf_verify_is_global(v, sub))
+        return ebpf_verify_call_global(v, sub);
+    err = enter(v, sub, CALLBACK_NONE);
     if (err)
         return err;
     callee = ebpf_verify_frame(v);
@@ -129,7 +133,7 @@ static int check_result(struct ebpf_verifier *v, const char *when, int min, int 
 static int exit_program(struct ebpf_verifier *v)
 {
     const struct ebpf_vreg *r0 = ebpf_verify_reg(v, BPF_REG_0);
-    bool timer = ebpf_verify_frame(v)->callback == CALLBACK_TIMER;
+    bool timer = ebpf_verify_frame(v)->callback == CALLBACK_TIMER, global = !timer && ebpf_verify_frame(v)->subprog;
     int min = timer ? 0 : v->type->ret_min, max = timer ? 0 : v->type->ret_max;
     const char *when = timer ? "At async callback" : "At program exit";
     int err = ebpf_verify_nothing_held(v, "BPF_EXIT instruction in main prog");
@@ -140,7 +144,10 @@ static int exit_program(struct ebpf_verifier *v)
         return err;
     if (ebpf_verify_secret(v, r0))
         return ebpf_verify_refuse(v, -EACCES, "R0 leaks addr as return value");
-    if (!timer && !min && !max)
+    if (global && r0->kind != EBPF_KIND_SCALAR)
+        return ebpf_verify_refuse(v, -EINVAL, "At subprogram exit the register R0 is not a scalar value (%s)",
+                                  ebpf_verify_type_name(r0));
+    if (global || (!timer && !min && !max))
         return 1;
     if (r0->kind != EBPF_KIND_SCALAR)
         return ebpf_verify_refuse(v, -EINVAL, "%s the register R0 is not a known value (%s)", when,
@@ -167,6 +174,27 @@ static int exit_callback(struct ebpf_verifier *v, const struct ebpf_vframe *call
     if (previous)
         ebpf_verify_widen(v->now, previous);
     v->next = call;
+    return 0;
+}
+
+/* Linux does the same for packet loads in functions, and since 6.19 for tail calls. */
+int ebpf_verify_early_exit(struct ebpf_verifier *v, const struct ebpf_scalar *r0)
+{
+    const struct ebpf_vframe *callee = ebpf_verify_frame(v);
+    bool called_back = callee->callback != CALLBACK_NONE;
+    struct ebpf_vstate *now = v->now, *other;
+    int err;
+
+    if (now->frame_cnt == 1)
+        return 0;
+    other = ebpf_verify_push(v, called_back ? callee->call : callee->call + 1, &err);
+    if (!other)
+        return err;
+    ebpf_vstate_pop(&v->mem, other);
+    v->now = other;
+    if (!called_back)
+        *ebpf_verify_reg(v, BPF_REG_0) = ebpf_vreg_scalar(*r0);
+    v->now = now;
     return 0;
 }
 

@@ -5,6 +5,7 @@
  *     cfg      -> what is reached at all, where ways join
  *     live     -> which registers are still read
  *     explore  -> from the program's start, all paths (step by step; states in state.c)
+ *     global   -> the same from the start of each global function that is called
  *     cfg      -> the stack that the chain of calls needs, now that each frame's depth is known
  *     rewrite  -> facts for interpreter and JIT
  *
@@ -82,6 +83,8 @@ static int verify(struct ebpf_verifier *v, uint32_t budget, bool relaxed)
         err = ebpf_verify_live(v);
     if (!err)
         err = verify_main(v);
+    if (!err)
+        err = ebpf_verify_globals(v);
     if (!err)
         err = ebpf_verify_stack_depth(v);
     ebpf_verify_log_stats(v);
