@@ -299,6 +299,15 @@ int ebpf_map_lookup(struct ebpf_map *map, const void *key, void *value)
     return ebpf_map_lookup_flags(map, key, value, 0);
 }
 
+/* As on Linux (maybe_wait_bpf_programs()): who has changed a map in a map knows that no program
+ * uses the old one any more. */
+static int wait_for_programs(const struct ebpf_map *map, int err)
+{
+    if (!err && map->ops->outer)
+        ebpf_epoch_synchronize();
+    return err;
+}
+
 int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
     struct ebpf_section s;
@@ -308,7 +317,7 @@ int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, ui
     if (flags & BPF_F_LOCK && map->lock_off < 0)
         return -EINVAL;
     if (map->ops->objects)
-        return map->ops->objects->update(map, key, value, flags);
+        return wait_for_programs(map, map->ops->objects->update(map, key, value, flags));
     s = ebpf_section_begin();
     err = map->ops->update_copy(map, key, value, flags);
     ebpf_section_end(s);
@@ -341,7 +350,7 @@ int ebpf_map_delete(struct ebpf_map *map, const void *key)
     int err;
 
     if (map->ops->objects)
-        return map->ops->objects->remove(map, key);
+        return wait_for_programs(map, map->ops->objects->remove(map, key));
     s = ebpf_section_begin();
     err = map->ops->remove(map, key);
     ebpf_section_end(s);
@@ -379,5 +388,6 @@ int ebpf_map_set_map(struct ebpf_map *outer, const void *key, struct ebpf_map *i
 {
     if (!outer->ops->outer)
         return -EINVAL;
-    return outer->ops->objects->put(outer, key, inner ? &inner->obj : NULL, flags);
+    return wait_for_programs(
+        outer, outer->ops->objects->put(outer, key, inner ? &inner->obj : NULL, flags));
 }

@@ -389,6 +389,63 @@ int soak_ringbuf(void *ctx)
     return 0;
 }
 
+/* ---- maps in maps -------------------------------------------------------------------------- */
+
+struct inner {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+};
+struct inner inner SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, SOAK_SLOTS);
+    __type(key, __u32);
+    __array(values, struct inner);
+} array_of_maps SEC(".maps") = {.values = {[0] = &inner}};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+    __uint(max_entries, SOAK_SLOTS);
+    __type(key, __u32);
+    __array(values, struct inner);
+} hash_of_maps SEC(".maps");
+
+/* Counts in the map that is there at the moment; the kernel side adds up those that were. */
+static __always_inline void count_inside(void *outer, __u64 *row)
+{
+    __u32 slot = bpf_get_prandom_u32() % SOAK_SLOTS, zero = 0;
+    void *map = bpf_map_lookup_elem(outer, &slot);
+    __u64 *v;
+
+    count(row, SOAK_HITS, 1);
+    if (!map)
+        return;
+    v = bpf_map_lookup_elem(map, &zero);
+    if (!v)
+        return;
+    count(row, SOAK_IN, 1);
+    __sync_fetch_and_add(v, 1);
+}
+
+SEC("kprobe/soak_hit")
+int soak_array_of_maps(void *ctx)
+{
+    (void)ctx;
+    count_inside(&array_of_maps, counts[SOAK_array_of_maps]);
+    return 0;
+}
+
+SEC("kprobe/soak_hit")
+int soak_hash_of_maps(void *ctx)
+{
+    (void)ctx;
+    count_inside(&hash_of_maps, counts[SOAK_hash_of_maps]);
+    return 0;
+}
+
 /* ---- programs that interrupt bpf(2) -------------------------------------------------------- */
 
 /* At the end of each time slice, in the middle of whatever the thread was doing. */

@@ -33,6 +33,8 @@ enum soak_row {
     SOAK_bloom_filter,
     SOAK_prog_array,
     SOAK_ringbuf,
+    SOAK_array_of_maps,
+    SOAK_hash_of_maps,
     SOAK_objects,  /* no map: what the kernel side makes and lets go */
     SOAK_schedule, /* nor here: programs that interrupt all the others */
     SOAK_ROWS
@@ -41,6 +43,8 @@ enum soak_row {
 #define SOAK_KEYS 64      /* keys are below this */
 #define SOAK_ENTRIES 48   /* and maps are full before that */
 #define SOAK_PREFIXES 256 /* of 510 */
+
+#define SOAK_SLOTS 4 /* of a map in maps */
 
 /* The element of most maps: it belongs to its key and says whether it is whole. Large, so that
  * copying it takes a while. */

@@ -102,7 +102,7 @@ static void run_worker(void *arg)
     current->proc = &w->proc;
     while (!__atomic_load_n(&soak.stop, __ATOMIC_RELAXED)) {
         int row = (int)soak_draw(w, SOAK_ROWS);
-        if (soak_rows[row].turn)
+        if (soak_rows[row].turn && (!soak_rows[row].rare || soak_draw(w, 32) == 0))
             soak_rows[row].turn(w, row);
     }
     fds_close(&w->proc.fds, ~0ul);
@@ -158,6 +158,13 @@ static struct ebpf_object_prog *find_prog(const char *name)
     return ebpf_object_find_prog(soak.obj, name);
 }
 
+static struct ebpf_obj *map_obj(const char *name)
+{
+    struct ebpf_object_map *map = ebpf_object_find_map(soak.obj, name);
+
+    return map ? ebpf_map_obj(ebpf_object_map_map(map)) : NULL;
+}
+
 static int load(void)
 {
     static const char *const tails[SOAK_TAILS] = {"soak_tail_one", "soak_tail_two"};
@@ -166,12 +173,12 @@ static int load(void)
                                &soak.obj) == 0);
     CHECK(ebpf_object_load(soak.obj, EBPF_CAP_ALL) == 0);
     for (int row = 0; row < SOAK_ROWS; row++) {
-        struct ebpf_object_map *map = NULL;
-        if (soak_rows[row].name)
-            CHECK(map = ebpf_object_find_map(soak.obj, soak_rows[row].name));
-        soak.fd[row] = map ? open_fd(ebpf_map_obj(ebpf_object_map_map(map))) : -1;
-        CHECK(!map || soak.fd[row] >= 0);
+        if (!soak_rows[row].name)
+            continue;
+        CHECK(map_obj(soak_rows[row].name));
+        CHECK((soak.fd[row] = open_fd(map_obj(soak_rows[row].name))) >= 0);
     }
+    CHECK((soak.inner_fd = open_fd(map_obj("inner"))) >= 0);
     for (int i = 0; i < SOAK_TAILS; i++) {
         soak.tail_fd[i] = open_fd(ebpf_prog_obj(ebpf_object_prog_prog(find_prog(tails[i]))));
         CHECK(soak.tail_fd[i] >= 0);

@@ -15,6 +15,7 @@ struct soak {
     struct ebpf_object *obj;
     int fd[SOAK_ROWS]; /* the rows' maps, in every worker's table */
     int tail_fd[SOAK_TAILS];
+    int inner_fd; /* of the map that maps in maps have when they have no other */
     uint64_t counts[SOAK_ROWS][SOAK_COUNTS]; /* the kernel side's; the programs have their own */
     uint64_t commands;                       /* of bpf(2) */
     bool stop;
@@ -39,6 +40,7 @@ struct soak_ops {
     bool percpu;
     bool replace; /* updates of what is there leave no halves to see */
     bool lru;
+    bool rare; /* waits for grace periods: or that would be all that the threads do */
 };
 extern const struct soak_ops soak_rows[SOAK_ROWS];
 

@@ -352,6 +352,63 @@ static int settle_ringbuf(struct soak_worker *w, int row)
     return 0;
 }
 
+/* ---- maps in maps ---------------------------------------------------------------------------- */
+
+static uint64_t read_inner(struct soak_worker *w, int fd)
+{
+    uint32_t zero = 0;
+
+    memset(&w->attr, 0, sizeof(w->attr));
+    w->attr.map_fd = (uint32_t)fd;
+    w->attr.key = (uint64_t)&zero;
+    w->attr.value = (uint64_t)w->keys;
+    return soak_bpf(w, BPF_MAP_LOOKUP_ELEM) ? 0 : w->keys[0];
+}
+
+static long make_inner(struct soak_worker *w)
+{
+    memset(&w->attr, 0, sizeof(w->attr));
+    w->attr.map_type = BPF_MAP_TYPE_ARRAY;
+    w->attr.key_size = 4;
+    w->attr.value_size = 8;
+    w->attr.max_entries = 1;
+    return soak_bpf(w, BPF_MAP_CREATE);
+}
+
+/* Puts a new map in for a while. It is out again when an update of its slot has returned, whoever
+ * took it out, and no program uses it any more, as on Linux: its count is final. */
+static void turn_inner(struct soak_worker *w, int row)
+{
+    uint32_t slot = soak_draw(w, SOAK_SLOTS);
+    long fd = make_inner(w);
+
+    if (!soak_note(row, fd < 0 ? fd : 0, 0))
+        return;
+    if (soak_note(row, soak_element(w, BPF_MAP_UPDATE_ELEM, row, &slot, &fd, BPF_ANY), 0))
+        soak_count(row, SOAK_ADDED, 1);
+    if (soak_draw(w, 2))
+        schedule();
+    if (soak_draw(w, 2))
+        soak_note(row, soak_element(w, BPF_MAP_DELETE_ELEM, row, &slot, NULL, 0), -ENOENT);
+    if (soak_note(row, soak_element(w, BPF_MAP_UPDATE_ELEM, row, &slot, &soak.inner_fd, BPF_ANY),
+                  0))
+        soak_count(row, SOAK_REMOVED, 1);
+    soak_count(row, SOAK_OUT, read_inner(w, (int)fd));
+    sys_close((int)fd);
+}
+
+/* Each run that found a map counted in one of them: those that came and went, and the one that all
+ * slots of both outer maps have otherwise. */
+static int settle_inner(struct soak_worker *w, int row)
+{
+    const int a = SOAK_array_of_maps, h = SOAK_hash_of_maps;
+    (void)row;
+
+    CHECK(soak_total(a, SOAK_IN) + soak_total(h, SOAK_IN) ==
+          soak_total(a, SOAK_OUT) + soak_total(h, SOAK_OUT) + read_inner(w, soak.inner_fd));
+    return 0;
+}
+
 /* ---- objects --------------------------------------------------------------------------------- */
 
 static long make_map(struct soak_worker *w)
@@ -412,11 +469,8 @@ static void find_by_id(struct soak_worker *w, int row, int next_cmd, int fd_cmd)
 static void turn_objects(struct soak_worker *w, int row)
 {
     bool prog = soak_draw(w, 4) == 0;
-    long made;
+    long made = prog ? make_prog(w) : make_map(w);
 
-    if (soak_draw(w, 8)) /* or all that the threads do is to wait for grace periods */
-        return;
-    made = prog ? make_prog(w) : make_map(w);
     if (prog)
         find_by_id(w, row, BPF_PROG_GET_NEXT_ID, BPF_PROG_GET_FD_BY_ID);
     else
@@ -446,6 +500,8 @@ const struct soak_ops soak_rows[SOAK_ROWS] = {
     [SOAK_bloom_filter] = {"bloom_filter", NULL, turn_bloom, settle_bloom},
     [SOAK_prog_array] = {"prog_array", NULL, turn_tails, settle_tails},
     [SOAK_ringbuf] = {"ringbuf", NULL, turn_ringbuf, settle_ringbuf},
-    [SOAK_objects] = {NULL, NULL, turn_objects, NULL},
+    [SOAK_array_of_maps] = {"array_of_maps", NULL, turn_inner, settle_inner, .rare = true},
+    [SOAK_hash_of_maps] = {"hash_of_maps", NULL, turn_inner, settle_inner, .rare = true},
+    [SOAK_objects] = {NULL, NULL, turn_objects, NULL, .rare = true},
     /* clang-format on */
 };

@@ -2,6 +2,7 @@
 /* What the tests of single map types leave: objects that come and go, batches, freezing, bloom
  * filters and program arrays, used by four harts at once. `make tsan` looks for data races in it. */
 #include <pthread.h>
+#include <unistd.h>
 
 #include "maps/map.h"
 #include "src/base/epoch.h"
@@ -351,4 +352,55 @@ TEST(threads_tail_calls_enter_what_is_or_was_in_the_array)
             put_prog(s.progs[i]);
         put_map(s.map);
     }
+}
+
+/* ---- maps in maps -------------------------------------------------------------------------- */
+
+struct swap {
+    struct ebpf_map *outer, *inner;
+    bool done;
+};
+
+static void *swap_inner(void *arg)
+{
+    struct swap *s = arg;
+    uint32_t key = 0;
+
+    mock_set_cpu(1);
+    CHECK_EQ(ebpf_map_set_map(s->outer, &key, s->inner, BPF_ANY), 0);
+    __atomic_store_n(&s->done, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* As on Linux: when user mode has put another map in, no program uses the old one any more. */
+TEST(threads_map_in_map_change_waits_for_programs_that_run)
+{
+    struct ebpf_map *first = create_map(BPF_MAP_TYPE_ARRAY, 4, 8, 1);
+    struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY_OF_MAPS,
+                                 .key_size = 4,
+                                 .value_size = 4,
+                                 .max_entries = 1,
+                                 .inner = first};
+    struct swap s = {.inner = create_map(BPF_MAP_TYPE_ARRAY, 4, 8, 1)};
+    uint32_t key = 0;
+    pthread_t thread;
+    unsigned long irq;
+
+    REQUIRE(!ebpf_map_create(&spec, &s.outer));
+    CHECK_EQ(ebpf_map_set_map(s.outer, &key, first, BPF_ANY), 0);
+    irq = ebpf_os_irq_save();
+    ebpf_epoch_enter(0); /* a program */
+    CHECK(s.outer->ops->lookup(s.outer, &key) == first);
+    REQUIRE(!pthread_create(&thread, NULL, swap_inner, &s));
+    while (s.outer->ops->lookup(s.outer, &key) != s.inner)
+        ;
+    usleep(20000);
+    CHECK(!__atomic_load_n(&s.done, __ATOMIC_ACQUIRE));
+    ebpf_epoch_exit(0);
+    ebpf_os_irq_restore(irq);
+    pthread_join(thread, NULL);
+    CHECK(s.done);
+    put_map(s.outer);
+    put_map(s.inner);
+    put_map(first);
 }
