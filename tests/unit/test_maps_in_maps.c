@@ -420,7 +420,7 @@ static void race_of(uint32_t type)
     REQUIRE(like && !create_outer(type, like, 4, &race.outer));
     put(like);
     REQUIRE(!pthread_create(&thread, NULL, reader, &race));
-    for (unsigned i = 0; i < 30000; i++) {
+    for (unsigned i = 0; i < 10000; i++) {
         struct ebpf_map *inner = create(BPF_MAP_TYPE_HASH, 8, 4, 0);
 
         ebpf_map_update(inner, &key, &value, BPF_ANY);
@@ -432,7 +432,7 @@ static void race_of(uint32_t type)
     }
     for (unsigned i = 0; i < 100000 && !__atomic_load_n(&race.found, __ATOMIC_RELAXED); i++)
         ebpf_map_set_map(race.outer, &other, NULL, BPF_ANY);
-    race.stop = true;
+    __atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
     CHECK_EQ(race.wrong, 0);
     put(race.outer);
