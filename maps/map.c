@@ -158,9 +158,9 @@ static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
     memcpy(map->name, name, BPF_OBJ_NAME_LEN);
     map->lock_off = types->lock_off;
     map->timer_off = types->timer_off;
-    map->btf = spec->btf;
-    map->btf_key_type_id = spec->btf_key_type_id;
-    map->btf_value_type_id = spec->btf_value_type_id;
+    map->btf = spec->btf_key_type_id || spec->btf_value_type_id ? spec->btf : NULL;
+    map->btf_key_type_id = map->btf ? spec->btf_key_type_id : 0;
+    map->btf_value_type_id = map->btf ? spec->btf_value_type_id : 0;
     map->release = NULL;
     map->obj.unused = ops->objects && ops->objects->clear ? map_unused : NULL;
     map->obj.file = &map_file;
@@ -184,8 +184,8 @@ static int check_types(const struct ebpf_map_spec *spec, struct ebpf_btf_map *ty
         .lock_off = -1,
         .timer_off = -1,
     };
-    if (!spec->btf || !spec->btf_value_type_id)
-        return spec->btf_key_type_id || spec->btf_value_type_id ? -EINVAL : 0;
+    if (!spec->btf || (!spec->btf_key_type_id && !spec->btf_value_type_id))
+        return 0;
     return ebpf_btf_check_map(spec->btf, types);
 }
 

@@ -74,7 +74,7 @@ struct ebpf_map_spec {
     /* maps in maps: one like those that will be in it; it is looked at, no reference is kept */
     struct ebpf_map *inner;
     uint32_t numa_node; /* with BPF_F_NUMA_NODE: 0 */
-    /* Types of keys and values; NULL and 0: none, and no spin locks and timers in values. The map
+    /* Types of keys and values; btf NULL: none, and no spin locks and timers in values. The map
      * holds a reference on btf */
     struct ebpf_btf *btf;
     uint32_t btf_key_type_id, btf_value_type_id;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checking BTF, first part: the header and its two sections, and every type by itself: that all of
- * it is there, its name, what its kind allows. What a type refers to comes afterwards, in resolve.c.
+ * Checking BTF, first part: the header and its two sections, and every type by itself: that all
+ * of it is there, its name, what its kind allows. What a type refers to comes afterwards, in
+ * resolve.c.
  * The rules are those of Documentation/bpf/btf.rst; which of them Linux enforces, and by which
  * error, was asked of Linux itself (tests/unit/host/test_btf_linux.c).
  */
@@ -313,25 +314,25 @@ static const struct {
     bool kflag;          /* may be set */
     bool shows_itself;   /* in the log, with its members */
 } kinds[NR_BTF_KINDS] = {
-    [BTF_KIND_INT] = {check_int, .fixed = 4},
-    [BTF_KIND_PTR] = {check_ref},
-    [BTF_KIND_ARRAY] = {check_array, .fixed = sizeof(struct btf_array)},
+    [BTF_KIND_INT] = {.check = check_int, .fixed = 4},
+    [BTF_KIND_PTR] = {.check = check_ref},
+    [BTF_KIND_ARRAY] = {.check = check_array, .fixed = sizeof(struct btf_array)},
     [BTF_KIND_STRUCT] = {check_struct, 0, sizeof(struct btf_member), true, true, true},
     [BTF_KIND_UNION] = {check_struct, 0, sizeof(struct btf_member), true, true, true},
     [BTF_KIND_ENUM] = {check_enum, 0, sizeof(struct btf_enum), true, true, true},
-    [BTF_KIND_FWD] = {check_fwd, .kflag = true},
-    [BTF_KIND_TYPEDEF] = {check_ref},
-    [BTF_KIND_VOLATILE] = {check_ref},
-    [BTF_KIND_CONST] = {check_ref},
-    [BTF_KIND_RESTRICT] = {check_ref},
-    [BTF_KIND_FUNC] = {check_func, .vlen = true},
-    [BTF_KIND_FUNC_PROTO] = {check_func_proto, .each = sizeof(struct btf_param), .vlen = true},
-    [BTF_KIND_VAR] = {check_var, .fixed = sizeof(struct btf_var)},
+    [BTF_KIND_FWD] = {.check = check_fwd, .kflag = true},
+    [BTF_KIND_TYPEDEF] = {.check = check_ref},
+    [BTF_KIND_VOLATILE] = {.check = check_ref},
+    [BTF_KIND_CONST] = {.check = check_ref},
+    [BTF_KIND_RESTRICT] = {.check = check_ref},
+    [BTF_KIND_FUNC] = {.check = check_func, .vlen = true},
+    [BTF_KIND_FUNC_PROTO] = {.check = check_func_proto, .each = sizeof(struct btf_param), .vlen = true},
+    [BTF_KIND_VAR] = {.check = check_var, .fixed = sizeof(struct btf_var)},
     [BTF_KIND_DATASEC] = {check_datasec, 0, sizeof(struct btf_var_secinfo), true, false, true},
-    [BTF_KIND_FLOAT] = {check_float},
+    [BTF_KIND_FLOAT] = {.check = check_float},
     /* kflag: an attribute of the compiler's (Linux 6.14) */
-    [BTF_KIND_DECL_TAG] = {check_decl_tag, .fixed = sizeof(struct btf_decl_tag), .kflag = true},
-    [BTF_KIND_TYPE_TAG] = {check_ref, .kflag = true},
+    [BTF_KIND_DECL_TAG] = {.check = check_decl_tag, .fixed = sizeof(struct btf_decl_tag), .kflag = true},
+    [BTF_KIND_TYPE_TAG] = {.check = check_ref, .kflag = true},
     [BTF_KIND_ENUM64] = {check_enum, 0, sizeof(struct btf_enum64), true, true, true},
 };
 

@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-void bb_begin(struct btf_build *b)
+void bb_begin(struct btf_blob *b)
 {
     memset(b, 0, sizeof(*b));
     b->str_len = 1;
     b->type_cnt = 1;
 }
 
-uint32_t bb_str(struct btf_build *b, const char *s)
+uint32_t bb_str(struct btf_blob *b, const char *s)
 {
     uint32_t at = b->str_len;
 
@@ -25,14 +25,14 @@ uint32_t bb_str(struct btf_build *b, const char *s)
     return at;
 }
 
-void bb_word(struct btf_build *b, uint32_t word)
+void bb_word(struct btf_blob *b, uint32_t word)
 {
     if (b->word_cnt == BTF_WORDS)
         abort();
     b->words[b->word_cnt++] = word;
 }
 
-uint32_t bb_add(struct btf_build *b, const char *name, uint32_t kind, uint32_t vlen, bool kflag,
+uint32_t bb_add(struct btf_blob *b, const char *name, uint32_t kind, uint32_t vlen, bool kflag,
                 uint32_t size_or_type)
 {
     bb_word(b, bb_str(b, name));
@@ -41,7 +41,7 @@ uint32_t bb_add(struct btf_build *b, const char *name, uint32_t kind, uint32_t v
     return b->type_cnt++;
 }
 
-uint32_t bb_end(const struct btf_build *b, void *blob)
+uint32_t bb_end(const struct btf_blob *b, void *blob)
 {
     struct btf_header h = {
         .magic = BTF_MAGIC,
@@ -59,7 +59,7 @@ uint32_t bb_end(const struct btf_build *b, void *blob)
     return (uint32_t)sizeof(h) + h.type_len + b->str_len;
 }
 
-uint32_t bb_add_int(struct btf_build *b, const char *name, uint32_t bytes, uint32_t encoding)
+uint32_t bb_add_int(struct btf_blob *b, const char *name, uint32_t bytes, uint32_t encoding)
 {
     uint32_t id = bb_add(b, name, BTF_KIND_INT, 0, false, bytes);
 
@@ -67,12 +67,12 @@ uint32_t bb_add_int(struct btf_build *b, const char *name, uint32_t bytes, uint3
     return id;
 }
 
-uint32_t bb_add_ref(struct btf_build *b, uint32_t kind, uint32_t type)
+uint32_t bb_add_ref(struct btf_blob *b, uint32_t kind, uint32_t type)
 {
     return bb_add(b, NULL, kind, 0, false, type);
 }
 
-uint32_t bb_add_array(struct btf_build *b, uint32_t type, uint32_t index, uint32_t elems)
+uint32_t bb_add_array(struct btf_blob *b, uint32_t type, uint32_t index, uint32_t elems)
 {
     uint32_t id = bb_add(b, NULL, BTF_KIND_ARRAY, 0, false, 0);
 
@@ -82,14 +82,14 @@ uint32_t bb_add_array(struct btf_build *b, uint32_t type, uint32_t index, uint32
     return id;
 }
 
-void bb_add_member(struct btf_build *b, const char *name, uint32_t type, uint32_t bits_offset)
+void bb_add_member(struct btf_blob *b, const char *name, uint32_t type, uint32_t bits_offset)
 {
     bb_word(b, bb_str(b, name));
     bb_word(b, type);
     bb_word(b, bits_offset);
 }
 
-static void add_functions(struct btf_build *b, uint32_t number, uint32_t ptr)
+static void add_functions(struct btf_blob *b, uint32_t number, uint32_t ptr)
 {
     uint32_t proto = bb_add(b, NULL, BTF_KIND_FUNC_PROTO, 2, false, number), func;
 
@@ -112,7 +112,7 @@ static void add_functions(struct btf_build *b, uint32_t number, uint32_t ptr)
     bb_add(b, "vararg", BTF_KIND_FUNC, BTF_FUNC_STATIC, false, proto);
 }
 
-static void add_data(struct btf_build *b, uint32_t number)
+static void add_data(struct btf_blob *b, uint32_t number)
 {
     uint32_t var = bb_add(b, "counter", BTF_KIND_VAR, 0, false, number), other;
 
@@ -128,7 +128,7 @@ static void add_data(struct btf_build *b, uint32_t number)
     bb_word(b, 4);
 }
 
-void bb_add_all(struct btf_build *b)
+void bb_add_all(struct btf_blob *b)
 {
     uint32_t number = bb_add_int(b, "int", 4, BTF_INT_SIGNED);
     uint32_t byte = bb_add_int(b, "char", 1, BTF_INT_CHAR);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* BPF_BTF_LOAD, ours and that of the Linux kernel this machine runs: the same blobs, the same answers. Whole
- * blobs, changed in one to a few words, cut off, and graphs of types made up at random. Skipped where bpf(2)
- * is not ours to use. BTF_LINUX_N in the environment: how many of each. */
+/* BPF_BTF_LOAD, ours and that of the Linux kernel this machine runs: the same blobs, the same
+ * answers. Whole blobs, changed in one to a few words, cut off, and graphs of types made up at
+ * random. Skipped where bpf(2) is not ours to use. BTF_LINUX_N in the environment: how many of each. */
 #include "tests/unit/btf_build.h"
 #include "tests/unit/test.h"
 
@@ -50,7 +50,7 @@ static long load(int linux_too, const void *data, uint32_t size, uint32_t level)
 
 static bool no_bpf(void)
 {
-    struct btf_build b;
+    struct btf_blob b;
 
     bb_begin(&b);
     bb_add_int(&b, "int", 4, BTF_INT_SIGNED);
@@ -101,7 +101,7 @@ static void summary(void)
 
 TEST(btf_of_every_kind_is_accepted_as_by_linux)
 {
-    struct btf_build b;
+    struct btf_blob b;
 
     if (no_bpf())
         return;
@@ -137,7 +137,7 @@ static uint32_t other_word(const uint32_t *words, uint32_t cnt, uint32_t i)
 TEST(btf_changed_in_a_few_words_gets_linuxs_answer)
 {
     uint32_t size, words;
-    struct btf_build b;
+    struct btf_blob b;
 
     if (no_bpf())
         return;
@@ -165,7 +165,7 @@ TEST(btf_changed_in_a_few_words_gets_linuxs_answer)
 TEST(btf_cut_off_or_with_a_changed_header_gets_linuxs_answer)
 {
     uint32_t size;
-    struct btf_build b;
+    struct btf_blob b;
 
     if (no_bpf())
         return;
@@ -214,14 +214,14 @@ TEST(btf_cut_off_or_with_a_changed_header_gets_linuxs_answer)
     summary();
 }
 
-/* ---- graphs ---------------------------------------------------------------------------------------- */
+/* ---- graphs ---- */
 
 static uint32_t any_type(uint32_t cnt)
 {
     return rnd(20) ? 1 + rnd(cnt) : rnd(cnt + 3);
 }
 
-static void random_struct(struct btf_build *b, uint32_t cnt, uint32_t kind)
+static void random_struct(struct btf_blob *b, uint32_t cnt, uint32_t kind)
 {
     uint32_t vlen = rnd(4), at = 0;
     bool kflag = !rnd(3);
@@ -234,7 +234,7 @@ static void random_struct(struct btf_build *b, uint32_t cnt, uint32_t kind)
     }
 }
 
-static void random_proto(struct btf_build *b, uint32_t cnt)
+static void random_proto(struct btf_blob *b, uint32_t cnt)
 {
     uint32_t vlen = rnd(3);
 
@@ -245,7 +245,7 @@ static void random_proto(struct btf_build *b, uint32_t cnt)
     }
 }
 
-static void random_datasec(struct btf_build *b, uint32_t cnt)
+static void random_datasec(struct btf_blob *b, uint32_t cnt)
 {
     uint32_t vlen = rnd(3);
 
@@ -257,7 +257,7 @@ static void random_datasec(struct btf_build *b, uint32_t cnt)
     }
 }
 
-static void random_type(struct btf_build *b, uint32_t cnt, const uint8_t *kinds, uint32_t kind_cnt)
+static void random_type(struct btf_blob *b, uint32_t cnt, const uint8_t *kinds, uint32_t kind_cnt)
 {
     uint32_t kind = kinds[rnd(kind_cnt)];
 
@@ -324,7 +324,7 @@ TEST(btf_graphs_of_types_get_linuxs_answer)
     if (no_bpf())
         return;
     for (unsigned seed = 0; seed < number() * 4; seed++) {
-        struct btf_build b;
+        struct btf_blob b;
         uint32_t set, kinds = 0, cnt;
 
         begin(seed);
@@ -352,7 +352,7 @@ TEST(btf_chains_of_every_length_get_linuxs_answer)
     for (uint32_t length = 1; length < 80; length++) {
         for (unsigned k = 0; k < 12; k++) {
             bool up = k & 1; /* a type refers to the next one, or to the one before */
-            struct btf_build b;
+            struct btf_blob b;
 
             bb_begin(&b);
             bb_add_int(&b, "int", 4, 0);
