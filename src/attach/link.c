@@ -79,7 +79,8 @@ int ebpf_link_create(struct ebpf_prog *prog, const uint64_t *addrs, const uint64
     struct ebpf_link *link;
     int err;
 
-    if (prog->type->id != BPF_PROG_TYPE_KPROBE || !cnt)
+    /* Linux: sleepable programs are for uprobes only */
+    if (prog->type->id != BPF_PROG_TYPE_KPROBE || prog->load_flags & BPF_F_SLEEPABLE || !cnt)
         return -EINVAL;
     if (cnt > MAX_POINTS)
         return -E2BIG;

@@ -374,3 +374,73 @@ TEST(btf_chains_of_every_length_get_linuxs_answer)
     }
     summary();
 }
+
+/* ---- maps ---- */
+
+static long create(int linux_too, const union bpf_attr *asked, int fd)
+{
+    union bpf_attr attr = *asked;
+    long ret;
+
+    attr.btf_fd = (uint32_t)fd;
+    if (linux_too) {
+        ret = syscall(SYS_bpf, BPF_MAP_CREATE, &attr, 80);
+        if (ret >= 0)
+            close((int)ret);
+        return ret < 0 ? -errno : 0;
+    }
+    ret = ebpf_bpf(BPF_MAP_CREATE, (uintptr_t)&attr, 80, &caller);
+    if (ret >= 0)
+        ebpf_fd_close((int)ret);
+    return ret < 0 ? ret : 0;
+}
+
+/* Which keys (none, int, struct, enum, number too large) go with which kind of map. */
+TEST(map_types_of_keys_get_linuxs_answer)
+{
+    static const uint32_t maps[][5] = {
+        /* type, key size, value size, entries, flags */
+        {BPF_MAP_TYPE_HASH, 4, 4, 1, 0},       {BPF_MAP_TYPE_HASH, 8, 4, 1, 0},
+        {BPF_MAP_TYPE_HASH, 4, 8, 1, 0},       {BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0},
+        {BPF_MAP_TYPE_ARRAY, 4, 4, 2, 0},      {BPF_MAP_TYPE_PERCPU_ARRAY, 4, 4, 1, 0},
+        {BPF_MAP_TYPE_LRU_HASH, 4, 4, 1, 0},   {BPF_MAP_TYPE_LPM_TRIE, 8, 4, 1, BPF_F_NO_PREALLOC},
+        {BPF_MAP_TYPE_QUEUE, 0, 4, 1, 0},      {BPF_MAP_TYPE_RINGBUF, 0, 0, 4096, 0},
+        {BPF_MAP_TYPE_STACK, 0, 4, 1, 0},      {BPF_MAP_TYPE_BLOOM_FILTER, 0, 4, 1, 0},
+        {BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 1, 0}, {BPF_MAP_TYPE_PERCPU_HASH, 4, 4, 1, 0},
+    };
+    union bpf_attr attr = {0};
+    struct btf_blob b;
+    int fds[2];
+
+    if (no_bpf())
+        return;
+    bb_begin(&b);
+    bb_add_int(&b, "int", 4, BTF_INT_SIGNED);
+    bb_add(&b, "k", BTF_KIND_STRUCT, 1, false, 8);
+    bb_add_member(&b, "x", 1, 0);
+    bb_add(&b, "e", BTF_KIND_ENUM, 0, false, 4);
+    attr.btf = (uintptr_t)blob;
+    attr.btf_size = bb_end(&b, blob);
+    fds[0] = (int)ebpf_bpf(BPF_BTF_LOAD, (uintptr_t)&attr, 32, &caller);
+    fds[1] = (int)syscall(SYS_bpf, BPF_BTF_LOAD, &attr, 32);
+    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+        for (uint32_t key = 0; key < 5; key++) {
+            for (uint32_t value = 0; value < 3; value++) {
+                memset(&attr, 0, sizeof(attr));
+                attr.map_type = maps[i][0];
+                attr.key_size = maps[i][1];
+                attr.value_size = maps[i][2];
+                attr.max_entries = maps[i][3];
+                attr.map_flags = maps[i][4];
+                attr.btf_key_type_id = key;
+                attr.btf_value_type_id = value;
+                if (create(0, &attr, fds[0]) != create(1, &attr, fds[1]))
+                    test_fail(__FILE__, __LINE__, "map %u, key %u, value %u: ours %ld, Linux's %ld",
+                              (unsigned)i, key, value, create(0, &attr, fds[0]),
+                              create(1, &attr, fds[1]));
+            }
+        }
+    }
+    ebpf_fd_close(fds[0]);
+    close(fds[1]);
+}
