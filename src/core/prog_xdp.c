@@ -3,22 +3,17 @@
  * BPF_PROG_TEST_RUN. */
 #include "src/core/prog.h"
 #include "src/core/test_run.h"
-
-/* What a program's struct xdp_md stands for. */
-struct xdp_buff {
-    uint8_t *data, *data_end, *data_meta;
-    uint32_t ingress_ifindex, rx_queue_index, egress_ifindex;
-};
+#include "src/core/xdp.h"
 
 #define POINTER(name, ctx_kind)                                            \
     {                                                                      \
         .off = offsetof(struct xdp_md, name), .size = 4, .kernel_size = 8, \
-        .kernel_off = offsetof(struct xdp_buff, name), .kind = ctx_kind    \
+        .kernel_off = offsetof(struct ebpf_xdp, name), .kind = ctx_kind    \
     }
 #define NUMBER(name)                                                       \
     {                                                                      \
         .off = offsetof(struct xdp_md, name), .size = 4, .kernel_size = 4, \
-        .kernel_off = offsetof(struct xdp_buff, name)                      \
+        .kernel_off = offsetof(struct ebpf_xdp, name)                      \
     }
 
 static const struct ebpf_ctx_field fields[] = {
@@ -51,8 +46,9 @@ static int take_ctx(const struct xdp_md *md, uint32_t size, uint32_t *meta)
 
 static int test_run(struct ebpf_prog *prog, union bpf_attr *attr, const struct ebpf_caller *caller)
 {
-    struct ebpf_test_data data = {.headroom = HEADROOM, .max = 4096 - HEADROOM - TAILROOM};
-    struct xdp_buff buff = {0};
+    struct ebpf_test_data data = {
+        .headroom = HEADROOM, .max = 4096 - HEADROOM - TAILROOM, .grows = true};
+    struct ebpf_xdp buff = {0};
     struct xdp_md md = {0};
     uint32_t meta = 0;
     int err;
@@ -62,10 +58,14 @@ static int test_run(struct ebpf_prog *prog, union bpf_attr *attr, const struct e
     err = ebpf_test_ctx_in(attr, caller, &md, sizeof(md));
     if (!err && attr->test.ctx_in)
         err = take_ctx(&md, attr->test.data_size_in, &meta);
+    data.headroom -= meta; /* it lies in the headroom */
+    data.max += meta;
     if (!err)
         err = ebpf_test_data_in(attr, caller, &data);
     if (err)
         return err;
+    buff.hard_start = data.mem;
+    buff.hard_end = data.mem + data.mem_size;
     buff.data_meta = data.start;
     buff.data = data.start + meta;
     buff.data_end = data.start + data.size;

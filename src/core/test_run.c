@@ -15,7 +15,7 @@ int ebpf_test_data_in(const union bpf_attr *attr, const struct ebpf_caller *call
     if (attr->test.data_size_in < ETH_HLEN || attr->test.data_size_in > data->max)
         return -EINVAL;
     data->size = attr->test.data_size_in;
-    data->mem_size = (size_t)data->headroom + data->size;
+    data->mem_size = (size_t)data->headroom + (data->grows ? data->max : data->size);
     data->mem = ebpf_zalloc(data->mem_size);
     if (!data->mem)
         return -ENOMEM;

@@ -10,6 +10,7 @@
 struct ebpf_test_data {
     uint32_t headroom; /* in: bytes in front of start */
     uint32_t max;      /* in: longest packet */
+    bool grows;        /* in: there is room for max bytes, whatever the packet has */
     uint8_t *start;
     uint32_t size;
     uint8_t *mem;

@@ -34,7 +34,7 @@ RULES = [
     # the layout of arrays is what lookups and tail calls are compiled to
     ("jit/", ("include/ebpf/", "src/base/", "maps/array.h", "maps/prog_array.h") + ISA + OBJECTS),
     # a helper may ask which program runs on its hart
-    ("helpers/", ("include/ebpf/", "src/base/", "maps/", "src/core/prog.h")),
+    ("helpers/", ("include/ebpf/", "src/base/", "maps/", "src/core/prog.h", "src/core/skb.h", "src/core/xdp.h")),
     ("maps/", ("include/ebpf/", "src/base/", "src/btf/btf.h")),
     ("kprobe/", ("include/ebpf/os.h", "include/ebpf/config.h", "include/ebpf/errno.h", "include/ebpf/kprobe.h", "src/base/")),
 ]
