@@ -16,11 +16,15 @@ struct ebpf_obj {
 };
 
 struct ebpf_map {
-    struct ebpf_obj obj; /* first in all three */
+    struct ebpf_obj obj; /* first in all four */
     struct ebpf_map_spec spec;
 };
 
 struct ebpf_prog {
+    struct ebpf_obj obj;
+};
+
+struct ebpf_btf {
     struct ebpf_obj obj;
 };
 
@@ -124,6 +128,28 @@ int object_fd(const struct ebpf_obj *obj)
     return obj->fd;
 }
 
+/* ---- types ----------------------------------------------------------------------------------------- */
+
+int ebpf_btf_load(const void *data, size_t size, struct ebpf_btf **out)
+{
+    union bpf_attr attr;
+    int fd;
+
+    memset(&attr, 0, sizeof(attr));
+    attr.btf = ptr(data);
+    attr.btf_size = (uint32_t)size;
+    fd = bpf(BPF_BTF_LOAD, &attr, sizeof(attr));
+    if (fd < 0)
+        return fd;
+    *out = object_create(sizeof(**out), fd);
+    return *out ? 0 : -ENOMEM;
+}
+
+struct ebpf_obj *ebpf_btf_obj(struct ebpf_btf *btf)
+{
+    return &btf->obj;
+}
+
 /* ---- maps ----------------------------------------------------------------------------------------- */
 
 int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
@@ -141,6 +167,11 @@ int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
     attr.numa_node = spec->numa_node;
     if (spec->inner)
         attr.inner_map_fd = (uint32_t)spec->inner->obj.fd;
+    if (spec->btf && spec->btf_value_type_id) {
+        attr.btf_fd = (uint32_t)spec->btf->obj.fd;
+        attr.btf_key_type_id = spec->btf_key_type_id;
+        attr.btf_value_type_id = spec->btf_value_type_id;
+    }
     memcpy(attr.map_name, spec->name, sizeof(attr.map_name));
     fd = bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
     if (fd < 0)
@@ -150,6 +181,7 @@ int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
         return -ENOMEM;
     (*out)->spec = *spec;
     (*out)->spec.inner = NULL; /* only looked at */
+    (*out)->spec.btf = NULL;
     return 0;
 }
 
@@ -231,6 +263,19 @@ static int name_maps_by_fd(struct bpf_insn *insns, const struct ebpf_prog_spec *
     return 0;
 }
 
+static void name_types(union bpf_attr *attr, const struct ebpf_prog_spec *spec)
+{
+    if (!spec->btf)
+        return;
+    attr->prog_btf_fd = (uint32_t)spec->btf->obj.fd;
+    attr->func_info_rec_size = sizeof(*spec->func_info);
+    attr->func_info = ptr(spec->func_info);
+    attr->func_info_cnt = spec->func_info_cnt;
+    attr->line_info_rec_size = sizeof(*spec->line_info);
+    attr->line_info = ptr(spec->line_info);
+    attr->line_info_cnt = spec->line_info_cnt;
+}
+
 int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
 {
     static char log[2048];
@@ -256,6 +301,7 @@ int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
         attr.log_level = 1;
         attr.log_buf = ptr(log);
         attr.log_size = sizeof(log);
+        name_types(&attr, spec);
         memcpy(attr.prog_name, spec->name, sizeof(attr.prog_name));
         log[0] = 0;
         fd = bpf(BPF_PROG_LOAD, &attr, sizeof(attr));

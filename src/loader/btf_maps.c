@@ -61,9 +61,9 @@ static int read_uint(const struct def *def, const struct ebpf_elf_btf_member *me
 
 /* __type(key, type), __type(value, type) */
 static int read_size(const struct def *def, const struct ebpf_elf_btf_member *member,
-                     uint32_t *size)
+                     uint32_t *size, uint32_t *id)
 {
-    struct ebpf_elf_btf_type pointee;
+    struct ebpf_elf_btf_type pointer, pointee;
     uint32_t bytes;
     int err = read_pointee(def, member, &pointee);
 
@@ -75,7 +75,9 @@ static int read_size(const struct def *def, const struct ebpf_elf_btf_member *me
         return refuse(def, -EINVAL, member->name,
                       "not of the size that key_size or value_size say");
     *size = bytes;
-    return 0;
+    err = ebpf_elf_btf_type_bare(&def->ld->btf, member->type, &pointer);
+    *id = pointer.size_or_type;
+    return err;
 }
 
 static int read_explicit_size(const struct def *def, const struct ebpf_elf_btf_member *member,
@@ -119,12 +121,12 @@ static int read_value_size(struct def *def, const struct ebpf_elf_btf_member *me
 
 static int read_key(struct def *def, const struct ebpf_elf_btf_member *member)
 {
-    return read_size(def, member, &def->map->spec.key_size);
+    return read_size(def, member, &def->map->spec.key_size, &def->map->spec.btf_key_type_id);
 }
 
 static int read_value(struct def *def, const struct ebpf_elf_btf_member *member)
 {
-    return read_size(def, member, &def->map->spec.value_size);
+    return read_size(def, member, &def->map->spec.value_size, &def->map->spec.btf_value_type_id);
 }
 
 static int read_numa_node(struct def *def, const struct ebpf_elf_btf_member *member)

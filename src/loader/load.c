@@ -23,6 +23,44 @@ void ebpf_loader_final_spec(const struct ebpf_object_map *map, struct ebpf_map_s
         out->max_entries = ebpf_os_cpu_count();
 }
 
+/* Of those that have keys and values of a program's own. */
+static bool spec_has_types(const struct ebpf_map_spec *spec)
+{
+    switch (spec->type) {
+    case BPF_MAP_TYPE_PROG_ARRAY:
+    case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+    case BPF_MAP_TYPE_STACK_TRACE:
+    case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+    case BPF_MAP_TYPE_HASH_OF_MAPS:
+    case BPF_MAP_TYPE_QUEUE:
+    case BPF_MAP_TYPE_STACK:
+    case BPF_MAP_TYPE_RINGBUF:
+    case BPF_MAP_TYPE_USER_RINGBUF:
+    case BPF_MAP_TYPE_BLOOM_FILTER:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* With its types, if the kernel wants them: as libbpf, not every type of map has types for its keys
+ * and values. */
+static int create_typed(const struct ebpf_object *obj, const struct ebpf_map_spec *asked,
+                        struct ebpf_map **out)
+{
+    struct ebpf_map_spec spec = *asked;
+    int err = -EINVAL;
+
+    spec.btf = obj->btf && spec.btf_value_type_id && spec_has_types(&spec) ? obj->btf : NULL;
+    if (spec.btf)
+        err = ebpf_map_create(&spec, out);
+    if (!err || err == -ENOMEM)
+        return err;
+    spec.btf = NULL;
+    spec.btf_key_type_id = spec.btf_value_type_id = 0;
+    return ebpf_map_create(&spec, out);
+}
+
 /* A map for maps is created from one like those that will be in it. */
 static int create_map(struct ebpf_object_map *map, struct ebpf_map_spec *spec)
 {
@@ -33,9 +71,9 @@ static int create_map(struct ebpf_object_map *map, struct ebpf_map_spec *spec)
         return -EOPNOTSUPP;
     }
     if (map->inner)
-        err = ebpf_map_create(map->inner, &spec->inner);
+        err = create_typed(map->obj, map->inner, &spec->inner);
     if (!err)
-        err = ebpf_map_create(spec, &map->map);
+        err = create_typed(map->obj, spec, &map->map);
     if (spec->inner)
         ebpf_obj_put(ebpf_map_obj(spec->inner));
     return err;
@@ -59,6 +97,19 @@ static int load_map(struct ebpf_object_map *map)
                  map->name, spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags,
                  -err);
     return err;
+}
+
+/* Types are a help: an object whose types a kernel does not take can do without them, unless a
+ * program needs them, which the verifier says then. */
+static int load_btf(struct ebpf_object *obj)
+{
+    int err = 0;
+
+    if (obj->btf_data)
+        err = ebpf_btf_load(obj->btf_data, obj->btf_size, &obj->btf);
+    if (err && err != -ENOMEM)
+        ebpf_log("ebpf: object: its BTF is not taken: error %d", -err);
+    return err == -ENOMEM ? err : 0;
 }
 
 /* ---- programs -------------------------------------------------------------------------------- */
@@ -117,7 +168,10 @@ static int load_prog(struct ebpf_object_prog *prog, struct ebpf_map *const *maps
         ebpf_loader_obj_name(spec.name, prog->name);
         err = check_maps(prog, insns, spec.insn_cnt);
         if (!err)
+            err = ebpf_loader_infos(obj, prog->func, &spec);
+        if (!err)
             err = ebpf_prog_load(&spec, &prog->prog);
+        ebpf_loader_infos_free(&spec);
         ebpf_free(insns, spec.insn_cnt * sizeof(*insns));
     }
     if (err)
@@ -156,6 +210,9 @@ void ebpf_loader_unload(struct ebpf_object *obj)
     }
     for (uint32_t i = 0; i < obj->map_cnt; i++)
         unload_map(&obj->maps[i]);
+    if (obj->btf)
+        ebpf_obj_put(ebpf_btf_obj(obj->btf));
+    obj->btf = NULL;
     obj->loaded = false;
 }
 
@@ -180,6 +237,7 @@ int ebpf_object_load(struct ebpf_object *obj, uint32_t caps)
 
     if (obj->loaded)
         return -EBUSY;
+    err = load_btf(obj);
     for (uint32_t i = 0; !err && i < obj->map_cnt; i++)
         err = load_map(&obj->maps[i]);
     if (!err)

@@ -5,7 +5,7 @@
  *   elf.c       bounds everything                      sections.c  says what each section is
  *   maps.c      map definitions, global data           funcs.c     functions, and which of them are
  *   programs
- *   reloc.c     resolves references inside functions   core_relo.c functions that need CO-RE
+ *   reloc.c     resolves references inside functions   ext.c       functions that need CO-RE,
  *   object.c    puts that together; the public API     link.c      a program = its function + all
  *   that it calls
  *   values.c    initial values of maps                 load.c      maps and programs come to life;
@@ -69,6 +69,17 @@ struct ebpf_loader_sec_def {
     enum { EBPF_ATTACH_NONE, EBPF_ATTACH_KPROBE } attach;
 };
 
+/* A record of .BTF.ext about an instruction of a section: of a function the number of its type, of
+ * a line what follows insn_off in struct bpf_line_info. */
+struct ebpf_loader_info {
+    uint32_t section, insn;
+    uint32_t words[3];
+};
+struct ebpf_loader_infos {
+    struct ebpf_loader_info *list; /* by section, then by instruction */
+    uint32_t cnt, room;
+};
+
 /* An initial value: what is at index of that map when the object has been loaded (values.c). */
 struct ebpf_loader_value {
     uint32_t map, index;
@@ -100,6 +111,10 @@ struct ebpf_object {
     uint32_t prog_cnt, prog_room;
     struct ebpf_loader_value *values;
     uint32_t value_cnt, value_room;
+    uint8_t *btf_data; /* .BTF as a kernel takes it; NULL: there is none */
+    uint32_t btf_size;
+    struct ebpf_btf *btf; /* while loading and loaded: one reference; NULL: none, or not taken */
+    struct ebpf_loader_infos func_infos, line_infos;
     struct bpf_insn *insns; /* of all functions */
     uint32_t insn_cnt;
     uint32_t links; /* stamp for func.linked */
@@ -165,8 +180,16 @@ const char *ebpf_loader_value_add(struct ebpf_loader *ld, uint32_t section, uint
 /* Puts in all that are of that kind; what is not loaded leaves its place empty. */
 int ebpf_loader_values_put(struct ebpf_object *obj, bool progs);
 
-/* ---- core_relo.c ---- */
-int ebpf_loader_core_relos(struct ebpf_loader *ld);
+/* ---- ext.c ---- */
+int ebpf_loader_ext(struct ebpf_loader *ld);
+
+/* ---- obj_btf.c ---- */
+/* A copy of .BTF with what only a linker knows filled in: obj->btf_data. */
+int ebpf_loader_btf_keep(struct ebpf_loader *ld);
+/* What is known of the functions and lines of the program that was linked last, func being its own:
+ * into spec, which owns it until ebpf_loader_infos_free(). 0, -ENOMEM */
+int ebpf_loader_infos(const struct ebpf_object *obj, uint32_t func, struct ebpf_prog_spec *spec);
+void ebpf_loader_infos_free(struct ebpf_prog_spec *spec);
 
 /* ---- link.c ---- */
 /* *out: *insn_cnt instructions of ebpf_alloc(). 0, -EOPNOTSUPP (CO-RE), -E2BIG, -ENOMEM */

@@ -129,6 +129,19 @@ static bool is_data(const struct ebpf_elf_section *sec)
     return (sec->kind == EBPF_SEC_DATA || sec->kind == EBPF_SEC_RODATA) && sec->size;
 }
 
+/* The BTF description of a section, 0: it has none. */
+static uint32_t find_datasec(const struct ebpf_elf_btf *btf, const char *name)
+{
+    for (uint32_t id = 1; btf->data && id <= btf->type_cnt; id++) {
+        struct ebpf_elf_btf_type type;
+
+        if (!ebpf_elf_btf_type(btf, id, &type) && type.kind == EBPF_BTF_DATASEC &&
+            ebpf_streq(type.name, name))
+            return id;
+    }
+    return 0;
+}
+
 static int data_map(struct ebpf_loader *ld, uint32_t section)
 {
     const struct ebpf_elf_section *sec = &ld->elf.sections[section];
@@ -147,6 +160,7 @@ static int data_map(struct ebpf_loader *ld, uint32_t section)
     map->spec.value_size = (uint32_t)sec->size;
     map->spec.max_entries = 1;
     map->spec.flags = sec->kind == EBPF_SEC_RODATA ? BPF_F_RDONLY_PROG : 0;
+    map->spec.btf_value_type_id = find_datasec(&ld->btf, sec->name);
     if (!sec->data) /* a new map is zero */
         return 0;
     map->initial = ebpf_memdup(sec->data, sec->size);

@@ -80,11 +80,13 @@ static int read_object(struct ebpf_loader *ld)
     if (!err)
         err = ebpf_loader_maps(ld);
     if (!err)
+        err = ebpf_loader_btf_keep(ld);
+    if (!err)
         err = ebpf_loader_funcs(ld);
     if (!err)
         err = ebpf_loader_relocate(ld);
     if (!err)
-        err = ebpf_loader_core_relos(ld);
+        err = ebpf_loader_ext(ld);
     return err;
 }
 
@@ -142,6 +144,9 @@ void ebpf_object_close(struct ebpf_object *obj)
         fini_map(&obj->maps[i]);
     for (uint32_t i = 0; obj->funcs && i < obj->func_cnt; i++)
         ebpf_loader_strfree(obj->funcs[i].why);
+    ebpf_free(obj->func_infos.list, obj->func_infos.room * sizeof(struct ebpf_loader_info));
+    ebpf_free(obj->line_infos.list, obj->line_infos.room * sizeof(struct ebpf_loader_info));
+    ebpf_free(obj->btf_data, obj->btf_size);
     ebpf_free(obj->values, obj->value_room * sizeof(*obj->values));
     ebpf_free(obj->insns, obj->insn_cnt * sizeof(*obj->insns));
     ebpf_free(obj->progs, obj->prog_room * sizeof(*obj->progs));

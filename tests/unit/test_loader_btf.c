@@ -478,14 +478,43 @@ TEST(loader_btf_ext_refuses_what_lies)
     expect_ext(24, UINT32_MAX, -ENOEXEC, "CO-RE relocations");
     expect_ext(28, UINT32_MAX, -ENOEXEC, "CO-RE relocations");
     expect_ext(28, 2, -ENOEXEC, "records of 0 bytes");
-    expect_ext(28, 8, -ENOEXEC, "truncated CO-RE relocations");
+    expect_ext(28, 8, -ENOEXEC, "truncated records");
     expect_ext(core, 12, -ENOEXEC, "records of 12 bytes");
     expect_ext(core, 18, -ENOEXEC, "records of 18 bytes");
     expect_ext(core, UINT32_MAX & ~3u, -ENOEXEC, "exceed 0x");
     expect_ext(core + 4, 0, -ENOENT, "section that does not exist");
     expect_ext(core + 4, UINT32_MAX, -ENOENT, "name out of bounds");
-    expect_ext(core + 8, 0, -ENOEXEC, "0 CO-RE relocations");
+    expect_ext(core + 8, 0, -ENOEXEC, "0 records");
     expect_ext(core + 8, UINT32_MAX, -ENOEXEC, "exceed 0x");
     expect_ext(core + 12, UINT32_MAX, 0, NULL); /* in no function: nobody needs it */
-    expect_ext(4, 24, 0, NULL);                 /* an old header without CO-RE */
+    for (unsigned part = 2; part <= 4; part += 2) { /* functions, lines */
+        unsigned at = header[1] + header[part];
+
+        expect_ext(at, part == 2 ? 4 : 12, -ENOEXEC, "records of");
+        expect_ext(at, UINT32_MAX & ~3u, -ENOEXEC, "exceed 0x");
+        expect_ext(at + 4, 0, -ENOENT, "section that does not exist");
+        expect_ext(at + 8, 0, -ENOEXEC, "0 records");
+        expect_ext(at + 12, UINT32_MAX, 0, NULL);
+    }
+}
+
+TEST(loader_btf_ext_may_have_the_header_before_core)
+{
+    struct ebpf_object *obj = NULL;
+    uint32_t header[8];
+    size_t size;
+    unsigned char *elf = object_read("loader_core", &size), *ext;
+
+    REQUIRE(elf);
+    ext = elf + elf_section(elf, ".BTF.ext")->sh_offset;
+    memcpy(header, ext, sizeof(header));
+    header[1] = 24;
+    header[2] += 8;
+    header[4] += 8;
+    memcpy(ext, header, 24);
+    CHECK_EQ(ebpf_object_open_mem(elf, size, &obj), 0);
+    free(elf);
+    REQUIRE(obj);
+    CHECK_EQ(ebpf_object_load(obj, EBPF_CAP_ALL), 0);
+    ebpf_object_close(obj);
 }

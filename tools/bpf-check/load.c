@@ -163,31 +163,54 @@ static void choose_maps(struct ebpf_object *obj, struct ebpf_object_prog *prog)
     }
 }
 
+/* For as long as loading does not call the verifier by itself, see hook.c. */
+static int load_verified(struct ebpf_object *obj)
+{
+    int err = ebpf_object_load(obj, EBPF_CAP_ALL & ~EBPF_CAP_TRUST);
+
+    if (err == -EPERM && strstr(mock_console(), "there is no verifier in this build")) {
+        mock_console_clear();
+        err = ebpf_object_load(obj, EBPF_CAP_ALL);
+    }
+    return err;
+}
+
+/* Without --log, as libbpf does: a log is only kept to find the reason for a refusal, since keeping
+ * one costs time and need not fit. */
+static int load_logged(const struct options *options, struct ebpf_object *obj,
+                       struct ebpf_object_prog *prog, char *log, struct verdict *out)
+{
+    int err;
+
+    ebpf_object_prog_set_log(prog, options->log_level | EBPF_LOG_STATS, log, LOG_SIZE);
+    err = load_verified(obj);
+    say(out, err, log);
+    if (err && !options->log_level) {
+        uint64_t processed = out->processed;
+
+        ebpf_object_prog_set_log(prog, EBPF_LOG_LEVEL1 | EBPF_LOG_STATS, log, LOG_SIZE);
+        if (load_verified(obj) != 0)
+            say(out, err, log);
+        out->processed = processed;
+    }
+    return err;
+}
+
 static void load_only(const struct options *options, struct ebpf_object *obj,
                       struct ebpf_object_prog *prog, char *log, struct verdict *out)
 {
     uint32_t type = options->type ? options->type : ebpf_object_prog_type(prog);
-    int err;
 
     for (struct ebpf_object_prog *p = ebpf_object_next_prog(obj, NULL); p;
          p = ebpf_object_next_prog(obj, p))
         ebpf_object_prog_set_autoload(p, p == prog);
     ebpf_object_prog_set_type(prog, type);
     ebpf_object_prog_set_flags(prog, ebpf_object_prog_flags(prog) | options->flags);
-    ebpf_object_prog_set_log(
-        prog, (options->log_level ? options->log_level : EBPF_LOG_LEVEL1) | EBPF_LOG_STATS, log,
-        LOG_SIZE);
     if (options->linux_tables)
         ebpf_object_core_as_compiled(obj);
     tables_set_program(type, ebpf_object_prog_attach_type(prog));
     choose_maps(obj, prog);
-    err = ebpf_object_load(obj, EBPF_CAP_ALL & ~EBPF_CAP_TRUST);
-    if (err == -EPERM && strstr(mock_console(), "there is no verifier in this build")) {
-        mock_console_clear();
-        err = ebpf_object_load(obj, EBPF_CAP_ALL);
-    }
-    say(out, err, log);
-    if (!err)
+    if (!load_logged(options, obj, prog, log, out))
         encode(ebpf_object_prog_prog(prog), out);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CO-RE relocations (.BTF.ext): this build cannot apply them, so it finds out which functions need
- * them; link.c refuses those. Format: Documentation/bpf/btf.rst, "The .BTF.ext section".
+ * .BTF.ext: what the compiler says of functions and lines, for the verifier and its log, and CO-RE
+ * relocations: this build cannot apply those, so it finds out which functions need them; link.c
+ * refuses them. Format: Documentation/bpf/btf.rst, "The .BTF.ext section".
  */
 #include "src/loader/loader.h"
 
@@ -11,6 +12,8 @@
 
 #define BTF_MAGIC 0xeb9f
 #define CORE_RECORD 16u /* struct bpf_core_relo: insn_off, type_id, access_str_off, kind */
+#define FUNC_RECORD sizeof(struct bpf_func_info)
+#define LINE_RECORD sizeof(struct bpf_line_info)
 #define INSN sizeof(struct bpf_insn)
 
 /* struct btf_ext_header; the last pair only if hdr_len covers it */
@@ -133,20 +136,23 @@ static int find_section(const struct ext *ext, const struct named *list, uint32_
 
     if (!found)
         return ebpf_elf_refuse(&ext->ld->elf, ext->section, at, -ENOENT,
-                               "CO-RE relocations of a section that does not exist: %.48s",
+                               "records of a section that does not exist: %.48s",
                                name ? name : "name out of bounds");
     if (is_ambiguous(list, count, found))
         return ebpf_elf_refuse(&ext->ld->elf, ext->section, at, -EOPNOTSUPP,
-                               "CO-RE relocations of one of several sections called %.48s", name);
+                               "records of one of several sections called %.48s", name);
     *section = found->section;
     return 0;
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
 
+/* What is done with a record at a place of .BTF.ext that is about an instruction of a section. */
+typedef void (*visit_fn)(const struct ext *ext, uint32_t section, uint32_t at);
+
 /* A place in no function belongs to a weak one that the linker replaced: libbpf skips it as
  * well. */
-static void mark(const struct ext *ext, uint32_t section, uint32_t at)
+static void mark_core(const struct ext *ext, uint32_t section, uint32_t at)
 {
     struct ebpf_object *obj = ext->ld->obj;
     uint32_t func = ebpf_loader_func_at(obj, section, ebpf_read_u32(ext->data + at) / INSN);
@@ -155,31 +161,56 @@ static void mark(const struct ext *ext, uint32_t section, uint32_t at)
         obj->funcs[func].core_offset = at;
 }
 
+static struct ebpf_loader_info *add_info(struct ebpf_loader_infos *infos, uint32_t section,
+                                         const uint8_t *record)
+{
+    struct ebpf_loader_info *info = &infos->list[infos->cnt++];
+
+    info->section = section;
+    info->insn = ebpf_read_u32(record) / (uint32_t)INSN;
+    return info;
+}
+
+static void take_func(const struct ext *ext, uint32_t section, uint32_t at)
+{
+    struct ebpf_loader_info *info = add_info(&ext->ld->obj->func_infos, section, ext->data + at);
+
+    info->words[0] = ebpf_read_u32(ext->data + at + 4);
+}
+
+static void take_line(const struct ext *ext, uint32_t section, uint32_t at)
+{
+    struct ebpf_loader_info *info = add_info(&ext->ld->obj->line_infos, section, ext->data + at);
+
+    for (unsigned i = 0; i < 3; i++)
+        info->words[i] = ebpf_read_u32(ext->data + at + 4 + 4 * i);
+}
+
 /* One btf_ext_info_sec: sec_name_off, num_info, and that many records. *at moves behind it. */
 static int read_group(const struct ext *ext, const struct named *list, uint32_t count,
-                      uint32_t record, uint32_t *at, uint32_t end)
+                      uint32_t record, uint32_t *at, uint32_t end, visit_fn visit)
 {
     uint32_t number, section = 0, begin = *at + 8;
     uint64_t length;
     int err;
 
     if (end - *at < 8)
-        return ebpf_elf_refuse(&ext->ld->elf, ext->section, *at, -ENOEXEC,
-                               "truncated CO-RE relocations");
+        return ebpf_elf_refuse(&ext->ld->elf, ext->section, *at, -ENOEXEC, "truncated records");
     number = ebpf_read_u32(ext->data + *at + 4);
     length = (uint64_t)number * record;
     if (!number || length > end - begin)
         return ebpf_elf_refuse(&ext->ld->elf, ext->section, *at, -ENOEXEC,
-                               "%u CO-RE relocations of %u bytes exceed 0x%x bytes", number, record,
+                               "%u records of %u bytes exceed 0x%x bytes", number, record,
                                end - begin);
     err = find_section(ext, list, count, *at, &section);
     for (uint32_t i = 0; !err && i < number; i++)
-        mark(ext, section, begin + i * record);
+        visit(ext, section, begin + i * record);
     *at = begin + (uint32_t)length;
     return err;
 }
 
-static int read_groups(const struct ext *ext, uint32_t at, uint32_t end)
+static int read_groups(const struct ext *ext, uint32_t at, uint32_t end, size_t least,
+                       visit_fn visit)
 {
     uint32_t count = code_sections(&ext->ld->elf, NULL), record = 0;
     struct named *list;
@@ -187,9 +218,9 @@ static int read_groups(const struct ext *ext, uint32_t at, uint32_t end)
 
     if (end - at >= 4)
         record = ebpf_read_u32(ext->data + at);
-    if (record < CORE_RECORD || record % 4)
-        return ebpf_elf_refuse(&ext->ld->elf, ext->section, at, -ENOEXEC,
-                               "CO-RE relocations in records of %u bytes", record);
+    if (record < least || record % 4)
+        return ebpf_elf_refuse(&ext->ld->elf, ext->section, at, -ENOEXEC, "records of %u bytes",
+                               record);
     if (!count)
         return 0;
     list = ebpf_calloc(count, sizeof(*list));
@@ -198,8 +229,32 @@ static int read_groups(const struct ext *ext, uint32_t at, uint32_t end)
     code_sections(&ext->ld->elf, list);
     ebpf_loader_sort(list, count, sizeof(*list), named_less);
     for (at += 4; !err && at < end;)
-        err = read_group(ext, list, count, record, &at, end);
+        err = read_group(ext, list, count, record, &at, end, visit);
     ebpf_free(list, count * sizeof(*list));
+    return err;
+}
+
+static int info_less(const void *a, const void *b)
+{
+    const struct ebpf_loader_info *x = a, *y = b;
+
+    return x->section != y->section ? x->section < y->section : x->insn < y->insn;
+}
+
+static int read_infos(const struct ext *ext, struct ebpf_loader_infos *infos, uint32_t at,
+                      uint32_t len, size_t least, visit_fn visit)
+{
+    int err;
+
+    if (len / least == 0)
+        return 0;
+    infos->room = len / (uint32_t)least;
+    infos->list = ebpf_calloc(infos->room, sizeof(*infos->list));
+    if (!infos->list)
+        return -ENOMEM;
+    err = read_groups(ext, at, at + len, least, visit);
+    if (!err)
+        ebpf_loader_sort(infos->list, infos->cnt, sizeof(*infos->list), info_less);
     return err;
 }
 
@@ -208,13 +263,19 @@ static int read_ext(const struct ext *ext)
     struct header h;
     int err = check_header(ext, &h);
 
-    if (err || !h.core_relo_len)
-        return err;
-    return read_groups(ext, h.hdr_len + h.core_relo_off,
-                       h.hdr_len + h.core_relo_off + h.core_relo_len);
+    if (!err && h.core_relo_len)
+        err = read_groups(ext, h.hdr_len + h.core_relo_off,
+                          h.hdr_len + h.core_relo_off + h.core_relo_len, CORE_RECORD, mark_core);
+    if (!err)
+        err = read_infos(ext, &ext->ld->obj->func_infos, h.hdr_len + h.func_info_off,
+                         h.func_info_len, FUNC_RECORD, take_func);
+    if (!err)
+        err = read_infos(ext, &ext->ld->obj->line_infos, h.hdr_len + h.line_info_off,
+                         h.line_info_len, LINE_RECORD, take_line);
+    return err;
 }
 
-int ebpf_loader_core_relos(struct ebpf_loader *ld)
+int ebpf_loader_ext(struct ebpf_loader *ld)
 {
     struct ext ext = {.ld = ld, .section = ebpf_loader_section(&ld->elf, EBPF_SEC_BTF_EXT)};
     uint8_t *data;
