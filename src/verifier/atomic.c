@@ -101,7 +101,6 @@ int ebpf_verify_atomic(struct ebpf_verifier *v, const struct bpf_insn *insn)
 
 int ebpf_verify_packet_load(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    struct ebpf_scalar any = ebpf_scalar_unknown(64);
     int err;
 
     if (!v->type->packet_loads)
@@ -122,7 +121,6 @@ int ebpf_verify_packet_load(struct ebpf_verifier *v, const struct bpf_insn *insn
         return err;
     for (unsigned reg = BPF_REG_1; reg <= BPF_REG_5; reg++)
         ebpf_verify_reg(v, reg)->kind = EBPF_KIND_NOTHING;
-    *ebpf_verify_reg(v, BPF_REG_0) =
-        ebpf_vreg_scalar(ebpf_scalar_zext(&any, ebpf_verify_access_size(insn) * 8, 64));
+    *ebpf_verify_reg(v, BPF_REG_0) = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
     return 0;
 }

@@ -171,22 +171,23 @@ static int check_special(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 
 /* ---- r0 ------------------------------------------------------------------------------------------------------------------ */
 
-/* The element of an array that is known to be there: the key is a number on the stack below max_entries. */
+/*
+ * The element of an array that is known to be there: the key is a number on the stack below max_entries. As Linux has it
+ * (get_constant_map_key()), it must have been stored as 4 bytes, or be zeros.
+ */
 static int known_element(struct ebpf_verifier *v, const struct ebpf_vcall *call, bool *known)
 {
     const struct ebpf_vreg *key = ebpf_verify_reg(v, BPF_REG_2);
     const struct ebpf_map *map = call->map;
     struct ebpf_vreg index;
-    const char *why;
     int64_t off;
 
     *known = false;
     if (call->id != EBPF_FUNC_map_lookup_elem || map->inner || map->flags & BPF_F_INNER_MAP ||
         (map->type != BPF_MAP_TYPE_ARRAY && map->type != BPF_MAP_TYPE_PERCPU_ARRAY) ||
-        key->kind != EBPF_KIND_STACK || !ebpf_verify_fixed(key, &off) || off % 4 ||
-        ebpf_vstack_load(v->now->frames[key->frame], (int)off, 4, &v->rules, &index, &why) ||
-        index.kind != EBPF_KIND_SCALAR || !ebpf_scalar_is_const(&index.var) ||
-        index.var.known.value >= map->max_entries)
+        key->kind != EBPF_KIND_STACK || !ebpf_verify_fixed(key, &off) ||
+        !ebpf_vstack_number(v->now->frames[key->frame], (int)off, 4, &index) ||
+        !ebpf_scalar_is_const(&index.var) || index.var.known.value >= map->max_entries)
         return 0;
     *known = true;
     *ebpf_verify_reg(v, BPF_REG_0) = index;

@@ -251,6 +251,22 @@ int ebpf_vstack_load(const struct ebpf_vframe *frame, int off, unsigned size,
     return 0;
 }
 
+bool ebpf_vstack_number(const struct ebpf_vframe *frame, int off, unsigned size,
+                        struct ebpf_vreg *out)
+{
+    const struct ebpf_vslot *slot;
+
+    *out = ebpf_vreg_scalar(ebpf_scalar_const(0, 64));
+    if (all_bytes(frame, off, size, EBPF_BYTE_ZERO))
+        return true;
+    if (byte_of(off) != 0 || slot_of(off) >= frame->slot_cnt)
+        return false;
+    slot = &frame->slots[slot_of(off)];
+    *out = slot->reg;
+    return slot->reg.kind == EBPF_KIND_SCALAR && all_bytes(frame, off, size, EBPF_BYTE_SPILL) &&
+           (size == 8 || slot->bytes[size] != EBPF_BYTE_SPILL);
+}
+
 bool ebpf_vstack_zeros(const struct ebpf_vframe *frame, int off, unsigned size)
 {
     return all_bytes(frame, off, size, EBPF_BYTE_ZERO);

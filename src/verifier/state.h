@@ -188,6 +188,10 @@ int ebpf_vstack_maybe_zero(const struct ebpf_vframe *frame, int off, unsigned si
 /* Will a store of value leave bytes ZERO, rather than spill it? */
 bool ebpf_vstack_plain_zero(int off, unsigned size, const struct ebpf_vreg *value);
 
+/* Is there a number that was stored with just that size, or zeros? *out. */
+bool ebpf_vstack_number(const struct ebpf_vframe *frame, int off, unsigned size,
+                        struct ebpf_vreg *out);
+
 /* Are all of these bytes ZERO? */
 bool ebpf_vstack_zeros(const struct ebpf_vframe *frame, int off, unsigned size);
 

@@ -148,6 +148,11 @@ TEST(verifier_an_array_element_that_is_surely_there_is_not_null)
         CHECK_EQ(call(&m, MAP_LOOKUP), 0);
         CHECK_EQ(middle_reg(&m, R0)->flags, key == 3 ? 0 : EBPF_REG_OR_NULL);
     }
+    CHECK_EQ(middle_step(&m, BPF_ST_MEM(BPF_DW, R10, -8, 3)), 0);
+    middle_point(&m, R1, EBPF_KIND_MAP, map);
+    middle_stack(&m, R2, -8);
+    CHECK_EQ(call(&m, MAP_LOOKUP), 0);
+    CHECK_EQ(middle_reg(&m, R0)->flags, EBPF_REG_OR_NULL); /* Linux looks for numbers of 4 bytes */
     middle_number(&m, R6, 0, 3);
     CHECK_EQ(middle_step(&m, BPF_STX_MEM(BPF_W, R10, R6, -8)), 0);
     middle_point(&m, R1, EBPF_KIND_MAP, map);

@@ -234,13 +234,13 @@ TEST(verifier_contexts_have_the_fields_of_their_table)
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_W, R0, R1, offsetof(struct xdp_md, ingress_ifindex))), 0);
     CHECK_EQ(middle_reg(&m, R0)->kind, EBPF_KIND_SCALAR);
     CHECK_EQ(middle_reg(&m, R0)->var.full.umax, UINT32_MAX);
-    CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_H, R0, R1, offsetof(struct xdp_md, ingress_ifindex) + 2)), 0);
+    REFUSED(&m, BPF_LDX_MEM(BPF_H, R0, R1, 12), "invalid bpf_context access off=12 size=2");
     REFUSED(&m, BPF_LDX_MEM(BPF_DW, R0, R1, offsetof(struct xdp_md, ingress_ifindex)),
             "invalid bpf_context access off=12 size=8");
     REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, sizeof(struct xdp_md)),
             "invalid bpf_context access off=24 size=4");
     REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, -4), "invalid bpf_context access off=-4 size=4");
-    REFUSED(&m, BPF_LDX_MEM(BPF_H, R0, R1, 13), "invalid bpf_context access off=13 size=2");
+    REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, 13), "invalid bpf_context access off=13 size=4");
     REFUSED(&m, BPF_ST_MEM(BPF_W, R1, offsetof(struct xdp_md, ingress_ifindex), 1),
             "invalid bpf_context access off=12 size=4");
     REFUSED(&m, BPF_ATOMIC_OP(BPF_W, BPF_ADD, R1, R1, 12), "BPF_ATOMIC stores into R1 ctx is not allowed");
@@ -250,6 +250,20 @@ TEST(verifier_contexts_have_the_fields_of_their_table)
     REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, 8), "negative offset ctx ptr R1 off=-4 disallowed");
     offset(&m, R1, 0, 0, 4);
     REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, 8), "variable ctx access var_off=(0x0; 0x7) disallowed");
+    middle_end(&m);
+}
+
+TEST(verifier_parts_of_numbers_may_be_loaded_where_linux_does)
+{
+    struct middle m;
+
+    middle_begin(&m, BPF_PROG_TYPE_SOCKET_FILTER, true);
+    CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_H, R0, R1, offsetof(struct __sk_buff, mark) + 2)), 0);
+    CHECK_EQ(middle_reg(&m, R0)->var.full.umax, UINT16_MAX);
+    REFUSED(&m, BPF_LDX_MEM(BPF_H, R0, R1, offsetof(struct __sk_buff, mark) + 1),
+            "invalid bpf_context access off=9 size=2");
+    CHECK_EQ(middle_step(&m, BPF_ST_MEM(BPF_W, R1, offsetof(struct __sk_buff, cb[2]), 1)), 0);
+    CHECK_EQ(middle_step(&m, BPF_ST_MEM(BPF_H, R1, offsetof(struct __sk_buff, mark), 1)), -EACCES);
     middle_end(&m);
 }
 
@@ -565,7 +579,7 @@ TEST(verifier_legacy_packet_loads_need_the_context_in_r6)
     middle_point(&m, R6, EBPF_KIND_CTX, NULL);
     REFUSED(&m, ind, "R2 !read_ok");
     CHECK_EQ(middle_step(&m, abs), 0);
-    CHECK_EQ(middle_reg(&m, R0)->var.full.umax, 255);
+    CHECK_EQ(middle_reg(&m, R0)->var.full.umax, UINT64_MAX); /* as much as Linux knows */
     CHECK_EQ(middle_reg(&m, R1)->kind, EBPF_KIND_NOTHING);
     CHECK_EQ(middle_reg(&m, R6)->kind, EBPF_KIND_CTX);
     m.state.refs = &ref;
