@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# What the suites share; each begins with `. "$(dirname "$0")/../lib.sh"`: the working directory is the project's root,
-# $build the build's folder, $tmp a folder that goes away. A suite counts by pass, fail, verdict, ok, refused and skip, and
-# ends with `finish`. Sourced by bash.
+# What the suites share; each begins with `. "$(dirname "$0")/../lib.sh"`: the working directory is
+# the root of the project, $build the build's folder, $tmp one that goes away. A suite counts by pass,
+# fail, verdict, ok, refused and skip, and ends with `finish`. Sourced by bash.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export BUILD=${BUILD:-build}
@@ -51,23 +51,28 @@ finish() {
     exit
 }
 
-# ---- the teaching kernel ---------------------------------------------------------------------------------------
+# ---- the teaching kernel -------------------------------------------------------------------------
 build_kernel() {
     ok "kernel and initramfs build" make --no-print-directory demo-kernel initramfs
 }
 
-# A boot may take long where other work holds the machine: what waits for other harts waits for their host threads.
+# A boot may take long where other work holds the machine: what waits for harts waits for their
+# host threads.
 boot() { # boot HARTS COMMAND-LINE: the console without OpenSBI's part goes to $tmp/out
-    timeout -k 5 "${LIMIT:-400}" qemu-system-riscv64 -machine virt -smp "$1" -m 128M -nographic -no-reboot \
-        -kernel "$build/demo/kernel.elf" -initrd "$build/demo/initramfs.cpio" -append "$2" </dev/null 2>&1 |
+    timeout -k 5 "${LIMIT:-400}" qemu-system-riscv64 -machine virt -smp "$1" -m 128M -nographic \
+        -no-reboot -kernel "$build/demo/kernel.elf" -initrd "$build/demo/initramfs.cpio" \
+        -append "$2" </dev/null 2>&1 |
         tr -d '\r' | sed -n '/^barebpf teaching kernel/,$p' >"$tmp/out"
 }
 
-selftest() { # selftest NAME HARTS [TEXT [MORE]]: prints its ok, and TEXT (an extended expression); MORE: of the command line
+# selftest NAME HARTS [TEXT [MORE]]: prints its ok, and TEXT (an extended expression); MORE: of the
+# command line
+selftest() {
     boot "$2" "test=$1 ${4:-}"
     grep -qx "SELFTEST $1 ok" "$tmp/out" && grep -qE -- "${3:-}" "$tmp/out"
     verdict "$1 on $2 harts" $?
-    [ "$(sed -n 's/^deepest kernel stack: \([0-9]*\) of 4096.*/\1/p' "$tmp/out")" -le 3072 ] 2>/dev/null
+    [ "$(sed -n 's/^deepest kernel stack: \([0-9]*\) of 4096.*/\1/p' "$tmp/out")" -le 3072 ] \
+        2>/dev/null
     verdict "$1 on $2 harts leaves a quarter of its stack" $?
     grep -E "^($1|deepest kernel stack):? " "$tmp/out" | sed "s/^/NOTE /"
 }
