@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What the suites share; each begins with `. "$(dirname "$0")/../lib.sh"`: the working directory is
-# the root of the project, $build the build's folder, $tmp one that goes away. A suite counts by pass,
-# fail, verdict, ok, refused and skip, and ends with `finish`. Sourced by bash.
+# the root of the project, $build the build's folder, $tmp one that goes away. A suite counts by
+# pass, fail, verdict, ok, refused and skip, and ends with `finish`. Sourced by bash.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export BUILD=${BUILD:-build}
