@@ -2,7 +2,6 @@
 /* Calls of helpers: for each kind of argument and each effect one call that is fine and one that is not. Prototypes that no
  * helper of this build has are the tests' own. */
 #include "tests/unit/verify_middle.h"
-#include "tests/unit/verify_util.h"
 
 #include "src/verifier/access.h"
 #include "src/verifier/call.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Whole programs over maps, packets and callbacks: each rule with a program that keeps it and one that does not. */
-#include "tests/unit/verify_util.h"
+#include "tests/unit/verify_middle.h"
 
 #define MAP_LOOKUP 1
 #define KTIME_GET_NS 5
@@ -18,15 +18,12 @@ static const struct ebpf_map_spec ring = {.type = BPF_MAP_TYPE_RINGBUF, .max_ent
 static int run(const char *file, int line, uint32_t type, const struct ebpf_map_spec *spec, const char *text,
                const struct bpf_insn *insns, uint32_t count)
 {
-    static struct verify t;
+    static char log[65536];
+    int err = middle_program(type, spec, insns, count, log, sizeof(log));
 
-    t = (struct verify){.type = type};
-    CHECK_EQ(ebpf_map_create(spec, &t.map), 0);
-    verify_run(&t, insns, count);
-    ebpf_obj_put(ebpf_map_obj(t.map));
-    if (text ? !strstr(t.log, text) : t.err != 0)
-        test_fail(file, line, "%d, \"%s\" expected:\n%s", t.err, text ? text : "nothing", t.log);
-    return t.err;
+    if (text ? !strstr(log, text) : err != 0)
+        test_fail(file, line, "%d, \"%s\" expected:\n%s", err, text ? text : "nothing", log);
+    return err;
 }
 
 #define FINE(type, spec, ...)                                                                          \

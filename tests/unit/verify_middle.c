@@ -91,3 +91,43 @@ void middle_stack(struct middle *m, unsigned reg, int off)
 {
     middle_point(m, reg, EBPF_KIND_STACK, NULL)->off = off;
 }
+
+/* As src/core/prog.c does it, for the one map that there is. */
+static void resolve_map(struct ebpf_prog *prog, struct ebpf_map **map)
+{
+    prog->maps = map;
+    prog->map_cnt = prog->code.map_cnt = 1;
+    prog->code.maps = map;
+    for (uint32_t i = 0; i + 1 < prog->code.insn_cnt; i++) {
+        struct bpf_insn *insn = &prog->code.insns[i];
+
+        if (insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_MAP_FD)
+            ebpf_insn_set_imm64(insn, (uint64_t)(uintptr_t)*map);
+    }
+}
+
+int middle_program(uint32_t type, const struct ebpf_map_spec *spec, const struct bpf_insn *insns,
+                   uint32_t count, char *log, uint32_t log_size)
+{
+    const struct ebpf_caller caller = {.caps = EBPF_CAP_ALL, .kernel = true};
+    struct ebpf_prog prog = {.type = ebpf_prog_type_find(type), .caps = EBPF_CAP_ALL, .gpl = true};
+    struct ebpf_load_log load_log;
+    struct ebpf_map *map;
+    uint32_t size;
+    int err;
+
+    CHECK_EQ(ebpf_map_create(spec, &map), 0);
+    CHECK_EQ(ebpf_load_log_init(&load_log, &caller, EBPF_LOG_STATS, (uint64_t)(uintptr_t)log, log_size), 0);
+    prog.code.log = prog.load_log = &load_log;
+    prog.code.insns = ebpf_memdup(insns, count * sizeof(*insns));
+    prog.code.insn_cnt = count;
+    err = prog.code.insns ? ebpf_code_check(&prog.code, prog.type, true, prog.caps) : -ENOMEM;
+    if (!err) {
+        resolve_map(&prog, &map);
+        err = ebpf_verify(&prog);
+    }
+    CHECK_EQ(ebpf_load_log_fini(&load_log, &size), 0);
+    ebpf_code_fini(&prog.code);
+    ebpf_obj_put(ebpf_map_obj(map));
+    return err;
+}
