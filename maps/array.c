@@ -3,6 +3,7 @@
  * nor deleted. */
 #include "maps/array.h"
 
+#include "maps/fields.h"
 #include "maps/value.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
@@ -31,7 +32,7 @@ int ebpf_array_check_update(const struct ebpf_map *map, uint32_t index, uint64_t
         return -E2BIG;
     if (flags & BPF_NOEXIST)
         return -EEXIST;
-    return flags & BPF_F_LOCK ? -EINVAL : 0; /* no value here has a struct bpf_spin_lock */
+    return flags & BPF_F_LOCK && map->lock_off < 0 ? -EINVAL : 0;
 }
 
 int ebpf_array_remove(struct ebpf_map *map, const void *key)
@@ -101,18 +102,37 @@ static int array_update(struct ebpf_map *map, const void *key, const void *value
     uint32_t index = ebpf_array_index(key);
     int err = ebpf_array_check_update(map, index, flags);
 
-    if (!err)
-        ebpf_value_copy(value_at(map, index), value, map->value_size);
-    return err;
+    if (err)
+        return err;
+    if (flags & BPF_F_LOCK) {
+        ebpf_fields_copy_locked(map, value_at(map, index), value);
+        return 0;
+    }
+    ebpf_fields_copy_in(map, value_at(map, index), value);
+    if (map->timer_off >= 0)
+        ebpf_fields_release(map, value_at(map, index));
+    return 0;
 }
 
 static int array_lookup_copy(struct ebpf_map *map, const void *key, void *value)
 {
-    const void *found = array_lookup(map, key);
+    void *found = array_lookup(map, key);
 
     if (!found)
         return -ENOENT;
-    ebpf_value_copy(value, found, map->value_size);
+    ebpf_fields_copy_out(map, value, found, false);
+    return 0;
+}
+
+/* take: nothing can be taken out, as map.c knows from take_copy */
+static int array_copy_locked(struct ebpf_map *map, const void *key, void *value, bool take)
+{
+    void *found = array_lookup(map, key);
+
+    (void)take;
+    if (!found)
+        return -ENOENT;
+    ebpf_fields_copy_out(map, value, found, true);
     return 0;
 }
 
@@ -168,6 +188,7 @@ const struct ebpf_map_ops ebpf_map_array_ops = {
     .update = array_update,
     .remove = ebpf_array_remove,
     .lookup_copy = array_lookup_copy,
+    .copy_locked = array_copy_locked,
     .update_copy = array_update,
     .next_key = ebpf_array_next_key,
     .for_each = array_for_each,

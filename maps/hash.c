@@ -52,13 +52,13 @@ static int hash_update(struct ebpf_map *map, const void *key, const void *value,
     uint32_t old;
     int err;
 
-    if (flags > BPF_EXIST) /* BPF_F_LOCK too: no value here has a struct bpf_spin_lock */
+    if (flags > BPF_EXIST && ((flags & ~(uint64_t)BPF_F_LOCK) > BPF_EXIST || map->lock_off < 0))
         return -EINVAL;
     if (!hart_enter(hart))
         return -EBUSY;
     e = ebpf_hash_element(hash, hart->spare);
     p = fill_key(hash, e, key);
-    ebpf_value_copy(ebpf_hash_value(hash, e), value, map->value_size);
+    ebpf_fields_copy_new(map, ebpf_hash_value(hash, e), value);
     err = publish(hash, hart, &p, flags, false, &old);
     if (old)
         recycle(hash, hart, old);
@@ -88,6 +88,7 @@ const struct ebpf_map_ops ebpf_map_hash_ops = {
     .lookup_copy = ebpf_hash_lookup_copy,
     .update_copy = hash_update,
     .take_copy = ebpf_hash_take_copy,
+    .copy_locked = ebpf_hash_copy_locked,
     .bucket_copy = ebpf_hash_bucket_copy,
     .next_key = ebpf_hash_next_key,
     .for_each = ebpf_hash_for_each,

@@ -93,6 +93,7 @@ int ebpf_hash_check(const struct ebpf_map_spec *spec);
 int ebpf_hash_remove(struct ebpf_map *map, const void *key);
 int ebpf_hash_lookup_copy(struct ebpf_map *map, const void *key, void *value);
 int ebpf_hash_take_copy(struct ebpf_map *map, const void *key, void *value);
+int ebpf_hash_copy_locked(struct ebpf_map *map, const void *key, void *value, bool take);
 int ebpf_hash_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take,
                           struct ebpf_bucket *out);
 int ebpf_hash_next_key(struct ebpf_map *map, const void *key, void *next);

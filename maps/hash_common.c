@@ -15,12 +15,17 @@
 
 /* ---- elements ------------------------------------------------------------------------------ */
 
-/* The value as user mode sees it. */
-static void copy_value(const struct ebpf_hash *hash, struct ebpf_hash_element *e, uint8_t *value)
+/* The value as user mode sees it; lock: with BPF_F_LOCK. */
+static void copy_value(const struct ebpf_hash *hash, struct ebpf_hash_element *e, uint8_t *value,
+                       bool lock)
 {
     size_t stride = hash->map.value_stride;
     const uint8_t *from;
 
+    if (!hash->percpu && ebpf_has_fields(&hash->map)) {
+        ebpf_fields_copy_out(&hash->map, value, ebpf_hash_value(hash, e), lock);
+        return;
+    }
     if (!hash->percpu) {
         ebpf_value_copy(value, ebpf_hash_value(hash, e), hash->value_size);
         return;
@@ -30,27 +35,29 @@ static void copy_value(const struct ebpf_hash *hash, struct ebpf_hash_element *e
         ebpf_value_copy(value + cpu * stride, from + cpu * hash->cpu_stride, stride);
 }
 
+/* What is done to an element under its bucket's lock. */
+#define TAKE 1u /* it leaves the map */
+#define LOCK 2u /* BPF_F_LOCK */
+
 /* value NULL: only deletes. */
-int ebpf_hash_take_copy(struct ebpf_map *map, const void *key, void *value)
+static int copy_element(struct ebpf_hash *hash, const struct probe *p, void *value, unsigned how)
 {
-    struct ebpf_hash *hash = ebpf_hash_of(map);
     struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
-    struct probe p = probe_key(hash, key);
     uint64_t state;
     uint32_t *link, old;
 
     if (!hart_enter(hart))
         return -EBUSY;
-    state = stripe_lock(p.stripe);
-    link = find_link(hash, &p);
+    state = stripe_lock(p->stripe);
+    link = find_link(hash, p);
     old = *link;
-    if (old) {
-        if (value)
-            copy_value(hash, ebpf_hash_element(hash, old), value);
+    if (old && value)
+        copy_value(hash, ebpf_hash_element(hash, old), value, (how & LOCK) != 0);
+    if (old && how & TAKE)
         link_store(link, ebpf_hash_element(hash, old)->next);
-    }
-    stripe_unlock(p.stripe, state, old != 0);
-    if (old) {
+    stripe_unlock(p->stripe, state, old && how & TAKE);
+    if (old && how & TAKE) {
+        end_value(hash, old);
         queue_lock(&hash->queue);
         queue_push(hash, old);
         hash->queue.count--;
@@ -60,27 +67,23 @@ int ebpf_hash_take_copy(struct ebpf_map *map, const void *key, void *value)
     return old ? 0 : -ENOENT;
 }
 
+int ebpf_hash_take_copy(struct ebpf_map *map, const void *key, void *value)
+{
+    struct probe p = probe_key(ebpf_hash_of(map), key);
+
+    return copy_element(ebpf_hash_of(map), &p, value, TAKE);
+}
+
+int ebpf_hash_copy_locked(struct ebpf_map *map, const void *key, void *value, bool take)
+{
+    struct probe p = probe_key(ebpf_hash_of(map), key);
+
+    return copy_element(ebpf_hash_of(map), &p, value, LOCK | (take ? TAKE : 0));
+}
+
 int ebpf_hash_remove(struct ebpf_map *map, const void *key)
 {
     return ebpf_hash_take_copy(map, key, NULL);
-}
-
-/* When others change the chain faster than the value can be copied. */
-static int copy_locked(struct ebpf_hash *hash, const struct probe *p, void *value)
-{
-    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
-    uint64_t state;
-    uint32_t link;
-
-    if (!hart_enter(hart))
-        return -EBUSY;
-    state = stripe_lock(p->stripe);
-    link = *find_link(hash, p);
-    if (link)
-        copy_value(hash, ebpf_hash_element(hash, link), value);
-    stripe_unlock(p->stripe, state, false);
-    hart_leave(hart);
-    return link ? 0 : -ENOENT;
 }
 
 int ebpf_hash_lookup_copy(struct ebpf_map *map, const void *key, void *value)
@@ -94,11 +97,11 @@ int ebpf_hash_lookup_copy(struct ebpf_map *map, const void *key, void *value)
 
         if (!e)
             return -ENOENT;
-        copy_value(hash, e, value);
+        copy_value(hash, e, value, false);
         if (!read_changed(p.stripe, since))
             return 0;
     }
-    return copy_locked(hash, &p, value);
+    return copy_element(hash, &p, value, 0); /* others change the chain faster than that */
 }
 
 /* ---- buckets ------------------------------------------------------------------------------- */
@@ -113,7 +116,7 @@ static void copy_chain(const struct ebpf_hash *hash, uint32_t link, struct ebpf_
         struct ebpf_hash_element *e = ebpf_hash_element(hash, link);
 
         ebpf_value_copy(out->keys + i * key_size, e->key, key_size);
-        copy_value(hash, e, out->values + i * value_size);
+        copy_value(hash, e, out->values + i * value_size, out->lock);
         link = e->next;
     }
 }
@@ -121,6 +124,8 @@ static void copy_chain(const struct ebpf_hash *hash, uint32_t link, struct ebpf_
 /* The chain from link on is in no bucket any more. */
 static void free_chain(struct ebpf_hash *hash, uint32_t link)
 {
+    for (uint32_t at = link; at; at = ebpf_hash_element(hash, at)->next)
+        end_value(hash, at);
     queue_lock(&hash->queue);
     while (link) {
         uint32_t next = ebpf_hash_element(hash, link)->next;

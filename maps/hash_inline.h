@@ -7,6 +7,7 @@
 
 #include "maps/hash.h"
 
+#include "maps/fields.h"
 #include "maps/mix.h"
 #include "maps/value.h"
 #include "src/base/bits.h"
@@ -252,6 +253,21 @@ static inline uint32_t replace(struct ebpf_hash *hash, struct ebpf_hash_hart *ha
     return old;
 }
 
+/* The element has left the map, or is about to be reused: what its value started ends. */
+static inline void end_value(struct ebpf_hash *hash, uint32_t link)
+{
+    if (__builtin_expect(hash->map.timer_off >= 0, 0))
+        ebpf_fields_release(&hash->map, ebpf_hash_value(hash, ebpf_hash_element(hash, link)));
+}
+
+/* BPF_F_LOCK: into the element of the key that is there, in place. */
+static inline void write_locked(struct ebpf_hash *hash, const struct ebpf_hash_hart *hart,
+                                uint32_t link)
+{
+    ebpf_fields_copy_locked(&hash->map, ebpf_hash_value(hash, ebpf_hash_element(hash, link)),
+                            ebpf_hash_value(hash, ebpf_hash_element(hash, hart->spare)));
+}
+
 /* With the spare filled: 0 or -E*, *old is the link of the element that left the map, 0 if none
  * did. */
 static inline int publish(struct ebpf_hash *hash, struct ebpf_hash_hart *hart,
@@ -262,10 +278,12 @@ static inline int publish(struct ebpf_hash *hash, struct ebpf_hash_hart *hart,
     int err = 0;
 
     *old = 0;
-    if (*link && flags == BPF_NOEXIST)
+    if (*link && flags & BPF_NOEXIST)
         err = -EEXIST;
-    else if (!*link && flags == BPF_EXIST)
+    else if (!*link && flags & BPF_EXIST)
         err = -ENOENT;
+    else if (__builtin_expect(*link && flags & BPF_F_LOCK, 0))
+        write_locked(hash, hart, *link);
     else if (*link)
         *old = replace(hash, hart, link);
     else
@@ -277,6 +295,7 @@ static inline int publish(struct ebpf_hash *hash, struct ebpf_hash_hart *hart,
 /* The element that left the map goes to the queue's end, and its first becomes the hart's spare. */
 static inline void recycle(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, uint32_t old)
 {
+    end_value(hash, old);
     queue_lock(&hash->queue);
     queue_push(hash, old);
     hart->spare = queue_pop(hash);

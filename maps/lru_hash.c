@@ -84,6 +84,7 @@ bool ebpf_lru_hash_evict(struct ebpf_hash *hash)
             continue;
         }
         if (take_out(hash, element)) {
+            end_value(hash, element);
             queue_lock(&hash->queue);
             queue_push(hash, element);
             queue_unlock(&hash->queue);
@@ -140,7 +141,7 @@ static int lru_update(struct ebpf_map *map, const void *key, const void *value, 
         return -EBUSY;
     e = ebpf_hash_element(hash, hart->spare);
     p = fill_key(hash, e, key);
-    ebpf_value_copy(ebpf_hash_value(hash, e), value, map->value_size);
+    ebpf_fields_copy_new(map, ebpf_hash_value(hash, e), value);
     __atomic_store_n(&ebpf_hash_extra(hash, e)->ref, 0, __ATOMIC_RELAXED);
     err = put(hash, hart, &p, flags, &old);
     if (old) {

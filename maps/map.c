@@ -2,6 +2,7 @@
 /* What all map types share: creation, and the operations of user mode and kernel code. */
 #include "maps/map.h"
 
+#include "maps/fields.h"
 #include "maps/section.h"
 #include "src/base/bits.h"
 #include "src/btf/btf.h"
@@ -131,12 +132,24 @@ static void map_destroy(struct ebpf_obj *obj)
         ebpf_obj_drop(&btf->obj);
 }
 
-/* Programs may still refer to the map, and it to them. */
+static uint64_t end_value(void *ctx, struct ebpf_map *map, const void *key, void *value)
+{
+    (void)ctx;
+    (void)key;
+    ebpf_fields_release(map, value);
+    return 0;
+}
+
+/* Programs may still refer to the map, and it to them; timers in its values end (Linux:
+ * map_release_uref). */
 static void map_unused(struct ebpf_obj *obj)
 {
     struct ebpf_map *map = ebpf_map_of(obj);
 
-    map->ops->objects->clear(map);
+    if (map->ops->objects)
+        map->ops->objects->clear(map);
+    else
+        map->ops->for_each(map, end_value, NULL); /* elements live as long as the map */
 }
 
 static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
@@ -162,7 +175,8 @@ static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
     map->btf_key_type_id = map->btf ? spec->btf_key_type_id : 0;
     map->btf_value_type_id = map->btf ? spec->btf_value_type_id : 0;
     map->release = NULL;
-    map->obj.unused = ops->objects && ops->objects->clear ? map_unused : NULL;
+    map->obj.unused =
+        (ops->objects && ops->objects->clear) || map->timer_off >= 0 ? map_unused : NULL;
     map->obj.file = &map_file;
     err = ebpf_obj_init(&map->obj, EBPF_OBJ_MAP, map_destroy);
     if (!err && map->btf)
@@ -271,7 +285,11 @@ static int copy_locked(struct ebpf_map *map, const void *key, void *value, bool 
     struct ebpf_section s;
     int err;
 
-    if (map->lock_off < 0 || !map->ops->copy_locked)
+    if (map->lock_off < 0)
+        return -EINVAL;
+    if (map->ops->objects && map->ops->objects->lookup_locked && !take)
+        return map->ops->objects->lookup_locked(map, key, value);
+    if (!map->ops->copy_locked)
         return -EINVAL;
     s = ebpf_section_begin();
     err = map->ops->copy_locked(map, key, value, take);

@@ -54,13 +54,15 @@ struct ebpf_bucket {
 
 /*
  * Maps whose values are objects, which user mode names by fd and sees by id: arrays of programs, of
- * perf events, maps in maps. Objects are got and put in T, so that these take the place of
+ * perf events, maps in maps; and those whose keys are (task storage). Objects are got and put in T,
+ * so that these take the place of
  * lookup_copy, update_copy and remove there, and are called with neither interrupts off nor a
  * section open.
  */
 struct ebpf_map_object_ops {
     /* NULL: -ENOTSUPP */
     int (*lookup)(struct ebpf_map *map, const void *key, void *id);
+    int (*lookup_locked)(struct ebpf_map *map, const void *key, void *value); /* BPF_F_LOCK */
     int (*update)(struct ebpf_map *map, const void *key, const void *fd, uint64_t flags);
     int (*remove)(struct ebpf_map *map, const void *key);
     /* The same by object, of the right type: a reference is added. NULL takes what is there out. */

@@ -207,7 +207,8 @@ static int copy_out(struct ebpf_map *map, const void *key, void *value, bool tak
     if (number) {
         size = element(st, number)->count * (uint32_t)sizeof(uint64_t);
         ebpf_value_copy(value, element(st, number)->pcs, size);
-        memset((uint8_t *)value + size, 0, map->value_size - size);
+        for (; size < map->value_size; size += (uint32_t)sizeof(uint64_t))
+            ebpf_word_store((uint8_t *)value + size, 0, sizeof(uint64_t));
     }
     bucket_unlock(st, id, take ? 0 : number);
     if (take && number)

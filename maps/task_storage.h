@@ -11,14 +11,14 @@
 /*
  * bpf_task_storage_get(): the task's value in the map, made if flags has
  * BPF_LOCAL_STORAGE_GET_F_CREATE and there is none: from value (value_size bytes; NULL: zeros), in
- * memory that task context laid by. NULL: no value, no task, other flags, another type of map, no
- * memory left by, or this hart is inside already. A, interrupts off, in an epoch section.
+ * memory that task context laid by. NULL: no value, no task, other flags, another type of map, or no
+ * memory laid by. A, interrupts off, in an epoch section.
  */
 void *ebpf_task_storage_get(struct ebpf_map *map, uintptr_t task, const void *value,
                             uint64_t flags);
 
-/* bpf_task_storage_delete(): 0, -ENOENT, -EINVAL (no task, another type of map), -EBUSY. A,
- * interrupts off, in an epoch section. */
+/* bpf_task_storage_delete(): 0, -ENOENT, -EINVAL (no task, another type of map). A, interrupts off,
+ * in an epoch section. */
 int ebpf_task_storage_delete(struct ebpf_map *map, uintptr_t task);
 
 #endif /* EBPF_MAPS_TASK_STORAGE_H */

@@ -25,10 +25,12 @@ static int begin(struct batch *b, const struct ebpf_cmd *cmd, unsigned what)
     return ebpf_access_init(&b->access, cmd->attr->batch.map_fd, what);
 }
 
-/* No value here has a struct bpf_spin_lock. 1: nothing to do. */
+/* 1: nothing to do. */
 static int check(struct batch *b)
 {
-    if (b->cmd->attr->batch.elem_flags)
+    uint64_t flags = b->cmd->attr->batch.elem_flags;
+
+    if (flags & ~(uint64_t)BPF_F_LOCK || ebpf_access_lock(&b->access, flags))
         return -EINVAL;
     if (!b->max)
         return 1;
@@ -75,7 +77,7 @@ static int update_all(struct batch *b)
         if (!err)
             err = ebpf_copy_in(b->cmd->caller, a->value, value_addr(b), a->value_size);
         if (!err)
-            err = ebpf_map_update(a->map, a->key, a->value, BPF_ANY);
+            err = ebpf_map_update(a->map, a->key, a->value, b->cmd->attr->batch.elem_flags);
     }
     return err;
 }
@@ -141,7 +143,7 @@ static int lookup_keys(struct batch *b, uint8_t *last, bool have_last)
         err = ebpf_map_next_key(a->map, have_last ? last : NULL, a->key);
         if (err)
             break;
-        err = ebpf_map_lookup(a->map, a->key, a->value);
+        err = ebpf_map_lookup_flags(a->map, a->key, a->value, b->cmd->attr->batch.elem_flags);
         if (!err)
             err = give_element(b, a->key, a->value);
         else if (err == -ENOENT) /* gone meanwhile, or empty */
@@ -187,6 +189,7 @@ static void bucket_fini(const struct batch *b, struct ebpf_bucket *bucket)
 static int bucket_init(const struct batch *b, struct ebpf_bucket *bucket, uint32_t room)
 {
     bucket->room = room;
+    bucket->lock = (b->cmd->attr->batch.elem_flags & BPF_F_LOCK) != 0;
     bucket->keys = ebpf_alloc(bucket_bytes(b, room));
     if (!bucket->keys)
         return -ENOMEM;

@@ -65,6 +65,8 @@ long ebpf_cmd_map_create(const struct ebpf_cmd *cmd)
         (attr->btf_key_type_id && !attr->btf_value_type_id))
         return -EINVAL;
     err = get_inner(attr, &spec);
+    if (!err && spec.type == BPF_MAP_TYPE_TASK_STORAGE && !attr->btf_key_type_id)
+        err = -EINVAL; /* Linux: for who shows them */
     if (!err)
         err = get_btf(attr, &spec);
     if (!err)
