@@ -69,34 +69,61 @@ static bool learn_half(struct ebpf_scalar *s, unsigned bits)
     struct ebpf_range low = ebpf_range_low(&s->full, bits / 2);
 
     s->half = ebpf_range_meet(&s->half, &low);
-    return ebpf_range_sync(&s->half, bits / 2);
+    return learn_range(&s->half, ebpf_tnum_cut(s->known, bits / 2), bits / 2);
 }
 
-static bool learn_full(struct ebpf_scalar *s, unsigned bits)
+/* *more: that taught something. */
+static bool learn_full(struct ebpf_scalar *s, unsigned bits, bool *more)
 {
-    return ebpf_range_trim(&s->full, bits, &s->half, bits / 2) && ebpf_range_sync(&s->full, bits);
+    struct ebpf_range was = s->full;
+
+    if (s->half.umin == 0 && s->half.umax == ebpf_low_bits(bits / 2))
+        return true; /* the lower half can be anything */
+    if (!ebpf_range_trim(&s->full, bits, &s->half, bits / 2) || !ebpf_range_sync(&s->full, bits))
+        return false;
+    *more |= !ebpf_range_within(&was, &s->full);
+    return true;
 }
 
-static bool learn_bits(struct ebpf_scalar *s, unsigned bits)
+static bool learn_bits(struct ebpf_scalar *s, unsigned bits, bool *more)
 {
-    struct ebpf_tnum full = ebpf_tnum_range(s->full.umin, s->full.umax);
+    struct ebpf_tnum full = ebpf_tnum_range(s->full.umin, s->full.umax), was = s->known;
     struct ebpf_tnum half = ebpf_tnum_range(s->half.umin, s->half.umax);
 
     half.mask |= ebpf_low_bits(bits) & ~ebpf_low_bits(bits / 2);
-    return ebpf_tnum_meet(s->known, full, &s->known) && ebpf_tnum_meet(s->known, half, &s->known);
+    if (!ebpf_tnum_meet(s->known, full, &s->known) || !ebpf_tnum_meet(s->known, half, &s->known))
+        return false;
+    *more |= was.mask != s->known.mask;
+    return true;
 }
 
-/* Two rounds: what the first taught the bits, the second teaches the ranges. More would be sound, and rarely worth it. */
+/* A number whose bits are all known: the ranges must have it, and are it then. */
+static bool sync_const(struct ebpf_scalar *s, unsigned bits)
+{
+    if (!ebpf_scalar_has(s, s->known.value, bits))
+        return false;
+    *s = ebpf_scalar_const(s->known.value, bits);
+    return true;
+}
+
+/* Two rounds: what the first taught the bits, the second teaches the ranges. More would be sound, and rarely worth it.
+ * Mostly the first teaches nothing new, and that is the end. */
 bool ebpf_scalar_sync(struct ebpf_scalar *s, unsigned bits)
 {
-    for (int round = 0; round < 2; round++) {
-        if (!learn_range(&s->full, s->known, bits) ||
-            !learn_range(&s->half, ebpf_tnum_cut(s->known, bits / 2), bits / 2) ||
-            !learn_half(s, bits) || !learn_full(s, bits) || !learn_bits(s, bits))
+    bool more = true;
+
+    for (int round = 0; round < 2 && more; round++) {
+        more = false;
+        if (ebpf_tnum_is_const(s->known))
+            return sync_const(s, bits);
+        if (!learn_range(&s->full, s->known, bits) || !learn_half(s, bits) ||
+            !learn_full(s, bits, &more) || !learn_bits(s, bits, &more))
             return false;
     }
-    return learn_range(&s->full, s->known, bits) &&
-           learn_range(&s->half, ebpf_tnum_cut(s->known, bits / 2), bits / 2);
+    if (ebpf_tnum_is_const(s->known))
+        return sync_const(s, bits);
+    return !more || (learn_range(&s->full, s->known, bits) &&
+                     learn_range(&s->half, ebpf_tnum_cut(s->known, bits / 2), bits / 2));
 }
 
 /* After arithmetic: some number is left for certain, so that false would be a bug of the domain. Nothing known is the
@@ -120,11 +147,13 @@ static struct ebpf_range low_range(const struct ebpf_scalar *s, unsigned low, un
 
 struct ebpf_scalar ebpf_scalar_zext(const struct ebpf_scalar *s, unsigned low, unsigned bits)
 {
-    struct ebpf_scalar out = ebpf_scalar_unknown(bits);
-    struct ebpf_range range = low_range(s, low, bits);
+    struct ebpf_scalar out;
+    struct ebpf_range range;
 
-    if (low >= bits)
-        return *s;
+    if (low >= bits || s->full.umax <= ebpf_low_bits(low))
+        return *s; /* nothing is cut off */
+    out = ebpf_scalar_unknown(bits);
+    range = low_range(s, low, bits);
     if (!ebpf_range_sync(&range, low))
         range = ebpf_range_unknown(low);
     out.known = ebpf_tnum_cut(s->known, low);
@@ -265,6 +294,22 @@ static const struct operation operations[16] = {
     [BPF_RSH >> 4] = {view_rsh, false}, [BPF_ARSH >> 4] = {view_arsh, false},
 };
 
+/* Can it be anything? */
+static bool is_unknown(const struct ebpf_scalar *s, unsigned bits)
+{
+    const struct ebpf_range *f = &s->full, *h = &s->half;
+
+    return s->known.mask == ebpf_low_bits(bits) && !f->umin && f->umax == ebpf_low_bits(bits) && !h->umin &&
+           h->umax == ebpf_low_bits(bits / 2) &&
+           (uint64_t)f->smax - (uint64_t)f->smin == ebpf_low_bits(bits);
+}
+
+/* One operand can be anything, and so can the result. */
+static bool spoils(uint8_t op)
+{
+    return op == BPF_ADD || op == BPF_SUB || op == BPF_XOR;
+}
+
 static struct ebpf_scalar narrow_alu(const struct operation *op, const struct ebpf_scalar *dst,
                                      const struct ebpf_scalar *src, unsigned bits)
 {
@@ -286,7 +331,7 @@ struct ebpf_scalar ebpf_scalar_alu(uint8_t op, bool wide, const struct ebpf_scal
 
     if (!wide)
         return narrow_alu(row, dst, src, bits);
-    if (!row->run)
+    if (!row->run || (spoils(op) && (is_unknown(dst, bits) || is_unknown(src, bits))))
         return out;
     a = view_of(dst, true, bits);
     b = view_of(src, true, bits);

@@ -21,6 +21,7 @@
 struct ebpf_vinsn {
     uint16_t live; /* registers that may be read before they are written, from here on: bits 0 to 9 */
     uint8_t flags; /* EBPF_VI_* */
+    uint32_t open; /* states of the path itself that were saved here */
 };
 
 /* A function. */
@@ -39,14 +40,12 @@ struct ebpf_vsub {
  * What happens between two of them is a segment, and belongs to the lower end.
  */
 struct ebpf_vsaved {
-    struct ebpf_vsaved *next, **link; /* in its bucket, or among the open ones */
+    struct ebpf_vsaved *next, **link; /* in its bucket, of open ones or of those that are safe */
     struct ebpf_vsaved *parent;
     uint32_t at;       /* instruction */
     uint32_t branches; /* ways from here that are not yet followed to their end; 0: it is shown to be safe */
     uint32_t hits, misses;
     uint32_t hash;  /* equal where states are the same */
-    bool listed;    /* in a bucket */
-    bool lone;      /* saved where no other way was near */
     bool loop;      /* a path ended here while it was open */
     /* Slots of each frame: read below this state before they were written, and written whole in the segment above. */
     uint64_t read[EBPF_MAX_FRAMES], fresh[EBPF_MAX_FRAMES];
@@ -72,9 +71,8 @@ struct ebpf_vway {
 struct ebpf_vexplore {
     struct ebpf_vinsn *insns; /* [insn_cnt] */
     struct ebpf_vsub *subs;   /* [subprog_cnt] */
-    struct ebpf_vsaved **buckets;
-    uint32_t bucket_cnt; /* a power of two */
-    struct ebpf_vsaved *open;   /* saved states that are in no bucket any more */
+    struct ebpf_vsaved **safe, **open; /* saved states with no branches, and with some */
+    uint32_t bucket_cnt;               /* of each; a power of two */
     struct ebpf_vsaved *parent; /* of the path that is followed */
     uint64_t fresh[EBPF_MAX_FRAMES];
     struct ebpf_vpending *pending;

@@ -118,12 +118,16 @@ static bool pending_take(struct ebpf_verifier *v)
 
 /* ---- saved states ------------------------------------------------------------------------------------------------------------ */
 
-static struct ebpf_vsaved **bucket_of(const struct ebpf_verifier *v, uint32_t at)
+/* Where states of that instruction, called from there, are found that are shown to be safe. */
+static struct ebpf_vsaved **safe_at(const struct ebpf_vexplore *x, uint32_t at, const struct ebpf_vstate *s)
 {
-    const struct ebpf_vstate *s = v->now;
-    uint32_t call = s->frames[s->frame_cnt - 1]->call;
+    return &x->safe[(at ^ s->frames[s->frame_cnt - 1]->call * 31u) & (x->bucket_cnt - 1)];
+}
 
-    return &v->explore->buckets[(at ^ call * 31u) & (v->explore->bucket_cnt - 1)];
+/* And those that are open: by all that is in them, but where loops end in other ways than by being different. */
+static struct ebpf_vsaved **open_at(const struct ebpf_vexplore *x, uint32_t at, uint32_t sum)
+{
+    return &x->open[(x->insns[at].flags & EBPF_VI_FORCE ? at : at ^ sum) & (x->bucket_cnt - 1)];
 }
 
 static void list_add(struct ebpf_vsaved **list, struct ebpf_vsaved *s)
@@ -180,10 +184,10 @@ static void path_ends(struct ebpf_verifier *v)
 
     for (struct ebpf_vsaved *s = x->parent; s && --s->branches == 0; s = parent) {
         parent = s->parent;
-        if (s->listed)
-            forget_unread(v, s);
-        else
-            saved_free(v, s);
+        forget_unread(v, s);
+        list_remove(s);
+        list_add(safe_at(x, s->at, &s->state), s);
+        x->insns[s->at].open--;
     }
     x->parent = NULL;
 }
@@ -259,7 +263,7 @@ static uint32_t sum_of(const struct ebpf_verifier *v, uint32_t at)
     return (uint32_t)(sum ^ sum >> 32);
 }
 
-static int save(struct ebpf_verifier *v, struct ebpf_vsaved **bucket)
+static int save(struct ebpf_verifier *v, uint32_t sum)
 {
     struct ebpf_vexplore *x = v->explore;
     struct ebpf_vsaved *s = ebpf_vmem_zalloc(&v->mem, sizeof(*s));
@@ -273,17 +277,16 @@ static int save(struct ebpf_verifier *v, struct ebpf_vsaved **bucket)
         return err;
     }
     s->at = v->at;
-    s->hash = sum_of(v, v->at);
+    s->hash = sum;
     s->parent = x->parent;
     s->branches = 1;
-    s->listed = true;
     memcpy(s->fresh, x->fresh, sizeof(s->fresh));
     memset(x->fresh, 0, sizeof(x->fresh));
     forget_dead(v, &s->state, v->at);
     forget_single(&s->state);
     ebpf_verify_number(v, s);
-    s->lone = !x->forked;
-    list_add(bucket, s);
+    list_add(open_at(x, v->at, sum), s);
+    x->insns[v->at].open++;
     x->parent = s;
     x->jumps = x->steps = 0;
     x->forked = false;
@@ -321,69 +324,65 @@ static int meet_open(struct ebpf_verifier *v, struct ebpf_vsaved *s, uint32_t su
     return ebpf_verify_refuse(v, -EINVAL, "infinite loop detected at insn %u", v->at);
 }
 
-/* Compared in vain too often? What is open stays in memory, as long as it is. */
-static void missed(struct ebpf_verifier *v, struct ebpf_vsaved *s)
-{
-    if (s->branches && (!s->lone || ++s->misses <= 8))
-        return;
-    if (s->branches) {
-        s->listed = false;
-        list_remove(s);
-        list_add(&v->explore->open, s);
-    } else if (++s->misses > s->hits * 3 + 3) {
-        saved_free(v, s);
-    }
-}
-
-static bool worth_saving(const struct ebpf_verifier *v, bool looping)
+static bool worth_saving(const struct ebpf_verifier *v)
 {
     const struct ebpf_vexplore *x = v->explore;
 
     if (v->test_state_freq || (x->insns[v->at].flags & EBPF_VI_FORCE) || x->forked)
         return true;
-    return looping ? x->jumps >= 20 || x->steps >= 100 : x->jumps >= 2 && x->steps >= 8;
+    return x->insns[v->at].open ? x->jumps >= 20 || x->steps >= 100 : x->jumps >= 2 && x->steps >= 8;
 }
 
-/* A saved state of the same instruction. 1: the path ends here. */
-static int meet(struct ebpf_verifier *v, struct ebpf_vsaved *s, uint32_t sum)
+/* The states of this very path. 1: the path ends here. */
+static int meet_all_open(struct ebpf_verifier *v, uint32_t sum)
 {
     int ends = 0;
 
-    if (s->branches) {
-        ends = meet_open(v, s, sum);
-    } else if (ebpf_vstate_within(v->now, &s->state, EBPF_VPRECISE, &v->rules)) {
-        s->hits++;
-        ebpf_verify_inherit(v, s);
-        return 1;
+    if (!v->explore->insns[v->at].open)
+        return 0;
+    for (struct ebpf_vsaved *s = *open_at(v->explore, v->at, sum); s && !ends; s = s->next) {
+        if (s->at == v->at)
+            ends = meet_open(v, s, sum);
     }
-    if (!ends)
-        missed(v, s);
     return ends;
+}
+
+/* The states that are shown to be safe. 1: the path ends here. */
+static int meet_all_safe(struct ebpf_verifier *v)
+{
+    struct ebpf_vexplore *x = v->explore;
+    struct ebpf_vsaved *next;
+    uint32_t count = x->insns[v->at].open;
+
+    for (struct ebpf_vsaved *s = *safe_at(x, v->at, v->now); s; s = next) {
+        next = s->next;
+        if (s->at != v->at)
+            continue;
+        count++;
+        if (ebpf_vstate_within(v->now, &s->state, EBPF_VPRECISE, &v->rules)) {
+            s->hits++;
+            ebpf_verify_inherit(v, s);
+            return 1;
+        }
+        if (++s->misses > s->hits * 3 + 3)
+            saved_free(v, s);
+    }
+    if (count > x->max_per_insn)
+        x->max_per_insn = count;
+    return 0;
 }
 
 /* 0: on; 1: the path ends here. */
 static int join(struct ebpf_verifier *v)
 {
-    struct ebpf_vsaved **bucket = bucket_of(v, v->at), *next;
-    struct ebpf_vexplore *x = v->explore;
-    uint32_t sum = sum_of(v, v->at), count = 0;
-    bool looping = false;
+    uint32_t sum = sum_of(v, v->at);
+    int ends = meet_all_open(v, sum);
 
-    for (struct ebpf_vsaved *s = *bucket; s; s = next) {
-        int ends;
-
-        next = s->next;
-        if (s->at != v->at)
-            continue;
-        count++;
-        looping |= s->branches != 0;
-        ends = meet(v, s, sum);
-        if (ends)
-            return ends;
-    }
-    if (count > x->max_per_insn)
-        x->max_per_insn = count;
-    return worth_saving(v, looping) ? save(v, bucket) : 0;
+    if (!ends)
+        ends = meet_all_safe(v);
+    if (ends)
+        return ends;
+    return worth_saving(v) ? save(v, sum) : 0;
 }
 
 /* ---- the way ------------------------------------------------------------------------------------------------------------------- */
@@ -478,6 +477,8 @@ void ebpf_verify_explore_fini(struct ebpf_verifier *v)
 
     while (x->pending) {
         struct ebpf_vpending *p = x->pending;
+<<<<<<< HEAD
+=======
 
         x->pending = p->next;
         ebpf_vstate_fini(&v->mem, &p->state);
@@ -486,8 +487,17 @@ void ebpf_verify_explore_fini(struct ebpf_verifier *v)
     ebpf_vstate_fini(&v->mem, v->now);
     for (uint32_t b = 0; b <= x->bucket_cnt; b++) {
         struct ebpf_vsaved **list = b < x->bucket_cnt ? &x->buckets[b] : &x->open;
+>>>>>>> 84e7ad5c4d0cd0bed5c139359626d184021b841c
 
-        while (*list)
-            saved_free(v, *list);
+        x->pending = p->next;
+        ebpf_vstate_fini(&v->mem, &p->state);
+        ebpf_vmem_free(&v->mem, p, sizeof(*p));
+    }
+    ebpf_vstate_fini(&v->mem, v->now);
+    for (uint32_t b = 0; b < x->bucket_cnt; b++) {
+        while (x->safe[b])
+            saved_free(v, x->safe[b]);
+        while (x->open[b])
+            saved_free(v, x->open[b]);
     }
 }

@@ -105,6 +105,15 @@ bool ebpf_range_sync(struct ebpf_range *r, unsigned bits)
     int64_t neg_high = smin2(ebpf_sext(umax2(r->umax, top + 1), bits), r->smax);
     bool pos, neg;
 
+    if (r->smin >= 0 || r->umax <= top) { /* not negative: both orders are one */
+        r->umin = umax2(r->umin, (uint64_t)smax2(r->smin, 0));
+        r->umax = r->smax < 0 ? 0 : umin2(r->umax, (uint64_t)r->smax);
+        if (r->smax < 0 || r->umin > r->umax)
+            return false;
+        r->smin = (int64_t)r->umin;
+        r->smax = (int64_t)r->umax;
+        return true;
+    }
     low = smax2(low, 0);
     neg_high = smin2(neg_high, -1);
     pos = r->umin <= top && low <= high;

@@ -13,7 +13,42 @@
 #include "src/base/alloc.h"
 #include "src/base/mem.h"
 
-void *ebpf_vmem_alloc(struct ebpf_vmem *mem, size_t size)
+/* ---- memory --------------------------------------------------------------------------------------------------------- */
+
+/* The list of spare blocks that this size shares with few others. */
+static unsigned spare_of(size_t size)
+{
+    return (unsigned)(size / 16 % (sizeof(((struct ebpf_vmem *)0)->spare) / sizeof(((struct ebpf_vmem *)0)->spare[0])));
+}
+
+static bool drain(struct ebpf_vmem *mem, unsigned list)
+{
+    struct ebpf_vspare *block;
+    bool any = mem->spare[list].first != NULL;
+
+    while ((block = mem->spare[list].first)) {
+        mem->spare[list].first = block->next;
+        mem->used -= mem->spare[list].size;
+        ebpf_free(block, mem->spare[list].size);
+    }
+    return any;
+}
+
+static bool drain_all(struct ebpf_vmem *mem)
+{
+    bool any = false;
+
+    for (unsigned list = 0; list < sizeof(mem->spare) / sizeof(mem->spare[0]); list++)
+        any |= drain(mem, list);
+    return any;
+}
+
+void ebpf_vmem_fini(struct ebpf_vmem *mem)
+{
+    drain_all(mem);
+}
+
+static void *alloc_new(struct ebpf_vmem *mem, size_t size)
 {
     void *ptr = size <= mem->limit - mem->used ? ebpf_alloc(size) : NULL;
 
@@ -21,6 +56,22 @@ void *ebpf_vmem_alloc(struct ebpf_vmem *mem, size_t size)
         mem->used += size;
     if (mem->used > mem->peak)
         mem->peak = mem->used;
+    return ptr;
+}
+
+void *ebpf_vmem_alloc(struct ebpf_vmem *mem, size_t size)
+{
+    unsigned list = spare_of(size);
+    struct ebpf_vspare *block = mem->spare[list].first;
+    void *ptr;
+
+    if (block && mem->spare[list].size == size) {
+        mem->spare[list].first = block->next;
+        return block;
+    }
+    ptr = alloc_new(mem, size);
+    if (!ptr && drain_all(mem)) /* what was spare had the wrong sizes */
+        ptr = alloc_new(mem, size);
     return ptr;
 }
 
@@ -35,20 +86,21 @@ void *ebpf_vmem_zalloc(struct ebpf_vmem *mem, size_t size)
 
 void ebpf_vmem_free(struct ebpf_vmem *mem, void *ptr, size_t size)
 {
+    unsigned list = spare_of(size);
+    struct ebpf_vspare *block = ptr;
+
     if (!ptr)
         return;
-    mem->used -= size;
-    ebpf_free(ptr, size);
-}
-
-void ebpf_vmem_fini(struct ebpf_vmem *mem)
-{
-    while (mem->spare) {
-        struct ebpf_vframe *frame = mem->spare;
-
-        mem->spare = (struct ebpf_vframe *)(void *)frame->slots;
-        ebpf_vmem_free(mem, frame, sizeof(*frame));
+    if (size < sizeof(*block)) {
+        mem->used -= size;
+        ebpf_free(ptr, size);
+        return;
     }
+    if (mem->spare[list].size != size)
+        drain(mem, list);
+    mem->spare[list].size = size;
+    block->next = mem->spare[list].first;
+    mem->spare[list].first = block;
 }
 
 struct ebpf_vreg ebpf_vreg_scalar(struct ebpf_scalar var)
@@ -63,22 +115,10 @@ struct ebpf_vreg ebpf_vreg_pointer(enum ebpf_kind kind)
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */
 
-/* Frames come and go with every path: those that were freed are kept for the next. Contents: anything. */
-static struct ebpf_vframe *frame_alloc(struct ebpf_vmem *mem)
-{
-    struct ebpf_vframe *frame = mem->spare;
-
-    if (!frame)
-        return ebpf_vmem_alloc(mem, sizeof(*frame));
-    mem->spare = (struct ebpf_vframe *)(void *)frame->slots;
-    return frame;
-}
-
 static void frame_free(struct ebpf_vmem *mem, struct ebpf_vframe *frame)
 {
     ebpf_vmem_free(mem, frame->slots, frame->slot_cnt * sizeof(*frame->slots));
-    frame->slots = (struct ebpf_vslot *)(void *)mem->spare;
-    mem->spare = frame;
+    ebpf_vmem_free(mem, frame, sizeof(*frame));
 }
 
 int ebpf_vstate_push(struct ebpf_vmem *mem, struct ebpf_vstate *s, uint32_t call)
@@ -87,7 +127,7 @@ int ebpf_vstate_push(struct ebpf_vmem *mem, struct ebpf_vstate *s, uint32_t call
 
     if (s->frame_cnt == EBPF_MAX_FRAMES)
         return -E2BIG;
-    frame = frame_alloc(mem);
+    frame = ebpf_vmem_alloc(mem, sizeof(struct ebpf_vframe));
     if (!frame)
         return -ENOMEM;
     memset(frame, 0, sizeof(*frame));
@@ -114,7 +154,7 @@ void ebpf_vstate_fini(struct ebpf_vmem *mem, struct ebpf_vstate *s)
 
 static struct ebpf_vframe *copy_frame(struct ebpf_vmem *mem, const struct ebpf_vframe *from)
 {
-    struct ebpf_vframe *to = frame_alloc(mem);
+    struct ebpf_vframe *to = ebpf_vmem_alloc(mem, sizeof(struct ebpf_vframe));
     struct ebpf_vslot *slots = NULL;
 
     if (!to)

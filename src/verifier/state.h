@@ -112,13 +112,20 @@ struct ebpf_vstate {
 /* All memory of one verification, with its bound. */
 struct ebpf_vmem {
     size_t used, limit, peak;
-    struct ebpf_vframe *spare; /* frames that nobody uses at the moment, linked through slots */
+    /* Blocks that nobody uses at the moment, by size: frames, states and stacks come and go with every path. */
+    struct {
+        size_t size;
+        struct ebpf_vspare *first;
+    } spare[16];
+};
+struct ebpf_vspare {
+    struct ebpf_vspare *next;
 };
 
 void *ebpf_vmem_alloc(struct ebpf_vmem *mem, size_t size); /* NULL: no memory, or the bound is reached */
 void *ebpf_vmem_zalloc(struct ebpf_vmem *mem, size_t size); /* zero-filled */
 void ebpf_vmem_free(struct ebpf_vmem *mem, void *ptr, size_t size); /* NULL is fine */
-void ebpf_vmem_fini(struct ebpf_vmem *mem); /* frees the spare frames */
+void ebpf_vmem_fini(struct ebpf_vmem *mem); /* frees what is spare */
 
 /* ---- registers -------------------------------------------------------------------------------------------------- */
 

@@ -39,23 +39,31 @@ static int explore_init(struct ebpf_verifier *v, uint32_t budget, bool relaxed)
     x->bucket_cnt = power_of_two(v->code->insn_cnt / 8);
     x->insns = ebpf_vmem_zalloc(&v->mem, v->code->insn_cnt * sizeof(*x->insns));
     x->subs = ebpf_vmem_zalloc(&v->mem, v->code->subprog_cnt * sizeof(*x->subs));
+<<<<<<< HEAD
+    x->safe = ebpf_vmem_zalloc(&v->mem, x->bucket_cnt * sizeof(*x->safe));
+    x->open = ebpf_vmem_zalloc(&v->mem, x->bucket_cnt * sizeof(*x->open));
+    v->processed = 0;
+    return x->insns && x->subs && x->safe && x->open ? 0 : -ENOMEM;
+=======
     x->buckets = ebpf_vmem_zalloc(&v->mem, x->bucket_cnt * sizeof(*x->buckets));
     v->processed = 0;
     return x->insns && x->subs && x->buckets ? 0 : -ENOMEM;
+>>>>>>> 84e7ad5c4d0cd0bed5c139359626d184021b841c
 }
 
 static void explore_fini(struct ebpf_verifier *v)
 {
     struct ebpf_vexplore *x = v->explore;
 
-    if (x->buckets)
+    if (x->safe && x->open)
         ebpf_verify_explore_fini(v);
     ebpf_verify_log_fini(v);
     ebpf_vmem_free(&v->mem, v->bases, v->code->insn_cnt);
     v->bases = NULL;
     ebpf_vmem_free(&v->mem, x->insns, v->code->insn_cnt * sizeof(*x->insns));
     ebpf_vmem_free(&v->mem, x->subs, v->code->subprog_cnt * sizeof(*x->subs));
-    ebpf_vmem_free(&v->mem, x->buckets, x->bucket_cnt * sizeof(*x->buckets));
+    ebpf_vmem_free(&v->mem, x->safe, x->bucket_cnt * sizeof(*x->safe));
+    ebpf_vmem_free(&v->mem, x->open, x->bucket_cnt * sizeof(*x->open));
     ebpf_vmem_fini(&v->mem);
 }
 

@@ -417,13 +417,14 @@ TEST(verifier_states_give_up_cleanly_without_memory)
         err = ebpf_vstate_copy(&f.mem, &f.state, &copy);
         CHECK(err == 0 || err == -ENOMEM);
         CHECK_EQ(err == 0, !mock_alloc_failed());
-        ebpf_vmem_fini(&f.mem); /* spare frames are no leak */
+        ebpf_vmem_fini(&f.mem); /* spare blocks are no leak */
         if (err)
             CHECK_EQ(f.mem.used, used);
     } while (err && n < 20);
     mock_fail_alloc(0);
     CHECK_EQ(n, 4); /* two frames and one stack, then none fails */
     ebpf_vstate_fini(&f.mem, &copy);
+    ebpf_vmem_fini(&f.mem);
     f.mem.limit = f.mem.used; /* the bound of the verification */
     CHECK_EQ(ebpf_vstate_copy(&f.mem, &f.state, &copy), -ENOMEM);
     CHECK_EQ(store(&f, -72, 8, number(3, 5)), -ENOMEM);
