@@ -49,8 +49,9 @@ def build_objects(args):
     script = "../shared/verifier/build-selftests.sh"
     if os.path.exists(os.path.join(args.objects, "verifier_and.bpf.o")):
         return True
-    if not os.path.isdir(args.peer):
-        print(f"SKIP verdicts: no objects in {args.objects}, and no {args.peer} to build them with (OBJS=, PEER=)")
+    if not os.path.isdir(os.path.join(args.peer, "root/usr/include/bpf")):
+        print(f"SKIP verdicts: no objects in {args.objects} (OBJS=), and {args.peer} (PEER=) is not what "
+              "../shared/peer/setup.sh makes, which it takes to build them")
         return False
     done = subprocess.run(["bash", script, args.peer, args.objects], capture_output=True, text=True, check=False)
     if done.returncode:
