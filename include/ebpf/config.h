@@ -84,4 +84,12 @@
 #error "EBPF_CONFIG_LOG_LINE must be 80 to 1024"
 #endif
 
+/* 0: no verifier. Only callers that hold EBPF_CAP_TRUST may load programs then. */
+#ifndef EBPF_CONFIG_VERIFIER
+#define EBPF_CONFIG_VERIFIER 1
+#endif
+#if EBPF_CONFIG_VERIFIER != 0 && EBPF_CONFIG_VERIFIER != 1
+#error "EBPF_CONFIG_VERIFIER must be 0 or 1"
+#endif
+
 #endif /* EBPF_CONFIG_H */

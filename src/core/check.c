@@ -57,6 +57,19 @@ static int bad(const struct check *check, const struct bpf_insn *insn, const cha
                             (unsigned)(insn - check->code->insns), insn->code, why);
 }
 
+/*
+ * The same for what is wrong only where the instruction is reached: Linux refuses it while it follows the program, so
+ * that dead code may hold it. Where a verifier comes next it is left to that, which takes dead code out.
+ */
+static int bad_where_reached(const struct check *check, const struct bpf_insn *insn,
+                             const char *why)
+{
+    if (!check->code->verifier_next)
+        return bad(check, insn, why);
+    check->code->deferred = true;
+    return 0;
+}
+
 /* ---- one instruction ------------------------------------------------------------------------- */
 
 static int check_end(const struct check *check, const struct bpf_insn *insn)
@@ -104,22 +117,33 @@ static int check_alu_imm(const struct check *check, const struct bpf_insn *insn)
     switch (BPF_OP(insn->code)) {
     case BPF_DIV:
     case BPF_MOD:
-        return insn->imm ? 0 : bad(check, insn, "div by zero");
+        return insn->imm ? 0 : bad_where_reached(check, insn, "div by zero");
     case BPF_LSH:
     case BPF_RSH:
     case BPF_ARSH:
-        return insn->imm >= 0 && insn->imm < width ? 0 : bad(check, insn, "invalid shift");
+        return insn->imm >= 0 && insn->imm < width
+                   ? 0
+                   : bad_where_reached(check, insn, "invalid shift");
     default:
         return 0;
     }
 }
 
+/* A register that is written. */
+static int check_dst(const struct check *check, const struct bpf_insn *insn, unsigned reg)
+{
+    if (reg > BPF_REG_10)
+        return bad(check, insn, "no such register");
+    return reg == BPF_REG_10 ? bad_where_reached(check, insn, "frame pointer is read only") : 0;
+}
+
 static int check_alu(const struct check *check, const struct bpf_insn *insn)
 {
     bool by_reg = BPF_SRC(insn->code) == BPF_X;
+    int err = check_dst(check, insn, insn->dst_reg);
 
-    if (insn->dst_reg >= BPF_REG_10)
-        return bad(check, insn, "frame pointer is read only, or no such register");
+    if (err)
+        return err;
     if (BPF_OP(insn->code) == BPF_END)
         return check_end(check, insn);
     if (BPF_OP(insn->code) > BPF_END)
@@ -160,7 +184,8 @@ static int check_helper(const struct check *check, const struct bpf_insn *insn)
     if (!helper)
         return ebpf_code_reject(check->code, -EINVAL, "insn %u: invalid func unknown#%d", at,
                                 insn->imm);
-    if (!check->type)
+    if (!check->type ||
+        check->code->verifier_next) /* the verifier asks the same where it is reached */
         return 0;
     if (!may_use(check, helper))
         return ebpf_code_reject(check->code, -EINVAL,
@@ -248,36 +273,33 @@ static int check_jump(const struct check *check, const struct bpf_insn *insn)
     }
 }
 
-static unsigned access_size(uint8_t code)
-{
-    static const uint8_t sizes[4] = {4, 2, 1, 8}; /* BPF_W, BPF_H, BPF_B, BPF_DW */
-
-    return sizes[BPF_SIZE(code) >> 3];
-}
-
 /* Through r10 an access must stay in the frame; through other registers it is not looked at. */
 static int check_frame(const struct check *check, const struct bpf_insn *insn, unsigned base)
 {
-    if (base != BPF_REG_10)
+    if (base != BPF_REG_10 ||
+        (insn->off >= -(int)EBPF_FRAME_SIZE && insn->off + (int)ebpf_insn_size(insn) <= 0))
         return 0;
-    if (insn->off < -(int)EBPF_FRAME_SIZE || insn->off + (int)access_size(insn->code) > 0)
-        return ebpf_code_reject(
-            check->code, -EACCES, "insn %u: invalid stack access off=%d size=%u",
-            (unsigned)(insn - check->code->insns), insn->off, access_size(insn->code));
-    return 0;
+    if (check->code->verifier_next) {
+        check->code->deferred = true;
+        return 0;
+    }
+    return ebpf_code_reject(check->code, -EACCES, "insn %u: invalid stack access off=%d size=%u",
+                            (unsigned)(insn - check->code->insns), insn->off, ebpf_insn_size(insn));
 }
 
 static int check_load(const struct check *check, const struct bpf_insn *insn)
 {
     unsigned mode = BPF_MODE(insn->code);
+    int err;
 
     if (mode != BPF_MEM && (mode != BPF_MEMSX || BPF_SIZE(insn->code) == BPF_DW))
         return bad(check, insn, "unknown opcode");
     if (insn->imm)
         return bad(check, insn, "BPF_LDX uses reserved fields");
-    if (insn->dst_reg >= BPF_REG_10 || insn->src_reg > BPF_REG_10)
-        return bad(check, insn, "frame pointer is read only, or no such register");
-    return check_frame(check, insn, insn->src_reg);
+    if (insn->src_reg > BPF_REG_10)
+        return bad(check, insn, "no such register");
+    err = check_dst(check, insn, insn->dst_reg);
+    return err ? err : check_frame(check, insn, insn->src_reg);
 }
 
 static bool atomic_ok(const struct bpf_insn *insn)
@@ -313,6 +335,7 @@ static int check_store(const struct check *check, const struct bpf_insn *insn)
     bool imm = BPF_CLASS(insn->code) == BPF_ST;
     bool atomic = BPF_MODE(insn->code) == BPF_ATOMIC && !imm;
     bool loads = atomic && insn->imm == BPF_LOAD_ACQ;
+    int err = 0;
 
     if (!atomic && BPF_MODE(insn->code) != BPF_MEM)
         return bad(check, insn, "unknown opcode");
@@ -322,10 +345,11 @@ static int check_store(const struct check *check, const struct bpf_insn *insn)
         return bad(check, insn, "BPF_ST uses reserved fields");
     if (insn->dst_reg > BPF_REG_10 || insn->src_reg > BPF_REG_10)
         return bad(check, insn, "no such register");
-    if ((loads && insn->dst_reg == BPF_REG_10) ||
-        (atomic && fetches_into_src(insn) && insn->src_reg == BPF_REG_10))
-        return bad(check, insn, "frame pointer is read only");
-    return check_frame(check, insn, loads ? insn->src_reg : insn->dst_reg);
+    if (loads)
+        err = check_dst(check, insn, insn->dst_reg);
+    else if (atomic && fetches_into_src(insn))
+        err = check_dst(check, insn, insn->src_reg);
+    return err ? err : check_frame(check, insn, loads ? insn->src_reg : insn->dst_reg);
 }
 
 /* Legacy packet access (RFC 9669, section 5.5): for types whose context is a packet. */
@@ -365,8 +389,11 @@ static int check_ld(const struct check *check, const struct bpf_insn *insn)
         return bad(check, insn, "unknown opcode");
     if (insn == last || insn[1].code || insn[1].dst_reg || insn[1].src_reg || insn[1].off)
         return bad(check, insn, "invalid bpf_ld_imm64 insn");
-    if (insn->dst_reg >= BPF_REG_10 || insn->off)
+    if (insn->off)
         return bad(check, insn, "BPF_LD_IMM64 uses reserved fields");
+    err = check_dst(check, insn, insn->dst_reg);
+    if (err)
+        return err;
     switch (insn->src_reg) {
     case 0:
     case BPF_PSEUDO_MAP_VALUE:

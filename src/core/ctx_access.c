@@ -5,8 +5,8 @@
  * the context pointer are therefore rewritten, one instruction for one, by the type's table of
  * fields.
  *
- * Which register holds the context pointer is found by a small dataflow analysis over each
- * function: for each instruction, the set of registers and stack slots that may hold it, and the
+ * Which instructions go through the context pointer is known from the verifier (EBPF_FACT_CTX).
+ * Without one, which register holds it is found by a small dataflow analysis over each function: for each instruction, the set of registers and stack slots that may hold it, and the
  * set that must (on every path). r1 holds it at the program's start; moves, spills and fills of
  * whole registers carry it, and so do arguments of bpf-to-bpf calls. Where the sets differ at an
  * access, or where the pointer would go out of sight (stored elsewhere, changed, returned), the
@@ -262,13 +262,6 @@ static unsigned size_code(unsigned size)
     return size == 1 ? BPF_B : size == 2 ? BPF_H : size == 4 ? BPF_W : BPF_DW;
 }
 
-static unsigned access_bytes(const struct bpf_insn *insn)
-{
-    static const uint8_t sizes[4] = {4, 2, 1, 8};
-
-    return sizes[BPF_SIZE(insn->code) >> 3];
-}
-
 static const struct ebpf_ctx_field *field_at(const struct ebpf_prog_type *type, int off,
                                              unsigned size)
 {
@@ -283,40 +276,48 @@ static const struct ebpf_ctx_field *field_at(const struct ebpf_prog_type *type, 
 
 /* A whole field takes the kernel's width; a part of one (a narrow load) is possible where both have
  * the same width, since both are little-endian. */
-static int rewrite(struct analysis *a, struct bpf_insn *insn, bool store)
+static int rewrite(struct ebpf_code *code, const struct ebpf_prog_type *type, struct bpf_insn *insn,
+                   bool store)
 {
-    unsigned size = access_bytes(insn);
-    const struct ebpf_ctx_field *f = field_at(a->type, insn->off, size);
+    unsigned size = ebpf_insn_size(insn);
+    const struct ebpf_ctx_field *f = field_at(type, insn->off, size);
     bool whole = f && size == f->size;
 
     if (!f || (!whole && f->size != f->kernel_size) || (store && (!f->writable || !whole)) ||
         BPF_MODE(insn->code) != BPF_MEM)
-        return ebpf_code_reject(a->code, -EACCES,
-                                "insn %u: invalid bpf_context access off=%d size=%u",
-                                index_of(a, insn), insn->off, size);
+        return ebpf_code_reject(code, -EACCES, "insn %u: invalid bpf_context access off=%d size=%u",
+                                (unsigned)(insn - code->insns), insn->off, size);
     insn->off = (int16_t)(f->kernel_off + (whole ? 0 : insn->off - f->off));
     if (whole)
         insn->code = (uint8_t)((insn->code & ~0x18u) | size_code(f->kernel_size));
     return 0;
 }
 
-static int rewrite_all(struct analysis *a)
+/* Does this load or store go through the context pointer? */
+static bool is_ctx_access(const struct analysis *a, uint32_t i)
 {
-    for (uint32_t i = 0; i < a->code->insn_cnt; i++) {
-        struct bpf_insn *insn = &a->code->insns[i];
-        unsigned cls = BPF_CLASS(insn->code);
-        int err = 0;
+    const struct bpf_insn *insn = &a->code->insns[i];
+    unsigned cls = BPF_CLASS(insn->code);
 
-        if (!a->states[i].seen || is_load_acquire(insn))
-            continue;
-        if (cls == BPF_LDX && must_reg(&a->states[i], insn->src_reg))
-            err = rewrite(a, insn, false);
-        else if ((cls == BPF_ST || cls == BPF_STX) && must_reg(&a->states[i], insn->dst_reg))
-            err = rewrite(a, insn, true);
-        if (err)
-            return err;
+    if (a->code->facts)
+        return a->code->facts[i] & EBPF_FACT_CTX;
+    if (!a->states[i].seen || is_load_acquire(insn))
+        return false;
+    return (cls == BPF_LDX && must_reg(&a->states[i], insn->src_reg)) ||
+           ((cls == BPF_ST || cls == BPF_STX) && must_reg(&a->states[i], insn->dst_reg));
+}
+
+static int rewrite_all(const struct analysis *a)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; !err && i < a->code->insn_cnt; i++) {
+        struct bpf_insn *insn = &a->code->insns[i];
+
+        if (is_ctx_access(a, i))
+            err = rewrite(a->code, a->type, insn, BPF_CLASS(insn->code) != BPF_LDX);
     }
-    return 0;
+    return err;
 }
 
 static int analyse(struct analysis *a)
@@ -334,20 +335,27 @@ static int analyse(struct analysis *a)
     return err;
 }
 
+static int find_by_dataflow(struct analysis *a)
+{
+    uint32_t cnt = a->code->insn_cnt;
+    int err = -ENOMEM;
+
+    a->states = ebpf_calloc(cnt, sizeof(*a->states));
+    a->queue = ebpf_calloc(cnt, sizeof(*a->queue));
+    if (a->states && a->queue)
+        err = analyse(a);
+    if (!err)
+        err = rewrite_all(a);
+    ebpf_free(a->queue, cnt * sizeof(*a->queue));
+    ebpf_free(a->states, cnt * sizeof(*a->states));
+    return err;
+}
+
 int ebpf_code_rewrite_ctx(struct ebpf_code *code, const struct ebpf_prog_type *type)
 {
     struct analysis a = {.code = code, .type = type};
-    int err = -ENOMEM;
 
     if (!type->fields)
         return 0;
-    a.states = ebpf_calloc(code->insn_cnt, sizeof(*a.states));
-    a.queue = ebpf_calloc(code->insn_cnt, sizeof(*a.queue));
-    if (a.states && a.queue)
-        err = analyse(&a);
-    if (!err)
-        err = rewrite_all(&a);
-    ebpf_free(a.queue, code->insn_cnt * sizeof(*a.queue));
-    ebpf_free(a.states, code->insn_cnt * sizeof(*a.states));
-    return err;
+    return code->facts ? rewrite_all(&a) : find_by_dataflow(&a);
 }

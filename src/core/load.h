@@ -20,6 +20,7 @@ struct ebpf_load {
     struct ebpf_prog_spec spec;
     struct ebpf_load_records *func_info, *line_info;
     const struct ebpf_caller *caller;
+    bool unverified; /* see ebpf_prog_load_unverified() */
     /* The map that an LD_IMM64 names, by fd or by index, with a reference; -EBADF, -EINVAL, ... */
     int (*find_map)(const struct ebpf_load *load, bool by_index, int32_t n, struct ebpf_map **out);
     /* The program's BTF, with a reference; only called where there are records. -EBADF, -EINVAL */
@@ -39,6 +40,10 @@ int ebpf_prog_load_from(const struct ebpf_load *load, struct ebpf_prog **out, ui
 int ebpf_prog_btf_take(struct ebpf_prog *prog, const struct ebpf_load *load);
 int ebpf_prog_btf_check(const struct ebpf_prog *prog);
 void ebpf_prog_btf_free(struct ebpf_prog *prog); /* what take() has allocated, and the reference */
+
+/* As ebpf_prog_load(), but the verifier is not asked: for tests of the engines, whose programs know what
+ * they do. T */
+int ebpf_prog_load_unverified(const struct ebpf_prog_spec *spec, struct ebpf_prog **out);
 
 /* Does the licence make GPL-only helpers available? */
 bool ebpf_license_is_gpl(const char *license);

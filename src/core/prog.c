@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loading a program: copy, structural check, map references, context accesses, JIT. One way,
- * context T; the program becomes visible only when all of it has worked.
+ * Loading a program: copy, structural check, map references, verifier, context accesses, JIT. One
+ * way, context T; the program becomes visible only when all of it has worked.
  */
 #include "src/core/prog.h"
 
@@ -14,6 +14,7 @@
 #include "src/core/load.h"
 #include "src/core/load_log.h"
 #include "src/core/user.h"
+#include "src/verifier/verifier.h"
 
 /* Linux: MAX_USED_MAPS */
 #define MAX_MAPS 64u
@@ -213,10 +214,38 @@ static int check_sleepable(const struct ebpf_prog *prog)
                             "programs can be sleepable");
 }
 
+#if EBPF_CONFIG_VERIFIER
+/* What was left to the verifier is dead code, and gone: the engines' own check has the last word. */
+static int check_again(struct ebpf_prog *prog)
+{
+    struct ebpf_code *code = &prog->code;
+
+    ebpf_free(code->subprogs, code->subprog_cnt * sizeof(*code->subprogs));
+    code->subprogs = NULL;
+    code->subprog_cnt = 0;
+    code->verifier_next = false;
+    return ebpf_code_check(code, prog->type, prog->gpl, prog->caps);
+}
+
+static int verify(struct ebpf_prog *prog)
+{
+    int err = ebpf_verify(prog);
+
+    return err || !prog->code.deferred ? err : check_again(prog);
+}
+#else
+static int verify(struct ebpf_prog *prog)
+{
+    (void)prog;
+    return -EPERM; /* never called: verifier_next is false */
+}
+#endif
+
 static int prepare(struct ebpf_prog *prog, const struct ebpf_load *load)
 {
     int err = ebpf_prog_btf_take(prog, load);
 
+    prog->code.verifier_next = EBPF_CONFIG_VERIFIER && !load->unverified;
     if (!err)
         err = ebpf_code_check(&prog->code, prog->type, prog->gpl, prog->caps);
     if (!err)
@@ -227,12 +256,16 @@ static int prepare(struct ebpf_prog *prog, const struct ebpf_load *load)
         err = calc_tag(prog);
     if (!err)
         err = resolve_maps(prog, load);
+    if (!err && prog->code.verifier_next)
+        err = verify(prog);
     if (!err)
         err = ebpf_code_rewrite_ctx(&prog->code, prog->type);
     if (!err)
         err = own_arrays(prog);
     if (!err)
         compile(prog);
+    ebpf_free(prog->code.facts, prog->code.insn_cnt);
+    prog->code.facts = NULL;
     return err;
 }
 
@@ -253,7 +286,7 @@ static int check_spec(const struct ebpf_prog_spec *spec, const struct ebpf_prog_
         return -EINVAL;
     if ((type->caps & spec->caps) != type->caps)
         return -EPERM;
-    if (!(spec->caps & EBPF_CAP_TRUST)) {
+    if (!EBPF_CONFIG_VERIFIER && !(spec->caps & EBPF_CAP_TRUST)) {
         ebpf_log("ebpf: there is no verifier in this build: loading needs the trust capability");
         return -EPERM;
     }
@@ -360,7 +393,8 @@ static int own_btf(const struct ebpf_load *load, struct ebpf_btf **out)
     return 0;
 }
 
-int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
+static int load_in_kernel(const struct ebpf_prog_spec *spec, bool unverified,
+                          struct ebpf_prog **out)
 {
     const struct ebpf_caller caller = {.caps = spec->caps, .kernel = true};
     struct ebpf_load_records func_info = {
@@ -379,6 +413,7 @@ int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
         .line_info = &line_info,
         .caller = &caller,
         .find_map = map_by_index,
+        .unverified = unverified,
         .get_btf = own_btf,
     };
     uint32_t log_size;
@@ -387,6 +422,16 @@ int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
     if (spec->log_true_size)
         *spec->log_true_size = log_size;
     return err;
+}
+
+int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
+{
+    return load_in_kernel(spec, false, out);
+}
+
+int ebpf_prog_load_unverified(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
+{
+    return load_in_kernel(spec, true, out);
 }
 
 struct ebpf_obj *ebpf_prog_obj(struct ebpf_prog *prog)

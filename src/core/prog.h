@@ -45,7 +45,15 @@ struct ebpf_code {
     struct ebpf_map *const *maps;
     uint32_t map_cnt;
     struct ebpf_load_log *log; /* only during load, and NULL for bare programs of tools */
+    /* [insn_cnt], EBPF_FACT_*: what the verifier knows, only during load; NULL: nothing */
+    uint8_t *facts;
+    /* For ebpf_code_check(): a verifier comes next, which refuses some of what must not be reached.
+     * Set by it: there is such an instruction. */
+    bool verifier_next, deferred;
 };
+
+#define EBPF_FACT_REACHED 1u /* on some path; all others are taken out: each jumps to itself */
+#define EBPF_FACT_CTX 2u     /* a load or store through the context pointer, on every path */
 
 struct ebpf_jit_image {
     void *mem;   /* of ebpf_os_code_alloc(); NULL: not compiled */
@@ -73,8 +81,8 @@ struct ebpf_prog {
     uint32_t map_cnt;
     bool gpl;
     uint32_t expected_attach_type;
-    uint32_t caps;       /* EBPF_CAP_* on whose behalf it is loaded */
-    uint32_t load_flags; /* BPF_F_* of BPF_PROG_LOAD */
+    uint32_t caps;                  /* EBPF_CAP_* on whose behalf it is loaded */
+    uint32_t load_flags;            /* BPF_F_* of BPF_PROG_LOAD */
     struct ebpf_load_log *load_log; /* while it is loaded; may be NULL */
     /* What the compiler says about it (src/core/prog_btf.c has checked it): one func_info for each
      * of code.subprogs, in their order, or none; line_info by rising insn_off, with one record at
@@ -115,8 +123,8 @@ struct ebpf_ctx_field {
     uint8_t kernel_size;
     uint16_t kernel_off;
     bool writable;
-    uint8_t kind;  /* enum ebpf_ctx_kind */
-    bool whole;    /* may not be loaded in parts (Linux: narrow loads) */
+    uint8_t kind; /* enum ebpf_ctx_kind */
+    bool whole;   /* may not be loaded in parts (Linux: narrow loads) */
 };
 
 struct ebpf_prog_type {
@@ -129,7 +137,7 @@ struct ebpf_prog_type {
     uint32_t ctx_size;
     /* the context is a packet (src/core/skb.h): BPF_ABS and BPF_IND are allowed */
     bool packet_loads;
-    bool packet_writes;  /* programs may store into the packet */
+    bool packet_writes; /* programs may store into the packet */
     /* what the program may return; both 0: anything */
     int32_t ret_min, ret_max;
     /* Beyond the table: may this access be made, and what does it give? NULL: the table alone says
@@ -232,6 +240,14 @@ static inline void ebpf_insn_set_imm64(struct bpf_insn *insn, uint64_t value)
 {
     insn[0].imm = (int32_t)(uint32_t)value;
     insn[1].imm = (int32_t)(uint32_t)(value >> 32);
+}
+
+/* Bytes that a load, store or atomic accesses. */
+static inline unsigned ebpf_insn_size(const struct bpf_insn *insn)
+{
+    static const uint8_t sizes[4] = {4, 2, 1, 8}; /* BPF_W, BPF_H, BPF_B, BPF_DW */
+
+    return sizes[BPF_SIZE(insn->code) >> 3];
 }
 
 /* BPF_ABS or BPF_IND? */

@@ -95,6 +95,8 @@ static int verify(struct ebpf_verifier *v, uint32_t budget, bool relaxed)
         err = ebpf_verify_globals(v);
     if (!err)
         err = ebpf_verify_stack_depth(v);
+    if (!err)
+        err = ebpf_verify_rewrite(v);
     ebpf_verify_log_stats(v);
     explore_fini(v);
     return err;

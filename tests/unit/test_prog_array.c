@@ -164,9 +164,11 @@ TEST(prog_array_refused_program_decides_nothing)
 {
     long map = create(4, 4, 3, 0);
 
-    /* r1 is the context: arithmetic on it is refused */
-    CHECK_EQ(load_as(BPF_PROG_TYPE_XDP, 0, PROG(BPF_LD_MAP_FD(R2, map), BPF_ALU64_IMM(BPF_ADD, R1, 1), BPF_MOV64_IMM(R0, 0),
-                                                BPF_EXIT_INSN())), -EACCES);
+    /* r1 is the context, which has no such field */
+    CHECK_EQ(load_as(BPF_PROG_TYPE_XDP, 0,
+                     PROG(BPF_LD_MAP_FD(R2, map), BPF_LDX_MEM(BPF_W, R0, R1, 1000),
+                          BPF_EXIT_INSN())),
+             -EACCES);
     CHECK_EQ(update(map, 0, load_as(BPF_PROG_TYPE_KPROBE, 0, NOTHING), 0), 0);
 }
 

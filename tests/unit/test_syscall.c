@@ -131,11 +131,8 @@ TEST(bpf_without_capabilities_nothing_is_created)
     CHECK_EQ(array_u64(), -EPERM);
     CHECK_EQ(prog_load(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())),
              -EPERM);
-    mock_caps = EBPF_CAP_BPF; /* no verifier: loading needs trust */
+    mock_caps = EBPF_CAP_BPF;
     CHECK(array_u64() >= 0);
-    CHECK_EQ(prog_load(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())),
-             -EPERM);
-    mock_caps = EBPF_CAP_BPF | EBPF_CAP_TRUST;
     CHECK(prog_load(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())) >= 0);
     CHECK_EQ(prog_load(BPF_PROG_TYPE_KPROBE, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())), -EPERM);
     CHECK_EQ(prog_load(BPF_PROG_TYPE_XDP, PROG(BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())), -EPERM);
@@ -261,9 +258,10 @@ static long load_packet_prog(void)
 {
     return prog_load(BPF_PROG_TYPE_XDP,
                      PROG(BPF_LDX_MEM(BPF_W, R2, R1, 0), BPF_LDX_MEM(BPF_W, R0, R1, 4),
-                          BPF_ALU64_REG(BPF_SUB, R0, R2), BPF_LDX_MEM(BPF_B, R3, R2, 0),
+                          BPF_MOV64_REG(R3, R2), BPF_ALU64_IMM(BPF_ADD, R3, 1),
+                          BPF_JMP_REG(BPF_JGT, R3, R0, 3), BPF_LDX_MEM(BPF_B, R3, R2, 0),
                           BPF_ALU64_REG(BPF_ADD, R3, R3), BPF_STX_MEM(BPF_B, R2, R3, 0),
-                          BPF_EXIT_INSN()));
+                          BPF_ALU64_REG(BPF_SUB, R0, R2), BPF_EXIT_INSN()));
 }
 
 TEST(prog_sees_and_changes_the_packet)
