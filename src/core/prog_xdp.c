@@ -13,7 +13,7 @@
 #define NUMBER(name)                                                       \
     {                                                                      \
         .off = offsetof(struct xdp_md, name), .size = 4, .kernel_size = 4, \
-        .kernel_off = offsetof(struct ebpf_xdp, name)                      \
+        .kernel_off = offsetof(struct ebpf_xdp, name), .whole = true       \
     }
 
 static const struct ebpf_ctx_field fields[] = {
