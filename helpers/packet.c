@@ -101,7 +101,7 @@ EBPF_HELPER_FN(csum_diff)
     if ((from | to) % 4 || from > MAX_DIFF || to > MAX_DIFF || from + to > MAX_DIFF)
         return ebpf_reg_int(-EINVAL);
     if (!from && !to)
-        return seed;
+        return fold(seed);
     if (!to)
         return fold(~sum(ebpf_reg_ptr(r1), from, ~seed));
     seed = sum(ebpf_reg_ptr(r3), to, seed);
