@@ -168,27 +168,17 @@ static int build(struct rv_jit *j, const struct ebpf_code *code, const struct eb
 
 /* ---- encoding -------------------------------------------------------------------------------- */
 
-/* Bytes for one base; the lengths found for another base, or for any, are forgotten. */
+/* Bytes for one base, for which nothing has been found yet. */
 static int encode(struct rv_jit *j, uint64_t base, uint8_t *buf, size_t cap, size_t *len)
 {
     int err;
 
-    for (uint32_t f = 0; f < j->code->subprog_cnt; f++) {
-        for (uint32_t i = 0; i < j->fns[f].ir.list.cnt; i++)
-            j->fns[f].ir.list.ops[i].reach = 0;
-    }
     j->base = base;
-    err = ebpf_rv_relax(j);
-    if (err)
-        return err;
-    *len = j->as.pos;
-    if (cap < *len)
-        return -ENOSPC;
     j->as.buf = buf;
     j->as.cap = cap;
-    ebpf_rv_pass(j);
-    j->as.buf = NULL;
-    return j->changed ? -ERANGE : j->as.err;
+    err = ebpf_rv_relax(j);
+    *len = j->as.pos;
+    return err ? err : *len > cap ? -ENOSPC : 0;
 }
 
 int ebpf_jit_encode(const struct ebpf_code *code, uint64_t base, uint8_t *buf, size_t cap,
@@ -199,7 +189,11 @@ int ebpf_jit_encode(const struct ebpf_code *code, uint64_t base, uint8_t *buf, s
 
     if (err)
         return err;
-    err = encode(&j, base, buf, cap, len);
+    err = encode(&j, base, NULL, SIZE_MAX, len);
+    if (!err && cap < *len)
+        err = -ENOSPC;
+    if (!err)
+        err = encode(&j, base, buf, cap, len);
     fini(&j);
     return err;
 }
@@ -216,56 +210,79 @@ int ebpf_jit_trace(const struct ebpf_code *code, const struct ebpf_ir_trace *tra
 
 #if defined(__riscv) && __riscv_xlen == 64
 
-/* How long the code is at most, wherever it will be. */
-static int measure(struct rv_jit *j, size_t *size)
-{
-    int err;
+/* Where code memory was last: the next will be as far from everything, most likely. 0: none yet. */
+static uint64_t last_base;
 
-    j->anywhere = true;
-    err = ebpf_rv_relax(j);
+/* How long the code is: for a base like the last one, or at most, wherever it will be. */
+static int measure(struct rv_jit *j, bool anywhere, size_t *size)
+{
+    int err = 0;
+
+    j->as.buf = NULL;
+    j->anywhere = anywhere;
+    j->base = __atomic_load_n(&last_base, __ATOMIC_RELAXED);
+    if (anywhere)
+        ebpf_rv_forget(j);
+    if (anywhere || !(ebpf_jit_passes & EBPF_PASS(relax)) || !ebpf_rv_settles(j))
+        err = ebpf_rv_relax(j);
     j->anywhere = false;
     *size = j->as.pos;
     return err;
 }
 
-static int install(struct rv_jit *j, struct ebpf_jit_image *image, uint8_t *buf)
+/* Bytes for the place that there is. If they are shorter than for the last one, what was found for
+ * that one is of no use. */
+static int encode_at(struct rv_jit *j, struct ebpf_jit_image *image, uint8_t *buf)
 {
+    uint64_t base = (uint64_t)(uintptr_t)image->mem;
     int err;
 
+    __atomic_store_n(&last_base, base, __ATOMIC_RELAXED);
+    err = encode(j, base, buf, image->size, &image->len);
+    if (!err && j->shorter) {
+        ebpf_rv_forget(j);
+        err = encode(j, base, buf, image->size, &image->len);
+    }
+    return err;
+}
+
+static int install(struct rv_jit *j, struct ebpf_jit_image *image)
+{
+    uint8_t *buf = ebpf_alloc(image->size);
+    int err = -ENOMEM;
+
+    if (!buf)
+        return err;
     image->mem = ebpf_os_code_alloc(image->size);
-    if (!image->mem)
-        return -EOPNOTSUPP;
-    err = encode(j, (uint64_t)(uintptr_t)image->mem, buf, image->size, &image->len);
+    err = image->mem ? encode_at(j, image, buf) : -EOPNOTSUPP;
     if (!err)
         err = ebpf_os_text_write(image->mem, buf, image->len);
+    ebpf_free(buf, image->size);
     if (err)
         ebpf_jit_free(image);
     return err;
 }
 
+/* If the place is so much further from everything than the last one that there is too little room,
+ * room for any place will do. */
 int ebpf_jit_compile(const struct ebpf_code *code, struct ebpf_jit_image *out)
 {
     struct ebpf_jit_image image = {0};
     struct rv_jit j;
-    uint8_t *buf;
     int err = build(&j, code, NULL);
 
     if (err)
         return err;
-    err = measure(&j, &image.size);
-    if (err)
-        goto fini_jit;
-    buf = ebpf_alloc(image.size);
-    if (!buf) {
-        err = -ENOMEM;
-        goto fini_jit;
+    err = measure(&j, false, &image.size);
+    if (!err)
+        err = install(&j, &image);
+    if (err == -ENOSPC) {
+        err = measure(&j, true, &image.size);
+        if (!err)
+            err = install(&j, &image);
     }
-    size_t size = image.size;
-    err = install(&j, &image, buf);
     if (!err)
         *out = image;
-    ebpf_free(buf, size);
-fini_jit:
     fini(&j);
     return err;
 }

@@ -11,7 +11,7 @@
  *     v1 = zext32 v2;  v1 = lsh v1, 3       v1 = lsh v2, 32; v1 = rsh v1, 29
  *     v4 = lsh v2, 2;  v3 = add v3, v4      v3 = sh2add v2, v3    (Zba)
  */
-#include "jit/opt/ir.h"
+#include "jit/opt/live.h"
 
 /* How far back an operand's definition is looked for. */
 #define WINDOW 12u
@@ -208,13 +208,12 @@ int ebpf_ir_combine(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
         return err;
     ebpf_ir_liveness(fn);
     for (uint32_t b = 0; b < fn->block_cnt; b++) {
-        uint64_t lo, hi;
+        struct ebpf_ir_live live = ebpf_ir_live_out(fn, &fn->blocks[b]);
 
         c.start = fn->blocks[b].start;
-        ebpf_ir_live_out(fn, &fn->blocks[b], &lo, &hi);
         for (uint32_t i = fn->blocks[b].end; i-- > fn->blocks[b].start;) {
-            step(&c, i, lo | hi);
-            ebpf_ir_live_before(&fn->list.ops[i], &lo, &hi);
+            step(&c, i, live.lo | live.hi);
+            live = ebpf_ir_live_before(&fn->list.ops[i], live);
         }
     }
     return 0;

@@ -7,7 +7,7 @@
  *     v2 = lsh v1, 13     ->    v2 = lsh v1, 13
  *     v3 = zext32 v4            v3 = mov v4          (only compared as 32 bits)
  */
-#include "jit/opt/ir.h"
+#include "jit/opt/live.h"
 #include "src/base/bits.h"
 
 /* Takes out block b, which nobody goes to. */
@@ -100,12 +100,11 @@ int ebpf_ir_dead(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     remove_unreachable(fn);
     ebpf_ir_liveness(fn);
     for (uint32_t b = fn->block_cnt; b-- > 0;) {
-        uint64_t lo, hi;
+        struct ebpf_ir_live live = ebpf_ir_live_out(fn, &fn->blocks[b]);
 
-        ebpf_ir_live_out(fn, &fn->blocks[b], &lo, &hi);
         for (uint32_t i = fn->blocks[b].end; i-- > fn->blocks[b].start;) {
-            step(fn, &fn->list.ops[i], lo, hi);
-            ebpf_ir_live_before(&fn->list.ops[i], &lo, &hi);
+            step(fn, &fn->list.ops[i], live.lo, live.hi);
+            live = ebpf_ir_live_before(&fn->list.ops[i], live);
         }
     }
     remove_stores(fn);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocks, loops and liveness of a function's list. */
-#include "jit/opt/ir.h"
+#include "jit/opt/live.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
@@ -112,82 +112,6 @@ int ebpf_ir_flow(struct ebpf_ir_fn *fn)
 
 /* ---- liveness -------------------------------------------------------------------------------- */
 
-/* A 32-bit operation with one of the others may be done on whole registers, and so needs what is in
- * them. */
-#define WHOLE (IR_WIDE | IR_DIRECT | IR_SEXT1 | IR_SEXT2)
-
-/* Which halves of its operands a value needs, given which of its own are needed. */
-static void alu_before(const struct ebpf_ir_op *op, bool need_hi, uint64_t *lo, uint64_t *hi)
-{
-    uint64_t srcs = ebpf_ir_reads(op), src1 = op->src1 < IR_NONE ? IR_BIT(op->src1) : 0;
-    bool imm = op->flags & IR_IMM;
-
-    *lo |= srcs;
-    if (!(op->flags & WHOLE) && op->ext != IR_EXT_ANY) /* "any": the upper half comes from theirs */
-        return;
-    if (ebpf_ir_is_div(op))
-        *hi |= srcs;
-    else if (op->code == IR_RSH || op->code == IR_ARSH || op->code == IR_ROR)
-        *hi |= src1;
-    else if (!need_hi)
-        return;
-    else if (op->code == IR_LSH)
-        *hi |= imm && op->imm >= 32 ? 0 : src1;
-    else if (op->code != IR_AND || !imm || (uint64_t)op->imm > UINT32_MAX)
-        *hi |= srcs;
-}
-
-static void memory_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi)
-{
-    uint64_t reads = ebpf_ir_reads(op);
-
-    *lo |= reads;
-    *hi |= op->size == 8 || op->src1 >= IR_NONE ? reads : IR_BIT(op->src1);
-}
-
-/* Moves and extensions, what ends a block, calls. */
-static void other_before(const struct ebpf_ir_op *op, bool need_hi, uint64_t *lo, uint64_t *hi)
-{
-    uint64_t reads = ebpf_ir_reads(op);
-
-    *lo |= reads;
-    if (op->code == IR_MOV ? !need_hi
-                           : (op->code == IR_ZEXT && op->ext != IR_EXT_ANY) ||
-                                 op->code == IR_SEXT || (op->code == IR_SWAP && op->imm < 64) ||
-                                 (op->code == IR_BRANCH && !(op->flags & WHOLE)))
-        return;
-    *hi |= reads;
-}
-
-void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi)
-{
-    uint64_t writes = op->code == IR_OPAQUE ? 0 : ebpf_ir_writes(op);
-    bool need_lo = *lo & writes, need_hi = *hi & writes;
-
-    *lo &= ~writes;
-    *hi &= ~writes;
-    if (!need_lo && !need_hi && ebpf_ir_pure(op))
-        return; /* whether it is taken out or not; a load that is not must find its address */
-    if (ebpf_ir_is_alu(op))
-        alu_before(op, need_hi, lo, hi);
-    else if (ebpf_ir_is_memory(op))
-        memory_before(op, lo, hi);
-    else
-        other_before(op, need_hi, lo, hi);
-}
-
-void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *block, uint64_t *lo,
-                      uint64_t *hi)
-{
-    *lo = *hi = 0;
-    for (unsigned n = 0; n < 2; n++) {
-        if (block->next[n] == IR_NOWHERE)
-            continue;
-        *lo |= fn->blocks[block->next[n]].live_lo;
-        *hi |= fn->blocks[block->next[n]].live_hi;
-    }
-}
-
 /* Blocks whose successors are as they were need no second look. */
 static bool liveness_round(struct ebpf_ir_fn *fn, bool first)
 {
@@ -195,18 +119,17 @@ static bool liveness_round(struct ebpf_ir_fn *fn, bool first)
 
     for (uint32_t b = fn->block_cnt; b-- > 0;) {
         struct ebpf_ir_block *block = &fn->blocks[b];
-        uint64_t lo, hi;
+        struct ebpf_ir_live live = ebpf_ir_live_out(fn, block);
 
-        ebpf_ir_live_out(fn, block, &lo, &hi);
-        if (!first && lo == block->out_lo && hi == block->out_hi)
+        if (!first && live.lo == block->out_lo && live.hi == block->out_hi)
             continue;
-        block->out_lo = lo;
-        block->out_hi = hi;
+        block->out_lo = live.lo;
+        block->out_hi = live.hi;
         for (uint32_t i = block->end; i-- > block->start;)
-            ebpf_ir_live_before(&fn->list.ops[i], &lo, &hi);
-        changed |= lo != block->live_lo || hi != block->live_hi;
-        block->live_lo = lo;
-        block->live_hi = hi;
+            live = ebpf_ir_live_before(&fn->list.ops[i], live);
+        changed |= live.lo != block->live_lo || live.hi != block->live_hi;
+        block->live_lo = live.lo;
+        block->live_hi = live.hi;
     }
     return changed;
 }

@@ -13,7 +13,7 @@
  * blocks; backwards comes which upper halves are read. A result whose upper half nobody reads is
  * left as RV64's 32-bit instructions make it: sign-extended.
  */
-#include "jit/opt/ir.h"
+#include "jit/opt/live.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
@@ -22,9 +22,15 @@ struct form {
     uint8_t bits : 7, sign : 1;
 };
 
+/* How many registers are followed; nothing is known of others. A multiple of 8. */
+#define FOLLOWED 16u
+
 struct state {
-    struct form forms[IR_EXTRA]; /* of BPF's registers; nothing is known of others */
-    bool reached;
+    union {
+        struct form forms[FOLLOWED];
+        uint64_t words[FOLLOWED / 8]; /* to compare them all */
+    };
+    bool reached, changed; /* changed: since the block was looked at */
 };
 
 static bool is_sign(struct form f)
@@ -55,7 +61,7 @@ static struct form form_of(const struct state *s, unsigned vreg)
 {
     if (vreg == IR_ZERO)
         return of_constant(0);
-    return vreg < IR_EXTRA ? s->forms[vreg] : (struct form){.bits = 64};
+    return vreg < FOLLOWED ? s->forms[vreg] : (struct form){.bits = 64};
 }
 
 static struct form second(const struct state *s, const struct ebpf_ir_op *op)
@@ -166,39 +172,51 @@ static struct form result_form(const struct state *s, const struct ebpf_ir_op *o
     }
 }
 
-static void step(struct state *s, const struct ebpf_ir_op *op)
+static void forget(struct state *s, uint64_t vregs)
 {
-    struct form result = result_form(s, op);
+    for (unsigned v = 0; vregs; v++, vregs >>= 1) {
+        if (vregs & 1)
+            s->forms[v] = (struct form){.bits = 64};
+    }
+}
 
-    for (uint64_t left = ebpf_ir_writes(op) & (IR_BIT(IR_EXTRA) - 1); left; left &= left - 1)
-        s->forms[ebpf_ir_lowest(left)] = (struct form){.bits = 64};
-    if (op->dst < IR_EXTRA && !ebpf_ir_is_call(op))
-        s->forms[op->dst] = result;
+static void step(const struct ebpf_ir_fn *fn, struct state *s, const struct ebpf_ir_op *op)
+{
+    uint64_t made = ~(IR_BIT(IR_EXTRA) - 1);
+
+    if (ebpf_ir_is_call(op))
+        forget(s, (ebpf_ir_writes(op) | (made & ~fn->survive)) & (IR_BIT(FOLLOWED) - 1));
+    else if (op->dst < FOLLOWED)
+        s->forms[op->dst] = result_form(s, op);
+}
+
+static bool same(const struct state *a, const struct state *b)
+{
+    return a->words[0] == b->words[0] && a->words[1] == b->words[1];
 }
 
 /* What holds on both ways. A number that grows each time round a loop is soon taken for one of 32
  * or 64 bits. */
 static bool meet(struct state *into, const struct state *from, bool hurry)
 {
-    bool changed = !into->reached;
-
     if (!into->reached) {
         *into = *from;
-        into->reached = true;
-        return true;
+        return into->reached = into->changed = true;
     }
-    for (unsigned v = 0; v < IR_EXTRA; v++) {
+    for (unsigned v = 0; v < FOLLOWED && !same(into, from); v++) {
         struct form a = into->forms[v], b = from->forms[v], m;
 
+        if (a.bits == b.bits && a.sign == b.sign)
+            continue;
         m.bits = max(a.bits, b.bits) & 127;
         m.sign = is_sign(a) && is_sign(b);
         if (hurry && m.bits > a.bits)
             m.bits = m.bits <= 32 ? 32 : 64;
         if (m.bits != a.bits || m.sign != is_sign(a))
-            changed = true;
+            into->changed = true;
         into->forms[v] = m;
     }
-    return changed;
+    return into->changed;
 }
 
 #define MAX_ROUNDS 12
@@ -211,10 +229,11 @@ static bool forwards_round(const struct ebpf_ir_fn *fn, struct state *states, un
         const struct ebpf_ir_block *block = &fn->blocks[b];
         struct state s = states[b];
 
-        if (!s.reached)
+        if (!s.changed)
             continue;
+        states[b].changed = false;
         for (uint32_t i = block->start; i < block->end; i++)
-            step(&s, &fn->list.ops[i]);
+            step(fn, &s, &fn->list.ops[i]);
         for (unsigned n = 0; n < 2; n++) {
             if (block->next[n] != IR_NOWHERE)
                 changed |= meet(&states[block->next[n]], &s, round > 1);
@@ -225,9 +244,8 @@ static bool forwards_round(const struct ebpf_ir_fn *fn, struct state *states, un
 
 static void know_nothing(struct state *s)
 {
-    for (unsigned v = 0; v < IR_EXTRA; v++)
-        s->forms[v] = (struct form){.bits = 64};
-    s->reached = true;
+    forget(s, IR_BIT(FOLLOWED) - 1);
+    s->reached = s->changed = true;
 }
 
 static void forwards(const struct ebpf_ir_fn *fn, struct state *states)
@@ -267,15 +285,14 @@ static void backwards(struct ebpf_ir_fn *fn)
 {
     for (uint32_t b = 0; b < fn->block_cnt; b++) {
         const struct ebpf_ir_block *block = &fn->blocks[b];
-        uint64_t lo, hi;
+        struct ebpf_ir_live live = ebpf_ir_live_out(fn, block);
 
-        ebpf_ir_live_out(fn, block, &lo, &hi);
         for (uint32_t i = block->end; i-- > block->start;) {
             struct ebpf_ir_op *op = &fn->list.ops[i];
 
-            if (op->dst < IR_NONE && !(hi >> op->dst & 1))
+            if (op->dst < IR_NONE && !(live.hi >> op->dst & 1))
                 choose_ext(op);
-            ebpf_ir_live_before(op, &lo, &hi);
+            live = ebpf_ir_live_before(op, live);
         }
     }
 }
@@ -333,16 +350,13 @@ static bool changes_nothing(const struct state *s, const struct ebpf_ir_op *op)
  * same. */
 static void skip_extension(const struct state *s, struct ebpf_ir_op *op)
 {
-    struct state copy;
-
     if (op->flags & IR_WIDE || op->ext != IR_EXT_ZERO || !ebpf_ir_is_alu(op))
         return;
     if (is_bitwise(op) && is_zero(bitwise_form(op, form_of(s, op->src1), second(s, op)))) {
         op->ext = IR_EXT_ANY;
         return;
     }
-    copy = *s;
-    if (!is_bitwise(op) && alu_form(&copy, op).bits <= 31)
+    if (!is_bitwise(op) && alu_form(s, op).bits <= 31)
         op->ext = IR_EXT_SIGN;
 }
 
@@ -366,7 +380,7 @@ static void use(struct ebpf_ir_fn *fn, const struct state *states)
                 (is_sign(form_of(&s, op->src2)) || is_zero(form_of(&s, op->src2))))
                 op->flags |= IR_SEXT2;
             skip_extension(&s, op);
-            step(&s, op);
+            step(fn, &s, op);
         }
     }
 }

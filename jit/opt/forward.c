@@ -141,7 +141,6 @@ int ebpf_ir_forward(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     err = ebpf_ir_flow(fn);
     if (err)
         return err;
-    ebpf_ir_liveness(fn);
     ebpf_ir_stack_use(fn, &f.stack);
     for (uint32_t b = 0; b < fn->block_cnt; b++) {
         if (!ebpf_ir_goes_on(fn, b))

@@ -117,7 +117,6 @@ static int look_at(struct inliner *in, uint32_t f)
 
     if (err)
         return err;
-    ebpf_ir_liveness(fn);
     ebpf_ir_stack_use(fn, &stack);
     info->stack = (int32_t)EBPF_ROUND_UP((uint32_t)-stack.low, 8u);
     info->leaf = true;

@@ -270,16 +270,12 @@ int ebpf_ir_flow(struct ebpf_ir_fn *fn);
 /* live_lo and live_hi of all blocks; after ebpf_ir_flow(). Nothing to do if they are known: who makes an operation read more
  * than it did, beyond its block, sets has_liveness to false. False: it would take too long, everything is live. */
 bool ebpf_ir_liveness(struct ebpf_ir_fn *fn);
-/* One step backwards through op: what is live before it, given what is live after it. */
-void ebpf_ir_live_before(const struct ebpf_ir_op *op, uint64_t *lo, uint64_t *hi);
 /* Only the block before goes to block b, and nothing else: what was known at its end still holds. */
 static inline bool ebpf_ir_goes_on(const struct ebpf_ir_fn *fn, uint32_t b)
 {
     return b > 0 && fn->blocks[b].preds == 1 &&
            (fn->blocks[b - 1].next[0] == b || fn->blocks[b - 1].next[1] == b);
 }
-/* What is live where the block ends. */
-void ebpf_ir_live_out(const struct ebpf_ir_fn *fn, const struct ebpf_ir_block *block, uint64_t *lo, uint64_t *hi);
 
 /* ---- stack.c ---------------------------------------------------------------------------------------------------------- */
 /* Bytes of the stack: bit n of a mask is the byte at r10 - 1 - n. Offsets are from r10, negative. */
@@ -289,8 +285,8 @@ struct ebpf_ir_stack {
     uint64_t read[EBPF_FRAME_SIZE / 64], written[EBPF_FRAME_SIZE / 64]; /* by loads and stores that name r10 */
     uint64_t pinned[EBPF_FRAME_SIZE / 64]; /* by others: atomic ones, and those through other registers */
 };
-/* What fn does; after ebpf_ir_flow() and ebpf_ir_liveness(). */
-void ebpf_ir_stack_use(const struct ebpf_ir_fn *fn, struct ebpf_ir_stack *out);
+/* What fn does; after ebpf_ir_flow(). */
+void ebpf_ir_stack_use(struct ebpf_ir_fn *fn, struct ebpf_ir_stack *out);
 /* Is there an operation of that code on what r10 points to? */
 bool ebpf_ir_has_stack(const struct ebpf_ir_fn *fn, unsigned code);
 /* Sets the bits of [off, off + size), which is inside the frame; is any of them set? */
@@ -312,6 +308,7 @@ bool ebpf_ir_stack_any(const uint64_t *bytes, int32_t off, unsigned size);
 enum {
 #define EBPF_IR_NUMBER(name) EBPF_PASS_NUMBER_##name,
     EBPF_IR_PASSES(EBPF_IR_NUMBER) EBPF_IR_NUMBER(inline)
+    EBPF_IR_NUMBER(relax) /* the encoder's: branches, calls and addresses as short as they can be */
 #undef EBPF_IR_NUMBER
 };
 #define EBPF_PASS(name) (1u << EBPF_PASS_NUMBER_##name)

@@ -292,10 +292,8 @@ int ebpf_ir_slots(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     s->env = env;
     s->fn = fn;
     err = ebpf_ir_flow(fn);
-    if (!err) {
-        ebpf_ir_liveness(fn);
+    if (!err)
         err = run(s);
-    }
     ebpf_free(s, sizeof(*s));
     return err;
 }

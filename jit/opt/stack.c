@@ -118,19 +118,20 @@ static void see(struct follow *f, const struct ebpf_ir_op *op)
 }
 
 /* At the end of block b: what goes to blocks that know nothing of it. */
-static void leave(struct follow *f, const struct ebpf_ir_fn *fn, uint32_t b)
+static void leave(struct follow *f, struct ebpf_ir_fn *fn, uint32_t b)
 {
     for (unsigned n = 0; n < 2; n++) {
         uint32_t to = fn->blocks[b].next[n];
 
-        if (to == IR_NOWHERE || (to == b + 1 && ebpf_ir_goes_on(fn, to)))
+        if (!f->addresses || to == IR_NOWHERE || (to == b + 1 && ebpf_ir_goes_on(fn, to)))
             continue;
+        ebpf_ir_liveness(fn);
         if (f->addresses & (fn->blocks[to].live_lo | fn->blocks[to].live_hi))
             escape_all(f->out);
     }
 }
 
-void ebpf_ir_stack_use(const struct ebpf_ir_fn *fn, struct ebpf_ir_stack *out)
+void ebpf_ir_stack_use(struct ebpf_ir_fn *fn, struct ebpf_ir_stack *out)
 {
     struct follow f;
 

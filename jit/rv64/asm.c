@@ -11,12 +11,15 @@ void ebpf_rv_fail(struct rv_asm *a, int err)
 /* Instructions are little-endian parcels of 16 bits whatever the host is. */
 static void put(struct rv_asm *a, uint32_t word, uint32_t len)
 {
-    if (a->buf && !a->err) {
-        if (a->cap - a->pos < len)
-            ebpf_rv_fail(a, -ENOSPC);
-        else
-            for (uint32_t i = 0; i < len; i++)
-                a->buf[a->pos + i] = (uint8_t)(word >> 8 * i);
+    if (a->buf && a->pos < a->cap && a->cap - a->pos >= len) {
+        uint8_t *at = a->buf + a->pos;
+
+        at[0] = (uint8_t)word;
+        at[1] = (uint8_t)(word >> 8);
+        if (len == 4) {
+            at[2] = (uint8_t)(word >> 16);
+            at[3] = (uint8_t)(word >> 24);
+        }
     }
     a->pos += len;
 }
@@ -128,6 +131,10 @@ void ebpf_rv_li(struct rv_asm *a, enum rv_reg rd, uint64_t value)
 {
     struct li_plan plan;
 
+    if (rv_fits((int64_t)value, 32)) {
+        emit_start(a, rd, (int32_t)value);
+        return;
+    }
     make_plan(&plan, value);
     emit_start(a, rd, plan.start);
     for (unsigned i = plan.levels; i-- > 0;) {
@@ -143,6 +150,8 @@ unsigned ebpf_rv_li_length(uint64_t value)
 {
     struct li_plan plan;
 
+    if (rv_fits((int64_t)value, 32))
+        return rv_hi((int64_t)value) && rv_lo((int64_t)value) ? 2 : 1;
     make_plan(&plan, value);
     return plan.length;
 }

@@ -4,9 +4,8 @@
  * sequences that every assembler has as pseudo-instructions. What has a compressed form is emitted
  * in it.
  *
- * Errors are sticky: an immediate that does not fit, or a full buffer, sets err once and nothing is
- * written any more; whoever runs a pass looks at err at its end. Without a buffer the bytes are
- * only counted.
+ * Errors are sticky: an immediate that does not fit sets err once; whoever runs a pass looks at err
+ * at its end. Bytes that are beyond the buffer, or without one, are only counted: pos > cap tells.
  */
 #ifndef EBPF_JIT_RV64_ASM_H
 #define EBPF_JIT_RV64_ASM_H

@@ -19,7 +19,7 @@ struct choice {
 };
 
 struct use {
-    uint64_t mentioned;  /* BPF's registers, but for what calls clobber */
+    uint64_t mentioned;  /* registers, but for what calls clobber */
     bool calls, scratch; /* T3 and T4 are the encoder's */
 };
 
@@ -64,39 +64,45 @@ static void find_free(const struct use *use, struct choice *temporary, struct ch
         put(callee, saved[i]);
 }
 
-/* Homes for r6 to r9 of a function without calls. */
-static void move_home(const struct use *use, struct choice *temporary, uint8_t regs[IR_VREGS])
+/* Other homes for r6 to r9 of a function without calls. Those that they leave are free: if its
+ * calls have gone after passes had counted what there is, it is not less. */
+static void move_home(const struct use *use, struct choice *temporary, struct choice *callee,
+                      uint8_t regs[IR_VREGS])
 {
     for (unsigned v = BPF_REG_6; v <= BPF_REG_9; v++) {
-        if (use->mentioned >> v & 1 && temporary->next < temporary->cnt)
-            regs[v] = temporary->regs[temporary->next++];
+        if (!(use->mentioned >> v & 1) || temporary->next == temporary->cnt)
+            continue;
+        put(callee, (enum rv_reg)regs[v]);
+        regs[v] = temporary->regs[temporary->next++];
     }
 }
 
-static void choose(const struct ebpf_ir_fn *ir, uint8_t regs[IR_VREGS], struct choice *temporary,
-                   struct choice *callee)
+/* Returns the registers that passes made and that are in use: the others need no place. */
+static uint64_t choose(const struct ebpf_ir_fn *ir, uint8_t regs[IR_VREGS],
+                       struct choice *temporary, struct choice *callee)
 {
     struct use use = find_use(ir);
 
-    memset(temporary, 0, sizeof(*temporary));
-    memset(callee, 0, sizeof(*callee));
+    temporary->cnt = temporary->next = callee->cnt = callee->next = 0;
     find_free(&use, temporary, callee);
     for (unsigned v = 0; v < IR_VREGS; v++)
         regs[v] = v < IR_FP ? homes[v] : ZERO;
     if (!use.calls)
-        move_home(&use, temporary, regs);
+        move_home(&use, temporary, callee, regs);
+    return use.mentioned & ~(IR_BIT(IR_EXTRA) - 1);
 }
 
 void ebpf_rv_spare(const struct ebpf_ir_fn *ir, unsigned *temporary, unsigned *callee)
 {
     struct choice t, c;
     uint8_t regs[IR_VREGS];
+    uint64_t made = choose(ir, regs, &t, &c);
 
-    choose(ir, regs, &t, &c);
     *temporary = t.cnt - t.next;
     *callee = c.cnt;
-    for (unsigned v = IR_EXTRA; v < ir->vreg_cnt; v++) {
-        unsigned *from = !(ir->survive >> v & 1) && *temporary ? temporary : callee;
+    for (; made; made &= made - 1) {
+        bool survives = ir->survive >> ebpf_ir_lowest(made) & 1;
+        unsigned *from = !survives && *temporary ? temporary : callee;
 
         *from -= *from ? 1 : 0;
     }
@@ -106,9 +112,10 @@ void ebpf_rv_spare(const struct ebpf_ir_fn *ir, unsigned *temporary, unsigned *c
 bool ebpf_rv_assign(struct rv_fn *fn)
 {
     struct choice temporary, callee;
+    uint64_t made = choose(&fn->ir, fn->regs, &temporary, &callee);
 
-    choose(&fn->ir, fn->regs, &temporary, &callee);
-    for (unsigned v = IR_EXTRA; v < fn->ir.vreg_cnt; v++) {
+    for (; made; made &= made - 1) {
+        unsigned v = ebpf_ir_lowest(made);
         bool survives = fn->ir.survive >> v & 1;
         struct choice *from = !survives && temporary.next < temporary.cnt ? &temporary : &callee;
 

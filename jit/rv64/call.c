@@ -32,7 +32,7 @@ void ebpf_rv_call_c(struct rv_jit *j, uint64_t target)
     uint32_t start = j->as.pos;
     unsigned reach = 3;
 
-    if (!j->anywhere && ebpf_rv_auipc_reaches(distance))
+    if (!j->anywhere && !j->longest && ebpf_rv_auipc_reaches(distance))
         reach = rv_fits(distance, 21) ? 0 : 2;
     reach = ebpf_rv_reach(j, reach);
     if (reach == 3)

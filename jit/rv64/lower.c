@@ -64,12 +64,13 @@ unsigned ebpf_rv_reach(struct rv_jit *j, unsigned needed)
         j->op->reach = needed & RV_REACH_MAX;
         j->changed = true;
     }
+    j->shorter |= needed < j->op->reach && j->op->code != IR_BRANCH && j->op->code != IR_JUMP;
     return j->op->reach;
 }
 
 bool ebpf_rv_near(const struct rv_jit *j, int64_t distance, unsigned bits)
 {
-    return rv_fits(j->margin ? distance * RV_GROWTH : distance, bits);
+    return !j->longest && rv_fits(j->margin ? distance * RV_GROWTH : distance, bits);
 }
 
 /* auipc adds a signed 20-bit number of pages, the 12-bit immediate is signed too. */
@@ -107,7 +108,7 @@ int64_t ebpf_rv_entry_distance(const struct rv_jit *j, uint32_t subprog)
 void ebpf_rv_address(struct rv_jit *j, enum rv_reg rd, uint64_t value)
 {
     int64_t distance = (int64_t)(value - j->base - j->as.pos);
-    bool far = j->anywhere || !ebpf_rv_auipc_reaches(distance),
+    bool far = j->anywhere || j->longest || !ebpf_rv_auipc_reaches(distance),
          is_short = ebpf_rv_li_length(value) <= 2;
     uint32_t start = j->as.pos;
 
@@ -203,7 +204,7 @@ static void lower_fn(struct rv_jit *j)
 void ebpf_rv_pass(struct rv_jit *j)
 {
     j->as.pos = 0;
-    j->changed = false;
+    j->changed = j->shorter = false;
     for (uint32_t f = 0; f < j->code->subprog_cnt; f++) {
         j->fn = &j->fns[f];
         if (j->fn->used)
@@ -212,19 +213,63 @@ void ebpf_rv_pass(struct rv_jit *j)
 }
 
 /*
- * Most programs settle in three passes. A hostile one can make every pass lengthen one more branch;
- * after some passes the rest is therefore decided at once, each distance being taken as long as it
- * can ever get, after which no branch needs to grow any more. So the time is linear in the length
- * of the program.
+ * A hostile program can make every pass lengthen one more branch. After some passes the rest is
+ * therefore decided at once, each distance being taken as long as it can ever get, after which no
+ * branch should need to grow any more; and if anything still does, all of it is made as long as it
+ * can be. So the time is linear in the length of the program.
  */
 int ebpf_rv_relax(struct rv_jit *j)
 {
+    bool relax = ebpf_jit_passes & EBPF_PASS(relax);
+
     for (unsigned pass = 0; !j->as.err; pass++) {
         j->margin = pass == 8;
+        j->longest = !relax || pass >= RV_MAX_PASSES;
         ebpf_rv_pass(j);
         if (!j->changed)
             break;
     }
-    j->margin = false;
+    j->margin = j->longest = false;
     return j->as.err;
+}
+
+void ebpf_rv_forget(struct rv_jit *j)
+{
+    for (uint32_t f = 0; f < j->code->subprog_cnt; f++) {
+        for (uint32_t i = 0; i < j->fns[f].ir.list.cnt; i++)
+            j->fns[f].ir.list.ops[i].reach = 0;
+    }
+}
+
+/* ---- one pass is enough, mostly -------------------------------------------------------------- */
+
+/* Bits of distance that each reach of a branch and of a jump has: branch.c */
+static const uint8_t branch_bits[RV_REACH_MAX + 1] = {9, 13, 21, 33};
+static const uint8_t jump_bits[RV_REACH_MAX + 1] = {12, 12, 21, 33};
+
+/* The instruction itself is somewhere between start and end of the operation's code. */
+static bool reaches(const struct rv_fn *fn, uint32_t i, uint32_t end)
+{
+    const struct ebpf_ir_op *op = &fn->ir.list.ops[i];
+    unsigned bits = (op->code == IR_JUMP ? jump_bits : branch_bits)[op->reach & RV_REACH_MAX];
+    int64_t to;
+
+    if (!ebpf_ir_ends_block(op) || op->code == IR_EXIT)
+        return true;
+    to = fn->places[fn->labels[op->target]];
+    return rv_fits(to - fn->places[i], bits) && rv_fits(to - end, bits);
+}
+
+bool ebpf_rv_settles(struct rv_jit *j)
+{
+    ebpf_rv_pass(j);
+    for (uint32_t f = 0; f < j->code->subprog_cnt; f++) {
+        const struct rv_fn *fn = &j->fns[f];
+
+        for (uint32_t i = 0; fn->used && i < fn->ir.list.cnt; i++) {
+            if (!reaches(fn, i, i + 1 < fn->ir.list.cnt ? fn->places[i + 1] : j->as.pos))
+                return false;
+        }
+    }
+    return !j->as.err;
 }

@@ -17,8 +17,9 @@
  *
  * Lengths. A pass lowers every operation in order, knowing positions from the pass before. An
  * operation whose length depends on a distance stores the reach that it needs in it, and never goes
- * back to a smaller one: lengths only grow, so the passes end. When a pass changes nothing, all
- * distances are exact and its bytes are right.
+ * back to a smaller one: lengths only grow. When a pass changes nothing, all distances are exact and
+ * its bytes are right. Most programs settle in two passes; after RV_MAX_PASSES everything takes its
+ * longest form, which cannot change any more.
  */
 #ifndef EBPF_JIT_RV64_LOWER_H
 #define EBPF_JIT_RV64_LOWER_H
@@ -28,6 +29,7 @@
 #include "jit/rv64/asm.h"
 
 #define RV_REACH_MAX 3u
+#define RV_MAX_PASSES 64u
 
 /*
  * A function's frame, 16-aligned as the psABI demands:
@@ -67,6 +69,8 @@ struct rv_jit {
     uint64_t base; /* address of as.buf[0] as harts will see it */
     bool anywhere; /* base is not known yet: assume that nothing outside is in reach */
     bool changed;  /* this pass moved something, or needed more reach */
+    bool shorter;  /* this pass found an address in nearer reach than a pass before it */
+    bool longest;  /* nothing is taken to be near: every length is what it can be at most */
     /* this pass assumes that every distance may still grow as far as it can: see ebpf_rv_relax() */
     bool margin;
     uint32_t isa; /* EBPF_ISA_* */
@@ -84,8 +88,12 @@ struct rv_jit {
 /* ---- lower.c ---- */
 /* One pass over the whole program. */
 void ebpf_rv_pass(struct rv_jit *j);
-/* Passes until nothing changes. 0 or the error of the assembler. */
+/* Passes until nothing changes: as.buf, if there is one, is right then. 0 or the error of the assembler. */
 int ebpf_rv_relax(struct rv_jit *j);
+/* One pass, and is every reach what the distances that it found need? What comes out for the same base is so long then. */
+bool ebpf_rv_settles(struct rv_jit *j);
+/* Forgets what passes for another base have found. */
+void ebpf_rv_forget(struct rv_jit *j);
 /* The program has something that this compiler does not know. */
 void ebpf_rv_unknown(struct rv_jit *j);
 

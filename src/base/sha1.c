@@ -9,38 +9,52 @@ static uint32_t rotl(uint32_t x, unsigned n)
     return x << n | x >> (32 - n);
 }
 
-/* FIPS 180-4, 4.1.1: the function of round t */
-static uint32_t mix(unsigned t, uint32_t b, uint32_t c, uint32_t d)
+/* FIPS 180-4, 4.1.1: the functions of rounds 0 to 19, 20 to 39 and 60 to 79, 40 to 59 */
+static uint32_t choose(uint32_t b, uint32_t c, uint32_t d)
 {
-    if (t < 20)
-        return (b & c) ^ (~b & d);
-    if (t >= 40 && t < 60)
-        return (b & c) ^ (b & d) ^ (c & d);
+    return d ^ (b & (c ^ d));
+}
+
+static uint32_t parity(uint32_t b, uint32_t c, uint32_t d)
+{
     return b ^ c ^ d;
 }
 
+static uint32_t majority(uint32_t b, uint32_t c, uint32_t d)
+{
+    return (b & c) | (d & (b | c));
+}
+
+/* 6.1.2, 1: the message schedule */
+static void schedule(uint32_t w[80], const uint8_t *data)
+{
+    for (unsigned t = 0; t < 16; t++, data += 4)
+        w[t] = (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
+    for (unsigned t = 16; t < 80; t++)
+        w[t] = rotl(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
+}
+
+/* 6.1.2, 3: a round; that the variables change places is in the order of ROUNDS's. */
+#define ROUND(a, b, c, d, e, f, k, w) (e += rotl(a, 5) + f(b, c, d) + (k) + (w), b = rotl(b, 30))
+#define ROUNDS(first, f, k)                              \
+    for (unsigned t = first; t < (first) + 20; t += 5) { \
+        ROUND(a, b, c, d, e, f, k, w[t]);                \
+        ROUND(e, a, b, c, d, f, k, w[t + 1]);            \
+        ROUND(d, e, a, b, c, f, k, w[t + 2]);            \
+        ROUND(c, d, e, a, b, f, k, w[t + 3]);            \
+        ROUND(b, c, d, e, a, f, k, w[t + 4]);            \
+    }
+
 static void block(uint32_t state[5], const uint8_t *data)
 {
-    static const uint32_t k[4] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
-    uint32_t w[16];
+    uint32_t w[80];
 
-    for (unsigned t = 0; t < 80; t++) {
-        uint32_t x;
-
-        if (t < 16)
-            x = (uint32_t)data[4 * t] << 24 | (uint32_t)data[4 * t + 1] << 16 |
-                (uint32_t)data[4 * t + 2] << 8 | data[4 * t + 3];
-        else
-            x = rotl(w[(t - 3) & 15] ^ w[(t - 8) & 15] ^ w[(t - 14) & 15] ^ w[t & 15], 1);
-        w[t & 15] = x;
-        x += rotl(a, 5) + mix(t, b, c, d) + e + k[t / 20];
-        e = d;
-        d = c;
-        c = rotl(b, 30);
-        b = a;
-        a = x;
-    }
+    schedule(w, data);
+    ROUNDS(0, choose, 0x5a827999)
+    ROUNDS(20, parity, 0x6ed9eba1)
+    ROUNDS(40, majority, 0x8f1bbcdc)
+    ROUNDS(60, parity, 0xca62c1d6)
     state[0] += a;
     state[1] += b;
     state[2] += c;

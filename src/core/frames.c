@@ -100,10 +100,11 @@ static bool calls_subprog(const struct bpf_insn *insn, const struct bpf_insn *en
 
 /* One round of "a function needs one frame more than what it calls"; returns the deepest. The
  * second slot of an LD_IMM64 has code 0 and is no call. */
-static uint32_t deepen(const struct ebpf_code *code, uint8_t *frames)
+static uint32_t deepen(const struct ebpf_code *code, uint8_t *frames, bool *changed)
 {
     uint32_t deepest = 0;
 
+    *changed = false;
     for (uint32_t f = 0; f < code->subprog_cnt; f++) {
         for (uint32_t i = code->subprogs[f].start; i < code->subprogs[f].end; i++) {
             uint8_t callee;
@@ -111,8 +112,10 @@ static uint32_t deepen(const struct ebpf_code *code, uint8_t *frames)
             if (!calls_subprog(&code->insns[i], &code->insns[code->subprogs[f].end]))
                 continue;
             callee = frames[subprog_at(code, i + 1 + (uint32_t)code->insns[i].imm)];
-            if (callee >= frames[f])
-                frames[f] = (uint8_t)(callee + 1); /* at most one more a round: stays small */
+            if (callee < frames[f])
+                continue;
+            frames[f] = (uint8_t)(callee + 1); /* at most one more a round: stays small */
+            *changed = true;
         }
         deepest = frames[f] > deepest ? frames[f] : deepest;
     }
@@ -125,12 +128,13 @@ static int find_depth(struct ebpf_code *code)
 {
     uint8_t *frames = ebpf_alloc(code->subprog_cnt);
     uint32_t deepest = 0;
+    bool changed = true;
 
     if (!frames)
         return -ENOMEM;
     memset(frames, 1, code->subprog_cnt);
-    for (unsigned round = 0; round <= EBPF_MAX_FRAMES && deepest <= EBPF_MAX_FRAMES; round++)
-        deepest = deepen(code, frames);
+    while (changed && deepest <= EBPF_MAX_FRAMES)
+        deepest = deepen(code, frames, &changed);
     ebpf_free(frames, code->subprog_cnt);
     if (deepest > EBPF_MAX_FRAMES)
         return ebpf_code_reject(code, -E2BIG, "the call stack of more than %u frames is too deep",

@@ -3,6 +3,8 @@
  * memory. */
 #include "tests/unit/engine.h"
 
+#include "jit/opt/ir.h"
+
 #include <sys/mman.h>
 #include <time.h>
 
@@ -11,7 +13,7 @@
     static void name##_body(void);    \
     TEST(name)                        \
     {                                 \
-        ebpf_jit_passes = 0;          \
+        ebpf_jit_passes = EBPF_PASS(relax);          \
         name##_body();                \
         ebpf_jit_passes = UINT32_MAX; \
     }                                 \

@@ -99,7 +99,8 @@ TEST(inline_keeps_what_the_callee_need_not_set_again)
 {
     uint64_t mem[2] = {0};
 
-    INLINED(1, mem, BPF_MOV64_REG(R2, R1), BPF_MOV64_IMM(R1, 1), CALL(1), BPF_EXIT_INSN(), BPF_MOV64_IMM(R1, 1),
+    INLINED(1, mem, BPF_MOV64_IMM(R0, 5), BPF_MOV64_REG(R2, R1), BPF_MOV64_IMM(R1, 1), BPF_JMP_IMM(BPF_JEQ, R2, 0, 1),
+            CALL(1), BPF_EXIT_INSN(), BPF_MOV64_IMM(R1, 1),
             BPF_STX_MEM(BPF_DW, R2, R1, 0), BPF_LDX_MEM(BPF_DW, R0, R2, 0), BPF_EXIT_INSN());
 }
 

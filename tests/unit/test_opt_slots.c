@@ -120,6 +120,34 @@ TEST(slots_hold_what_was_stored_on_every_way)
            BPF_JMP_IMM(BPF_JNE, R1, 0, -5), BPF_LDX_MEM(BPF_W, R0, R10, -4), BPF_EXIT_INSN());
 }
 
+/* Found by random programs: slots have got all registers, then the only call goes, and r6 to r9 move where calls would destroy. */
+TEST(slots_have_registers_when_calls_have_gone)
+{
+    struct bpf_insn insns[300];
+    uint64_t mem[1] = {5};
+    uint32_t cnt = 0;
+
+    insns[cnt++] = (struct bpf_insn)BPF_MOV64_IMM(R3, 0);
+    insns[cnt++] = (struct bpf_insn)BPF_JMP_IMM(BPF_JEQ, R3, 0, 1);
+    insns[cnt++] = (struct bpf_insn)BPF_EMIT_CALL(KTIME_GET_NS);
+    for (unsigned r = R6; r <= R9; r++)
+        insns[cnt++] = (struct bpf_insn)BPF_LDX_MEM(BPF_DW, r, R1, 0);
+    insns[cnt++] = (struct bpf_insn)BPF_LDX_MEM(BPF_DW, R2, R1, 0);
+    for (int i = 1; i <= 20; i++) {
+        insns[cnt++] = (struct bpf_insn)BPF_ALU64_IMM(BPF_ADD, R2, 1);
+        insns[cnt++] = (struct bpf_insn)BPF_STX_MEM(BPF_DW, R10, R2, -8 * i);
+    }
+    insns[cnt++] = (struct bpf_insn)BPF_MOV64_IMM(R0, 0);
+    for (int i = 1; i <= 80; i++) {
+        insns[cnt++] = (struct bpf_insn)BPF_LDX_MEM(BPF_DW, R2, R10, -8 * (1 + i % 20));
+        insns[cnt++] = (struct bpf_insn)BPF_ALU64_REG(BPF_ADD, R0, R2);
+    }
+    for (unsigned r = R6; r <= R9; r++)
+        insns[cnt++] = (struct bpf_insn)BPF_ALU64_REG(BPF_ADD, R0, r);
+    insns[cnt++] = (struct bpf_insn)BPF_EXIT_INSN();
+    engine_expect(__FILE__, __LINE__, "twenty slots", 4 * (20 * 5 + 20 * 21 / 2) + 4 * 5, mem, insns, cnt);
+}
+
 /* ---- store-to-load forwarding ---------------------------------------------------------------- */
 
 TEST(forward_loads_what_was_stored)
