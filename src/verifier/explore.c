@@ -477,17 +477,6 @@ void ebpf_verify_explore_fini(struct ebpf_verifier *v)
 
     while (x->pending) {
         struct ebpf_vpending *p = x->pending;
-<<<<<<< HEAD
-=======
-
-        x->pending = p->next;
-        ebpf_vstate_fini(&v->mem, &p->state);
-        ebpf_vmem_free(&v->mem, p, sizeof(*p));
-    }
-    ebpf_vstate_fini(&v->mem, v->now);
-    for (uint32_t b = 0; b <= x->bucket_cnt; b++) {
-        struct ebpf_vsaved **list = b < x->bucket_cnt ? &x->buckets[b] : &x->open;
->>>>>>> 84e7ad5c4d0cd0bed5c139359626d184021b841c
 
         x->pending = p->next;
         ebpf_vstate_fini(&v->mem, &p->state);

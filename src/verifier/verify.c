@@ -39,16 +39,10 @@ static int explore_init(struct ebpf_verifier *v, uint32_t budget, bool relaxed)
     x->bucket_cnt = power_of_two(v->code->insn_cnt / 8);
     x->insns = ebpf_vmem_zalloc(&v->mem, v->code->insn_cnt * sizeof(*x->insns));
     x->subs = ebpf_vmem_zalloc(&v->mem, v->code->subprog_cnt * sizeof(*x->subs));
-<<<<<<< HEAD
     x->safe = ebpf_vmem_zalloc(&v->mem, x->bucket_cnt * sizeof(*x->safe));
     x->open = ebpf_vmem_zalloc(&v->mem, x->bucket_cnt * sizeof(*x->open));
     v->processed = 0;
     return x->insns && x->subs && x->safe && x->open ? 0 : -ENOMEM;
-=======
-    x->buckets = ebpf_vmem_zalloc(&v->mem, x->bucket_cnt * sizeof(*x->buckets));
-    v->processed = 0;
-    return x->insns && x->subs && x->buckets ? 0 : -ENOMEM;
->>>>>>> 84e7ad5c4d0cd0bed5c139359626d184021b841c
 }
 
 static void explore_fini(struct ebpf_verifier *v)
