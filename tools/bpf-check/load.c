@@ -44,11 +44,15 @@ const char *__asan_default_options(void)
 
 /* ---- the last line --------------------------------------------------------------------------------- */
 
-/* Lines that say nothing about why. */
-static bool is_noise(const char *line, size_t len)
+/* Lines that say nothing about why. all: those too that say little. */
+static bool is_noise(const char *line, size_t len, bool all)
 {
     static const char *const starts[] = {"processed ", "verification time", "stack depth",
-                                         "ebpf: object: program ", "mark_precise"};
+                                         "mark_precise"};
+    static const char summary[] = "ebpf: object: program ";
+
+    if (all && len >= strlen(summary) && !memcmp(line, summary, strlen(summary)))
+        return true;
 
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
         if (len >= strlen(starts[i]) && !memcmp(line, starts[i], strlen(starts[i])))
@@ -57,7 +61,7 @@ static bool is_noise(const char *line, size_t len)
     return len == 0;
 }
 
-static bool last_line(const char *text, char out[VERDICT_LINE])
+static bool last_line(const char *text, bool all, char out[VERDICT_LINE])
 {
     size_t end = strlen(text);
 
@@ -66,7 +70,7 @@ static bool last_line(const char *text, char out[VERDICT_LINE])
 
         while (start && text[start - 1] != '\n')
             start--;
-        if (!is_noise(text + start, end - start)) {
+        if (!is_noise(text + start, end - start, all)) {
             snprintf(out, VERDICT_LINE, "%.*s", (int)(end - start), text + start);
             for (char *c = out; *c; c++)
                 *c = *c == '\t' ? ' ' : *c;
@@ -91,7 +95,8 @@ static void say(struct verdict *out, int err, const char *log)
 {
     out->err = err;
     out->processed = processed_in(log);
-    if (err && !last_line(log, out->line) && !last_line(mock_console(), out->line))
+    if (err && !last_line(log, true, out->line) && !last_line(mock_console(), true, out->line) &&
+        !last_line(mock_console(), false, out->line))
         snprintf(out->line, sizeof(out->line), "%s", strerror(-err));
 }
 
