@@ -207,7 +207,8 @@ static int own_arrays(struct ebpf_prog *prog)
  * program on a kprobe. */
 static int check_sleepable(const struct ebpf_prog *prog)
 {
-    if (!(prog->load_flags & BPF_F_SLEEPABLE) || prog->type->id == BPF_PROG_TYPE_KPROBE)
+    if (!(prog->load_flags & BPF_F_SLEEPABLE) || prog->type->id == BPF_PROG_TYPE_KPROBE ||
+        prog->type->id == BPF_PROG_TYPE_SYSCALL)
         return 0;
     return ebpf_code_reject(&prog->code, -EINVAL,
                             "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops "
