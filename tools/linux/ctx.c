@@ -20,6 +20,7 @@ struct range {
 #define WORD 4u
 #define QUAD 8u
 #define ANY 15u
+#define FIRST 16u /* with NARROW: parts only from the first byte on */
 #define ATTACH(type) (1ull << BPF_##type)
 
 #define END(type, field) (offsetof(struct type, field) + sizeof(((struct type *)0)->field))
@@ -171,6 +172,7 @@ static const struct range raw_tracepoint[] = {
     {0, 96, ANY, 0, EBPF_CTX_NUMBER, 0, 0}}; /* args[12] */
 static const struct range raw_tracepoint_writable[] = {
     {0, 8, QUAD, 0, EBPF_CTX_BUFFER, 0, 0},
+    {1, 8, NARROW, 0, EBPF_CTX_NUMBER, 0, 0}, /* of the buffer's address, but not its first bytes */
     {8, 96, ANY, 0, EBPF_CTX_NUMBER, 0, 0},
 };
 static const struct range syscall_ctx[] = {{0, 65535, ANY, ANY, EBPF_CTX_NUMBER, 0, 0}};
@@ -185,15 +187,19 @@ static const struct range netfilter[] = {{0, 16, QUAD, 0, EBPF_CTX_NUMBER, 0, 0}
 #define POST_BIND6 ATTACH(CGROUP_INET6_POST_BIND)
 
 static const struct range cgroup_sock[] = {
-    {0, 4, WORD, WORD, EBPF_CTX_NUMBER, INET_SOCK, INET_SOCK},        /* bound_dev_if */
-    {4, 16, NARROW, 0, EBPF_CTX_NUMBER, 0, 0},                        /* family, type, protocol */
-    {16, 24, WORD, WORD, EBPF_CTX_NUMBER, INET_SOCK, INET_SOCK},      /* mark, priority */
-    {24, 28, NARROW, 0, EBPF_CTX_NUMBER, POST_BIND4, 0},              /* src_ip4 */
-    {28, 44, NARROW, 0, EBPF_CTX_NUMBER, POST_BIND6, 0},              /* src_ip6 */
-    {44, 48, NARROW, 0, EBPF_CTX_NUMBER, POST_BIND4 | POST_BIND6, 0}, /* src_port */
-    {48, 52, WORD, 0, EBPF_CTX_NUMBER, 0, 0},                         /* dst_port, and padding */
+    {0, 4, WORD, WORD, EBPF_CTX_NUMBER, INET_SOCK, INET_SOCK},                /* bound_dev_if */
+    {4, 8, NARROW | FIRST, 0, EBPF_CTX_NUMBER, 0, 0},                         /* family */
+    {8, 12, NARROW | FIRST, 0, EBPF_CTX_NUMBER, 0, 0},                        /* type */
+    {12, 16, NARROW | FIRST, 0, EBPF_CTX_NUMBER, 0, 0},                       /* protocol */
+    {16, 24, WORD, WORD, EBPF_CTX_NUMBER, INET_SOCK, INET_SOCK},              /* mark, priority */
+    {24, 28, NARROW, 0, EBPF_CTX_NUMBER, POST_BIND4, 0},                      /* src_ip4 */
+    {28, 44, NARROW, 0, EBPF_CTX_NUMBER, POST_BIND6, 0},                      /* src_ip6 */
+    {44, 48, NARROW | FIRST, 0, EBPF_CTX_NUMBER, POST_BIND4 | POST_BIND6, 0}, /* src_port */
+    {48, 52, WORD, 0, EBPF_CTX_NUMBER, 0, 0}, /* dst_port, and padding */
     {48, 50, NARROW, 0, EBPF_CTX_NUMBER, 0, 0},
-    {52, 80, NARROW, 0, EBPF_CTX_NUMBER, 0, 0}, /* dst_ip4, dst_ip6, state, rx_queue_mapping */
+    {52, 72, NARROW, 0, EBPF_CTX_NUMBER, 0, 0},         /* dst_ip4, dst_ip6 */
+    {72, 76, NARROW | FIRST, 0, EBPF_CTX_NUMBER, 0, 0}, /* state */
+    {76, 80, NARROW | FIRST, 0, EBPF_CTX_NUMBER, 0, 0}, /* rx_queue_mapping */
 };
 
 #define FAMILY4                                                                                    \
@@ -244,9 +250,9 @@ static const struct range sock_ops[] = {
     {184, 192, QUAD, 0, EBPF_CTX_SOCK_OR_NULL, 0, 0},
     {192, 200, QUAD, 0, EBPF_CTX_PACKET, 0, 0},
     {200, 208, QUAD, 0, EBPF_CTX_PACKET_END, 0, 0},
-    {208, 212, WORD, 0, EBPF_CTX_NUMBER, 0, 0},   /* skb_len */
-    {212, 216, NARROW, 0, EBPF_CTX_NUMBER, 0, 0}, /* skb_tcp_flags */
-    {216, 224, QUAD, 0, EBPF_CTX_NUMBER, 0, 0},   /* skb_hwtstamp */
+    {208, 212, WORD, 0, EBPF_CTX_NUMBER, 0, 0},           /* skb_len */
+    {212, 216, NARROW | FIRST, 0, EBPF_CTX_NUMBER, 0, 0}, /* skb_tcp_flags */
+    {216, 224, QUAD, 0, EBPF_CTX_NUMBER, 0, 0},           /* skb_hwtstamp */
 };
 
 static const struct range sk_msg[] = {
@@ -283,6 +289,8 @@ static bool allows(const struct range *r, uint32_t attach, int off, unsigned siz
     if (off < r->from || off + (int)size > r->to)
         return false;
     if (!((write ? r->writes : r->reads) & size))
+        return false;
+    if (!write && r->reads & FIRST && size < WORD && off != r->from)
         return false;
     return !who || (attach < 64 && who >> attach & 1);
 }
