@@ -12,6 +12,7 @@
  */
 #include "src/base/bits.h"
 #include "src/base/fmt.h"
+#include "src/btf/btf.h"
 #include "src/verifier/engine.h"
 
 /* What the log showed last. */
@@ -19,6 +20,7 @@ struct ebpf_vshown {
     struct ebpf_vframe top; /* slots: not used */
     uint32_t slot_cnt;
     struct ebpf_vslot slots[EBPF_FRAME_SIZE / 8];
+    const struct bpf_line_info *line;
     uint64_t end; /* position behind the last instruction; 0: none */
     unsigned column;
 };
@@ -290,6 +292,43 @@ static void log_changes(struct ebpf_verifier *v)
     log_state(v, false);
 }
 
+/* The line of source that the instruction was made from: the last record at or before it. */
+static const struct bpf_line_info *line_of(const struct ebpf_prog *prog, uint32_t at)
+{
+    uint32_t low = 0, high = prog->line_info_cnt;
+
+    if (!prog->btf || !high || prog->line_info[0].insn_off > at)
+        return NULL;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (prog->line_info[middle].insn_off <= at)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &prog->line_info[low];
+}
+
+static void log_line(struct ebpf_verifier *v)
+{
+    const struct bpf_line_info *line = line_of(v->prog, v->at);
+    const char *text, *file, *name;
+
+    if (!line || line == v->explore->shown->line)
+        return;
+    v->explore->shown->line = line;
+    text = ebpf_btf_string(v->prog->btf, line->line_off);
+    file = name = ebpf_btf_string(v->prog->btf, line->file_name_off);
+    if (!text || !file)
+        return;
+    while (*text == ' ' || *text == '\t')
+        text++;
+    for (; *file; file++)
+        name = *file == '/' ? file + 1 : name;
+    ebpf_load_logf(v->log, "; %s @ %s:%u\n", text, name, line->line_col >> 10);
+}
+
 void ebpf_verify_log_insn(struct ebpf_verifier *v)
 {
     struct ebpf_vexplore *x = v->explore;
@@ -307,6 +346,7 @@ void ebpf_verify_log_insn(struct ebpf_verifier *v)
         log_changes(v);
     x->fresh_path = false;
     remember(x->shown, ebpf_verify_frame(v));
+    log_line(v);
     ebpf_insn_text(text, sizeof(text), &v->code->insns[v->at]);
     x->shown->column = (unsigned)ebpf_strlen(text) + 4;
     ebpf_load_logf(v->log, "%u: %s\n", v->at, text);
