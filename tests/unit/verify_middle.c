@@ -127,6 +127,7 @@ int middle_program(uint32_t type, const struct ebpf_map_spec *spec, const struct
         err = ebpf_verify(&prog);
     }
     CHECK_EQ(ebpf_load_log_fini(&load_log, &size), 0);
+    ebpf_free(prog.code.facts, count);
     ebpf_code_fini(&prog.code);
     ebpf_obj_put(ebpf_map_obj(map));
     return err;
