@@ -263,6 +263,43 @@ static uint32_t sum_of(const struct ebpf_verifier *v, uint32_t at)
     return (uint32_t)(sum ^ sum >> 32);
 }
 
+/* As many states as that in a list make it slow: eight times as many lists. Without memory for them it stays slow. */
+#define CROWDED 8u
+
+static void move_all(struct ebpf_vexplore *x, struct ebpf_vsaved **from, bool open)
+{
+    while (*from) {
+        struct ebpf_vsaved *s = *from;
+
+        list_remove(s);
+        list_add(open ? open_at(x, s->at, s->hash) : safe_at(x, s->at, &s->state), s);
+    }
+}
+
+static void spread(struct ebpf_verifier *v)
+{
+    struct ebpf_vexplore *x = v->explore;
+    struct ebpf_vsaved **safe = x->safe, **open = x->open;
+    uint32_t cnt = x->bucket_cnt;
+    struct ebpf_vsaved **more_safe = ebpf_vmem_zalloc(&v->mem, cnt * 8 * sizeof(*safe));
+    struct ebpf_vsaved **more_open = ebpf_vmem_zalloc(&v->mem, cnt * 8 * sizeof(*open));
+
+    if (!more_safe || !more_open) {
+        ebpf_vmem_free(&v->mem, more_safe, cnt * 8 * sizeof(*safe));
+        ebpf_vmem_free(&v->mem, more_open, cnt * 8 * sizeof(*open));
+        return;
+    }
+    x->safe = more_safe;
+    x->open = more_open;
+    x->bucket_cnt = cnt * 8;
+    for (uint32_t b = 0; b < cnt; b++) {
+        move_all(x, &safe[b], false);
+        move_all(x, &open[b], true);
+    }
+    ebpf_vmem_free(&v->mem, safe, cnt * sizeof(*safe));
+    ebpf_vmem_free(&v->mem, open, cnt * sizeof(*open));
+}
+
 static int save(struct ebpf_verifier *v, uint32_t sum)
 {
     struct ebpf_vexplore *x = v->explore;
@@ -293,6 +330,8 @@ static int save(struct ebpf_verifier *v, uint32_t sum)
     x->total_states++;
     if (++x->saved_cnt > x->saved_peak)
         x->saved_peak = x->saved_cnt;
+    if (x->saved_cnt > x->bucket_cnt * CROWDED)
+        spread(v);
     return 0;
 }
 
