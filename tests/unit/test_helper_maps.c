@@ -168,6 +168,37 @@ TEST(spin_lock_is_taken_and_given_back)
     CHECK_EQ(lock.val, 0);
 }
 
+/* ---- task storage -------------------------------------------------------------------------- */
+
+TEST(task_storage_belongs_to_the_task)
+{
+    const struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_TASK_STORAGE,
+                                       .key_size = 4,
+                                       .value_size = 8,
+                                       .flags = BPF_F_NO_PREALLOC};
+    struct ebpf_map *map = NULL;
+    uint64_t start = 77, *value;
+    unsigned long irq;
+    int err = ebpf_map_create(&spec, &map);
+
+    if (err) {
+        test_skip("task storage wants more of its creator");
+        return;
+    }
+    irq = ebpf_os_irq_save();
+    CHECK_EQ(helper_call(156, reg(map), 5, 0, 0, 0), 0); /* not there, and not to be made */
+    value = (uint64_t *)(uintptr_t)helper_call(156, reg(map), 5, reg(&start), 1, 0);
+    CHECK(value && *value == 77);
+    CHECK_EQ(helper_call(156, reg(map), 5, 0, 0, 0), (int64_t)reg(value));
+    CHECK_EQ(helper_call(156, reg(map), 6, 0, 0, 0), 0);
+    CHECK_EQ(helper_call(156, reg(map), 0, 0, 1, 0), 0); /* no task */
+    CHECK_EQ(helper_call(157, reg(map), 5, 0, 0, 0), 0);
+    CHECK_EQ(helper_call(157, reg(map), 5, 0, 0, 0), -ENOENT);
+    CHECK_EQ(helper_call(157, reg(map), 0, 0, 0, 0), -EINVAL);
+    ebpf_os_irq_restore(irq);
+    put_map(map);
+}
+
 /* ---- user ring buffers --------------------------------------------------------------------- */
 
 TEST(user_ringbuf_drain_of_an_empty_ring_calls_nobody)

@@ -41,7 +41,7 @@ static int load(uint32_t type, uint32_t caps, int32_t helper)
 /* A hook that is absent makes its helpers absent, at load time. */
 TEST(helpers_without_their_hook_are_refused_when_loading)
 {
-    static const int32_t ids[] = {35, 36, 109, 117, 158, 208};
+    static const int32_t ids[] = {27, 35, 36, 67, 109, 117, 156, 157, 158, 208};
 
     mock_tai_ns = 1;
     for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
