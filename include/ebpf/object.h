@@ -29,9 +29,9 @@ void ebpf_object_close(struct ebpf_object *obj);
 
 const char *ebpf_object_license(const struct ebpf_object *obj); /* "" if it names none */
 
-/* The object was compiled with the types of this very kernel (its vmlinux.h, say): CO-RE relocations
- * are right as the compiler left them. Without this, programs that have any are refused. -EBUSY after
- * load. */
+/* The object was compiled with the types of this very kernel (its vmlinux.h, say): CO-RE
+ * relocations are right as the compiler left them. Without this, programs that have any are
+ * refused. -EBUSY after load. */
 int ebpf_object_core_as_compiled(struct ebpf_object *obj);
 
 /* Maps by their C name (".rodata", ".data", ".bss" for the global data), or in turn (prev NULL: the

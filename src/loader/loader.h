@@ -38,7 +38,8 @@ struct ebpf_object_map {
     bool reused;
     bool left_out; /* set_autocreate(false) */
     bool pinned;   /* asks for a file by its name, which nothing here has */
-    /* definitions in BTF: bytes from offset on, and where in them values[] begins, 0: there are none */
+    /* definitions in BTF: bytes from offset on, and where in them values[] begins, 0: there is no
+     * such member */
     uint32_t def_size, values;
     struct ebpf_map_spec *inner; /* maps in maps: what values[] says of those in it */
     uint8_t *initial;            /* data: spec.value_size bytes; NULL: all zero */
@@ -173,8 +174,8 @@ int ebpf_loader_relocate(struct ebpf_loader *ld);
 /* ---- values.c ---- */
 /* Room for as many values as relocations want. 0, -E2BIG, -ENOMEM */
 int ebpf_loader_values_alloc(struct ebpf_loader *ld);
-/* The word at offset of a section of map definitions is to mean byte `offset` of a symbol's section.
- * NULL, or why not. */
+/* The word at offset of a section of map definitions is to mean byte `target` of a symbol's
+ * section. NULL, or why not. */
 const char *ebpf_loader_value_add(struct ebpf_loader *ld, uint32_t section, uint64_t offset,
                                   const struct ebpf_elf_symbol *sym, uint64_t target);
 /* Puts in all that are of that kind; what is not loaded leaves its place empty. */

@@ -8,7 +8,7 @@
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
-/* ---- .BTF ------------------------------------------------------------------------------------- */
+/* ---- .BTF ------------------------------------------------------------------------------------ */
 
 /* Documentation/bpf/btf.rst: struct btf_type is name_off, info, size or type. */
 #define TYPE_INFO 4u
@@ -125,7 +125,7 @@ int ebpf_loader_btf_keep(struct ebpf_loader *ld)
     return 0;
 }
 
-/* ---- .BTF.ext ----------------------------------------------------------------------------------- */
+/* ---- .BTF.ext -------------------------------------------------------------------------------- */
 
 /* The first record about an instruction of the section, from that one on. */
 static uint32_t first_info(const struct ebpf_loader_infos *infos, uint32_t section, uint32_t insn)

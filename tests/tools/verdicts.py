@@ -27,7 +27,7 @@ def read_tsv(path):
 
 
 def command(args, row, log=0):
-    line = [args.bpf_check, "--linux", "--type", row["prog_type"], "--prog", row["prog"]]
+    line = [args.bpf_check, "--linux", "--type", row["prog_type"], "--prog", row["prog"], "--timeout", "180"]
     if row["flag_names"]:
         line += ["--flags", row["flag_names"]]
     if log:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The object loader on what objects for Linux hold: types, maps of objects, names of Linux's own. */
+/* The object loader on what objects for Linux hold: types, maps of objects, Linux's names. */
 #include "tests/unit/loader_util.h"
 
 #include "maps/map.h"
@@ -7,7 +7,7 @@
 #include "src/core/prog.h"
 #include "tests/unit/test.h"
 
-/* ---- what only some programs of an object can have ---------------------------------------------- */
+/* ---- what only some programs of an object can have ------------------------------------------- */
 
 TEST(loader_refuses_only_programs_that_need_what_linux_defines)
 {
@@ -48,7 +48,7 @@ TEST(loader_leaves_maps_out_that_no_program_names)
     ebpf_object_close(obj);
 }
 
-/* ---- maps of objects ------------------------------------------------------------------------------ */
+/* ---- maps of objects ------------------------------------------------------------------------- */
 
 TEST(loader_fills_maps_of_maps)
 {
@@ -158,7 +158,7 @@ TEST(loader_leaves_core_relocations_as_compiled_where_it_is_told_to)
     ebpf_object_close(obj);
 }
 
-/* ---- types, functions, lines ---------------------------------------------------------------------- */
+/* ---- types, functions, lines ----------------------------------------------------------------- */
 
 TEST(loader_gives_programs_their_types_functions_and_lines)
 {

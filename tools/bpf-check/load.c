@@ -42,7 +42,7 @@ const char *__asan_default_options(void)
     return "detect_leaks=0";
 }
 
-/* ---- the last line --------------------------------------------------------------------------------- */
+/* ---- the last line --------------------------------------------------------------------------- */
 
 /* Lines that say nothing about why. all: those too that say little. */
 static bool is_noise(const char *line, size_t len, bool all)
@@ -100,7 +100,7 @@ static void say(struct verdict *out, int err, const char *log)
         snprintf(out->line, sizeof(out->line), "%s", strerror(-err));
 }
 
-/* ---- the compiler ------------------------------------------------------------------------------------ */
+/* ---- the compiler ---------------------------------------------------------------------------- */
 
 /* Encodes the program as for a kernel: a mistake in there is one of ours, and ends the process. */
 static void encode(const struct ebpf_prog *prog, struct verdict *out)
@@ -120,7 +120,7 @@ static void encode(const struct ebpf_prog *prog, struct verdict *out)
                  -err);
 }
 
-/* ---- one program --------------------------------------------------------------------------------------- */
+/* ---- one program ----------------------------------------------------------------------------- */
 
 static struct ebpf_object *open_object(const struct object *object, struct verdict *out)
 {
@@ -180,8 +180,8 @@ static int load_verified(struct ebpf_object *obj)
     return err;
 }
 
-/* Without --log, as libbpf does: a log is only kept to find the reason for a refusal, since keeping
- * one costs time and need not fit. */
+/* Without --log, the log is only kept where the reason for a refusal is not said otherwise: keeping
+ * one costs time, and it need not fit. */
 static int load_logged(const struct options *options, struct ebpf_object *obj,
                        struct ebpf_object_prog *prog, char *log, struct verdict *out)
 {
@@ -190,7 +190,7 @@ static int load_logged(const struct options *options, struct ebpf_object *obj,
     ebpf_object_prog_set_log(prog, options->log_level | EBPF_LOG_STATS, log, LOG_SIZE);
     err = load_verified(obj);
     say(out, err, log);
-    if (err && !options->log_level) {
+    if (err && !options->log_level && !last_line(log, true, out->line)) {
         uint64_t processed = out->processed;
 
         ebpf_object_prog_set_log(prog, EBPF_LOG_LEVEL1 | EBPF_LOG_STATS, log, LOG_SIZE);

@@ -27,7 +27,7 @@ static void note(int status)
         worst = status;
 }
 
-/* ---- children ------------------------------------------------------------------------------------ */
+/* ---- children -------------------------------------------------------------------------------- */
 
 struct output {
     char *data;
@@ -95,7 +95,7 @@ static const char *run_child(void (*work)(void *arg, int fd), void *arg, unsigne
     return NULL;
 }
 
-/* ---- output ---------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 static void print_verdict(const char *object, const char *prog, const struct verdict *v)
 {
@@ -110,7 +110,7 @@ static void print_broken(const char *object, const char *prog, const char *why)
     note(BROKEN);
 }
 
-/* ---- one object ------------------------------------------------------------------------------------ */
+/* ---- one object ------------------------------------------------------------------------------ */
 
 struct job {
     const struct options *options;

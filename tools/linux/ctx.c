@@ -280,7 +280,7 @@ static const struct range sk_lookup[] = {
     {40, 68, NARROW, 0, EBPF_CTX_NUMBER, 0, 0}, /* local addresses and port, ingress_ifindex */
 };
 
-/* ---- the rule ---------------------------------------------------------------------------------- */
+/* ---- the rule -------------------------------------------------------------------------------- */
 
 static bool allows(const struct range *r, uint32_t attach, int off, unsigned size, bool write)
 {

@@ -20,7 +20,8 @@
 const struct ebpf_helper *linux_helper(uint32_t id, uint32_t prog_type);
 
 /* The type, its range of return values as that attach type has it; NULL: not a type that can be
- * checked without the kernel's own BTF (tracing, lsm, struct_ops, ext). Valid until the next call. */
+ * checked without the kernel's own BTF (tracing, lsm, struct_ops, ext). Valid until the next call
+ * for the same type. */
 const struct ebpf_prog_type *linux_prog_type(uint32_t id, uint32_t attach_type);
 
 /* Map types that have no operations, only sizes. NULL: not a type. */
