@@ -22,8 +22,8 @@ static int array_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
 
 static void set_slot(struct ebpf_map *map, uint32_t index, struct ebpf_obj *obj, bool *had)
 {
-    struct ebpf_obj *old = __atomic_exchange_n(&ebpf_object_array_of(map)->slots[index], obj,
-                                               __ATOMIC_ACQ_REL);
+    struct ebpf_obj *old =
+        __atomic_exchange_n(&ebpf_object_array_of(map)->slots[index], obj, __ATOMIC_ACQ_REL);
 
     *had = old != NULL;
     if (old)

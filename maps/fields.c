@@ -64,7 +64,7 @@ void ebpf_fields_copy_out(const struct ebpf_map *map, void *dst, void *value, bo
 
 void ebpf_fields_release(struct ebpf_map *map, void *value)
 {
-    void (*release)(struct ebpf_map *map, void *value) =
+    void (*release)(struct ebpf_map * map, void *value) =
         __atomic_load_n(&map->release, __ATOMIC_ACQUIRE);
 
     if (release)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies of values that hold a struct bpf_spin_lock or a struct bpf_timer: what comes in leaves these
- * bytes as they are, what goes out has zeros there (Linux: copy_map_value(),
+ * Copies of values that hold a struct bpf_spin_lock or a struct bpf_timer: what comes in leaves
+ * these bytes as they are, what goes out has zeros there (Linux: copy_map_value(),
  * check_and_init_map_value()). With a lock held meanwhile where asked for (BPF_F_LOCK): nobody who
  * takes it sees half of it. A, interrupts off.
  */

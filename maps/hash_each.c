@@ -68,8 +68,8 @@ static void visit(struct each *each, struct ebpf_hash_element *e)
         value = hash->percpu + ebpf_os_cpu_id() * hash->cpu_stride +
                 (size_t)ebpf_hash_extra(hash, e)->slot * hash->map.value_stride;
     each->calls++;
-    each->stop = each->fn(each->ctx, &each->hash->map, e->key, value) != 0 ||
-                 each->calls == hash->elements;
+    each->stop =
+        each->fn(each->ctx, &each->hash->map, e->key, value) != 0 || each->calls == hash->elements;
 }
 
 /* Returns the link to go on behind; 0: none has stayed. */

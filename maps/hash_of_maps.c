@@ -10,7 +10,6 @@
 #include "maps/section.h"
 #include "src/base/alloc.h"
 
-
 /* ---- creation ------------------------------------------------------------------------------ */
 
 static int hash_check(const struct ebpf_map_spec *spec)

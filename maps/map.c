@@ -347,6 +347,8 @@ int ebpf_map_take_flags(struct ebpf_map *map, const void *key, void *value, uint
     struct ebpf_section s;
     int err;
 
+    if (flags & BPF_F_LOCK && map->lock_off < 0)
+        return -EINVAL;
     if (!map->ops->take_copy)
         return -ENOTSUPP;
     if (flags & BPF_F_LOCK)

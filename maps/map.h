@@ -30,8 +30,8 @@ struct ebpf_map {
     uint32_t btf_key_type_id, btf_value_type_id;
 
     /* Maps in maps: what every map in it is like: type, sizes, flags, max_entries (where Linux
-     * demands equal ones), offsets, ops; no values, no id, not to be used as a map. Lives as long as
-     * this map. NULL: no maps in it. */
+     * demands equal ones), offsets, ops; no values, no id, not to be used as a map. Lives as long
+     * as this map. NULL: no maps in it. */
     const struct ebpf_map *inner;
     /* Where in a value the struct bpf_spin_lock and the struct bpf_timer are; -1: nowhere. Copies
      * in and out leave these bytes alone; user mode reads them as zeros. */
@@ -75,8 +75,8 @@ struct ebpf_map_object_ops {
     /* Program arrays, NULL for others: a program of that kind (ebpf_prog_kind()) names the map:
      * -EINVAL where it is of another. T */
     int (*own)(struct ebpf_map *map, uint64_t kind);
-    /* Program arrays: the program at index, or NULL; it lives until the section ends. A, in an epoch
-     * section */
+    /* Program arrays: the program at index, or NULL; it lives until the section ends. A, in an
+     * epoch section */
     struct ebpf_obj *(*get)(struct ebpf_map *map, uint32_t index);
 };
 
@@ -134,8 +134,8 @@ struct ebpf_map_ops {
     int (*update_copy)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags);
     /* Copies and deletes at one moment. NULL: the type cannot. */
     int (*take_copy)(struct ebpf_map *map, const void *key, void *value);
-    /* Both at one moment also for programs that hold the value's struct bpf_spin_lock; take: deletes.
-     * NULL: values have none. */
+    /* Both at one moment also for programs that hold the value's struct bpf_spin_lock; take:
+     * deletes. NULL: values have none. */
     int (*copy_locked)(struct ebpf_map *map, const void *key, void *value, bool take);
     /* Hashes: all elements of one bucket, copied one behind the other at one moment, and deleted if
      * take: 0 and *count; -ENOSPC and *count: more than room; -ENOENT: no such bucket; -EBUSY. */
@@ -149,7 +149,7 @@ struct ebpf_map_ops {
      * nothing. T */
     int (*mmap)(const struct ebpf_map *map, uint64_t offset, size_t size, bool write);
     void *(*page)(struct ebpf_map *map, uint64_t offset); /* of what mmap let pass. A */
-    uint32_t (*poll)(struct ebpf_map *map); /* as ebpf_obj_poll(); NULL: POLLERR. A */
+    uint32_t (*poll)(struct ebpf_map *map);               /* as ebpf_obj_poll(); NULL: POLLERR. A */
 
     /* Address of byte off of the only value, for LD_IMM64 BPF_PSEUDO_MAP_VALUE. NULL: type has
      * none. */
@@ -168,8 +168,8 @@ struct ebpf_map_ops {
 /* All that ebpf_map_create() checks of a spec but spec->inner: 0 or its errors. T */
 int ebpf_map_check(const struct ebpf_map_spec *spec);
 
-/* bpf(2) and user mode's mappings change maps between these two: false, and nothing to end, where the
- * map is frozen. A */
+/* bpf(2) and user mode's mappings change maps between these two: false, and nothing to end, where
+ * the map is frozen. A */
 bool ebpf_map_write_begin(struct ebpf_map *map);
 void ebpf_map_write_end(struct ebpf_map *map);
 

@@ -8,7 +8,7 @@
 /* Arrays of maps and of perf events. */
 struct ebpf_object_array {
     struct ebpf_map map;      /* first */
-    struct ebpf_map like; /* arrays of maps: what map.inner points to */
+    struct ebpf_map like;     /* arrays of maps: what map.inner points to */
     size_t bytes;             /* of this allocation */
     struct ebpf_obj *slots[]; /* [max_entries]; NULL: empty */
 };

@@ -4,8 +4,8 @@
  * write to it, with interrupts off: its ring has one writer and needs no lock.
  *
  * The reader's position is written by user mode, so it is not believed: it only decides whether
- * there is room, by the same arithmetic as Linux's, and where the writer writes follows from its own
- * numbers. The ring comes with the first mapping and goes with the last.
+ * there is room, by the same arithmetic as Linux's, and where the writer writes follows from its
+ * own numbers. The ring comes with the first mapping and goes with the last.
  */
 #include "maps/perf_event.h"
 
@@ -163,8 +163,8 @@ static int ring_create(const struct ebpf_perf_event *event, size_t pages, bool o
         ebpf_free(ring, sizeof(*ring));
         return -ENOMEM;
     }
-    ring->page = (struct perf_event_mmap_page *)EBPF_ROUND_UP((uintptr_t)ring->block,
-                                                              (uintptr_t)EBPF_PAGE);
+    ring->page =
+        (struct perf_event_mmap_page *)EBPF_ROUND_UP((uintptr_t)ring->block, (uintptr_t)EBPF_PAGE);
     ring->data = (uint8_t *)ring->page + EBPF_PAGE;
     ring->size = pages * EBPF_PAGE;
     ring->overwrite = overwrite;

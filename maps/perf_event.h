@@ -31,7 +31,7 @@ struct ebpf_perf_event {
     bool watermark;  /* wakeup counts bytes, not records */
     uint32_t wakeup; /* 0: by bytes, half a ring */
     uint32_t enabled, paused;
-    uint64_t enabled_ns; /* since when */
+    uint64_t enabled_ns;     /* since when */
     struct ebpf_mutex mutex; /* guards ring's coming and going */
     struct ebpf_perf_ring *ring;
     uint32_t mappings;
@@ -42,8 +42,8 @@ int ebpf_perf_event_alloc(const struct perf_event_attr *attr, unsigned cpu,
                           struct ebpf_perf_event **out);
 void ebpf_perf_event_enable(struct ebpf_perf_event *event, bool on); /* T */
 
-/* One record from this hart: its raw data in two parts. 0, -E2BIG, -ENOSPC. A, interrupts off, in an
- * epoch section */
+/* One record from this hart: its raw data in two parts. 0, -E2BIG, -ENOSPC. A, interrupts off, in
+ * an epoch section */
 int ebpf_perf_event_write(struct ebpf_perf_event *event, const void *data, uint32_t size,
                           const void *tail, uint32_t tail_size);
 

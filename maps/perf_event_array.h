@@ -9,8 +9,8 @@
 #include "maps/map.h"
 
 /*
- * bpf_perf_event_output(), and its forms for packets: writes one PERF_RECORD_SAMPLE of size bytes at
- * data followed by tail_size bytes at tail to the event at an index. flags: the index, or
+ * bpf_perf_event_output(), and its forms for packets: writes one PERF_RECORD_SAMPLE of size bytes
+ * at data followed by tail_size bytes at tail to the event at an index. flags: the index, or
  * BPF_F_CURRENT_CPU; nothing else may be set: packet helpers take their upper half off before.
  * Returns 0, -EINVAL (flags, another type of map), -E2BIG (index, or more than a record holds:
  * 65535 bytes with all headers), -ENOENT (no event there), -EOPNOTSUPP (the event is another
@@ -22,8 +22,8 @@ int ebpf_perf_output(struct ebpf_map *map, uint64_t flags, const void *data, uin
 
 /*
  * bpf_perf_event_read_value(): the event's counter and times; bpf_perf_event_read(): counter alone.
- * Returns 0, -EINVAL (flags, type of map, an event of another hart), -E2BIG, -ENOENT. The counter of
- * an event that programs write to is 0, as on Linux. A, interrupts off, in an epoch section.
+ * Returns 0, -EINVAL (flags, type of map, an event of another hart), -E2BIG, -ENOENT. The counter
+ * of an event that programs write to is 0, as on Linux. A, interrupts off, in an epoch section.
  */
 int ebpf_perf_read(struct ebpf_map *map, uint64_t flags, struct bpf_perf_event_value *out);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading the ring of a perf event inside the kernel, as a process reads the one it has mapped. It may
- * be mapped by a process as well, so nothing in it is believed: each record's size is read once and
- * checked against what lies in front of the writer.
+ * Reading the ring of a perf event inside the kernel, as a process reads the one it has mapped. It
+ * may be mapped by a process as well, so nothing in it is believed: each record's size is read once
+ * and checked against what lies in front of the writer.
  */
 #include "maps/perf_event.h"
 #include "src/base/alloc.h"

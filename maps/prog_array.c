@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BPF_MAP_TYPE_PROG_ARRAY: programs for bpf_tail_call(). User mode writes fds and reads ids; programs
- * can neither read nor write it, only jump through it.
+ * BPF_MAP_TYPE_PROG_ARRAY: programs for bpf_tail_call(). User mode writes fds and reads ids;
+ * programs can neither read nor write it, only jump through it.
  *
- * All programs in an array, and all that name it, are of one kind, which the first decides. Unlike on
- * Linux it does not matter which of them are compiled: tail calls work between the engines.
+ * All programs in an array, and all that name it, are of one kind, which the first decides. Unlike
+ * on Linux it does not matter which of them are compiled: tail calls work between the engines.
  *
- * A program in the array may itself use the array, so that they would keep each other alive: when the
- * array's last user goes, it gives its programs up (ebpf_obj.unused), as on Linux.
+ * A program in the array may itself use the array, so that they would keep each other alive: when
+ * the array's last user goes, it gives its programs up (ebpf_obj.unused), as on Linux.
  */
 #include "maps/prog_array.h"
 

@@ -2,12 +2,12 @@
 /*
  * BPF_MAP_TYPE_STACK_TRACE: a table of buckets, one stack each, that programs fill by
  * bpf_get_stackid() and user mode reads by the number of the bucket. The number is the addresses'
- * hash, so a stack has the same number whoever meets it; two stacks that have the same number do not
- * both fit (Linux's rule).
+ * hash, so a stack has the same number whoever meets it; two stacks that have the same number do
+ * not both fit (Linux's rule).
  *
- * A bucket is a word: the number of an element, from 1, and bit 31 while somebody looks at it. There
- * are max_entries elements; those in no bucket are in a list of their own, under a lock that is
- * taken for new stacks only. Both locks are held with interrupts off, and nothing is called
+ * A bucket is a word: the number of an element, from 1, and bit 31 while somebody looks at it.
+ * There are max_entries elements; those in no bucket are in a list of their own, under a lock that
+ * is taken for new stacks only. Both locks are held with interrupts off, and nothing is called
  * meanwhile. Stacks are walked before, into memory of the hart.
  */
 #include "maps/stack_trace.h"
@@ -179,8 +179,7 @@ int64_t ebpf_stack_trace_id(struct ebpf_map *map, const struct ebpf_regs *regs, 
     return ret;
 }
 
-int64_t ebpf_stack_trace_get(const struct ebpf_regs *regs, void *buf, uint32_t size,
-                             uint64_t flags)
+int64_t ebpf_stack_trace_get(const struct ebpf_regs *regs, void *buf, uint32_t size, uint64_t flags)
 {
     uint64_t *pcs = buf;
     uint32_t room = size / (uint32_t)sizeof(uint64_t), count = 0;

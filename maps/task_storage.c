@@ -3,10 +3,10 @@
  * BPF_MAP_TYPE_TASK_STORAGE: a hash from tasks to values that grows with the tasks that use it.
  *
  * Programs take elements from a queue that task context fills: at creation, by every command on the
- * map, by ebpf_refill(). Elements are never given back before the map goes; those of tasks that have
- * ended are used again, so memory follows the most tasks there ever were. Elements that a program
- * deletes go to the queue's end, like a hash's: its value is reused as late as possible. Task context
- * waits for a grace period first.
+ * map, by ebpf_refill(). Elements are never given back before the map goes; those of tasks that
+ * have ended are used again, so memory follows the most tasks there ever were. Elements that a
+ * program deletes go to the queue's end, like a hash's: its value is reused as late as possible.
+ * Task context waits for a grace period first.
  *
  * A bucket's lock guards its chain, the queue's lock the queue; they are held with interrupts off,
  * the second inside the first. The mutex (T) guards the list of all such maps, for the ends of
@@ -65,6 +65,12 @@ static struct storage *of(struct ebpf_map *map)
 
 /* ---- the queue ----------------------------------------------------------------------------- */
 
+/* refill() looks without the lock. */
+static void count(struct storage *st, int by)
+{
+    __atomic_store_n(&st->queued, st->queued + (uint32_t)by, __ATOMIC_RELAXED);
+}
+
 static struct element *take(struct storage *st)
 {
     unsigned long irq = ebpf_lock(&st->lock);
@@ -72,7 +78,7 @@ static struct element *take(struct storage *st)
 
     if (e) {
         st->head = e->next;
-        st->queued--;
+        count(st, -1);
     }
     ebpf_unlock(&st->lock, irq);
     return e;
@@ -88,7 +94,7 @@ static void give(struct storage *st, struct element *e)
     else
         st->head = e;
     st->tail = e;
-    st->queued++;
+    count(st, 1);
     ebpf_unlock(&st->lock, irq);
 }
 
@@ -166,8 +172,8 @@ static struct element *unlink_task(struct storage *st, uintptr_t task)
     return e;
 }
 
-/* Puts a filled element in, by Linux's flags. *old: the one whose place it took. If err, the element
- * is still the caller's. */
+/* Puts a filled element in, by Linux's flags. *old: the one whose place it took. If err, the
+ * element is still the caller's. */
 static int link_element(struct storage *st, struct element *e, uint64_t flags, struct element **old)
 {
     struct bucket *bucket = bucket_of(st, e->task);
@@ -198,8 +204,7 @@ static void fill(const struct storage *st, struct element *e, uintptr_t task, co
 
 /* ---- for programs -------------------------------------------------------------------------- */
 
-void *ebpf_task_storage_get(struct ebpf_map *map, uintptr_t task, const void *value,
-                            uint64_t flags)
+void *ebpf_task_storage_get(struct ebpf_map *map, uintptr_t task, const void *value, uint64_t flags)
 {
     struct element *e, *old;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BPF_MAP_TYPE_USER_RINGBUF: samples from user mode, which maps the producer's position and the data
- * for writing and the consumer's position for reading.
+ * BPF_MAP_TYPE_USER_RINGBUF: samples from user mode, which maps the producer's position and the
+ * data for writing and the consumer's position for reading.
  *
  * So position, lengths and contents may be anything, and may change while they are looked at. Each
  * is read once, checked against what the ring can hold, and not looked at again; the consumer's own
@@ -19,8 +19,8 @@
 
 #define HEADER sizeof(struct ebpf_ringbuf_header)
 #define FLAG_BITS (BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT)
-#define MAX_SAMPLES (128u * 1024)      /* Linux: BPF_MAX_USER_RINGBUF_SAMPLES */
-#define MAX_SAMPLE ((1u << 24) - 1)    /* Linux: DYNPTR_MAX_SIZE, what a dynptr can describe */
+#define MAX_SAMPLES (128u * 1024)   /* Linux: BPF_MAX_USER_RINGBUF_SAMPLES */
+#define MAX_SAMPLE ((1u << 24) - 1) /* Linux: DYNPTR_MAX_SIZE, what a dynptr can describe */
 #define WAKEUP_FLAGS (BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP)
 
 /* ---- the consumer -------------------------------------------------------------------------- */

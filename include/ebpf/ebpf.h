@@ -53,7 +53,7 @@ struct ebpf_caller {
  */
 long ebpf_bpf(int cmd, uint64_t attr, uint32_t size, const struct ebpf_caller *caller);
 
-/* ---- types, from inside the kernel ------------------------------------------------------------- */
+/* ---- types, from inside the kernel ----------------------------------------------------------- */
 
 struct ebpf_btf;
 
@@ -103,17 +103,17 @@ int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next); /* key
 
 /*
  * Reads a BPF_MAP_TYPE_RINGBUF: calls fn for each record that is there, oldest first, and gives its
- * memory back when fn returns; fn returns 0, or stops with -E* (the record counts as read) or with a
- * positive number. One consumer at a time. Returns how many records there were, fn's -E*, or -EINVAL
- * where the consumer's position, which user mode may write, makes no sense. T.
+ * memory back when fn returns; fn returns 0, or stops with -E* (the record counts as read) or with
+ * a positive number. One consumer at a time. Returns how many records there were, fn's -E*, or
+ * -EINVAL where the consumer's position, which user mode may write, makes no sense. T.
  */
 int ebpf_ringbuf_consume(struct ebpf_map *map, int (*fn)(void *ctx, void *data, size_t size),
                          void *ctx);
 
 /*
  * Writes a sample of size bytes to a BPF_MAP_TYPE_USER_RINGBUF, for a program that drains it, as a
- * process that has mapped it would. One producer at a time. 0, -ENOSPC (no room now), -E2BIG (never),
- * -EINVAL (type, or a producer's position that makes no sense). T.
+ * process that has mapped it would. One producer at a time. 0, -ENOSPC (no room now), -E2BIG
+ * (never), -EINVAL (type, or a producer's position that makes no sense). T.
  */
 int ebpf_user_ringbuf_post(struct ebpf_map *map, const void *data, uint32_t size);
 

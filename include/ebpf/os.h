@@ -107,9 +107,9 @@ struct ebpf_task {
 void ebpf_os_current(struct ebpf_task *out);
 
 /*
- * Tasks as numbers, for storage that belongs to them (BPF_MAP_TYPE_TASK_STORAGE): the address of the
- * kernel's struct is fine; never 0, and not used again for another task before ebpf_task_exit() has
- * returned. Define all three hooks or none.
+ * Tasks as numbers, for storage that belongs to them (BPF_MAP_TYPE_TASK_STORAGE): the address of
+ * the kernel's struct is fine; never 0, and not used again for another task before ebpf_task_exit()
+ * has returned. Define all three hooks or none.
  * current: the task that runs on this hart, or was interrupted on it; 0: none. A. Default: 0.
  * get: the task that a pidfd of the current process stands for, which does not end before put: 0,
  * -EBADF (fd is no pidfd), -ENOENT (its task has ended). T. Default: -EOPNOTSUPP; programs that ask
@@ -129,21 +129,21 @@ void ebpf_task_exit(uintptr_t task);
 void ebpf_refill(void);
 
 /*
- * Sends signal sig (1 to 64) to the current process, or with thread to the current thread: best when
- * the processor is about to return to user mode. sig 0: sends nothing and only says whether this
- * kernel can. 0, -EPERM (no process, or one that must not get any), -EINVAL, -EBUSY (too many on
- * their way). A: must not wait. Default: -EOPNOTSUPP; programs that send signals are refused.
+ * Sends signal sig (1 to 64) to the current process, or with thread to the current thread: best
+ * when the processor is about to return to user mode. sig 0: sends nothing and only says whether
+ * this kernel can. 0, -EPERM (no process, or one that must not get any), -EINVAL, -EBUSY (too many
+ * on their way). A: must not wait. Default: -EOPNOTSUPP; programs that send signals are refused.
  */
 int ebpf_os_send_signal(uint32_t sig, bool thread);
 
 struct ebpf_regs;
 /*
  * A walk up the stack: the program counters of the code that regs describes, the innermost first:
- * its own pc, then return addresses. regs NULL: what this call was made from, or with user the state
- * that user mode will go on with. user: the current process's frames, whose memory is read without
- * waiting; else the kernel's. The first skip are left out. At most max to pcs; returns how many, 0
- * where there is no such stack. With max 0: 1 if this kernel can walk stacks at all. A. Default: 0;
- * programs that ask for stacks are refused.
+ * its own pc, then return addresses. regs NULL: what this call was made from, or with user the
+ * state that user mode will go on with. user: the current process's frames, whose memory is read
+ * without waiting; else the kernel's. The first skip are left out. At most max to pcs; returns how
+ * many, 0 where there is no such stack. With max 0: 1 if this kernel can walk stacks at all. A.
+ * Default: 0; programs that ask for stacks are refused.
  */
 unsigned ebpf_os_stack(const struct ebpf_regs *regs, bool user, unsigned skip, uint64_t *pcs,
                        unsigned max);
@@ -168,22 +168,22 @@ int ebpf_os_copy_to_user(uint64_t dst, const void *src, size_t len);
 int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user);
 
 /* Writes len bytes to the current process's memory, for bpf_probe_write_user(), which needs
- * EBPF_CAP_SYS_ADMIN; with len 0 only says whether this kernel can. 0, -EPERM (no process), -EFAULT. A:
- * must not wait, so a page that is not present, or not writable right now, fails. Default:
- * -EOPNOTSUPP; programs that ask for it are refused. */
+ * EBPF_CAP_SYS_ADMIN; with len 0 only says whether this kernel can. 0, -EPERM (no process),
+ * -EFAULT. A: must not wait, so a page that is not present, or not writable right now, fails.
+ * Default: -EOPNOTSUPP; programs that ask for it are refused. */
 int ebpf_os_probe_write(uint64_t dst, const void *src, size_t len);
 
 /* ---- waking ---------------------------------------------------------------------------------- */
 
 /* ebpf_obj_poll(obj) may have something new to say: a ring buffer (obj: a map) or a perf event has
  * something for a consumer that had read everything, or a ring buffer of user mode has room. Wake
- * who waits for it, e.g. in poll(2). A, in the middle of a program: must not wait, best sets a flag.
- * Default: nothing, so that consumers have to look. */
+ * who waits for it, e.g. in poll(2). A, in the middle of a program: must not wait, best sets a
+ * flag. Default: nothing, so that consumers have to look. */
 void ebpf_os_wake(struct ebpf_obj *obj);
 
 /* What poll(2) answers for obj, as Linux's poll bits (POLLIN 0x1, POLLOUT 0x4, POLLERR 0x8, POLLHUP
- * 0x10, POLLRDNORM 0x40, POLLWRNORM 0x100). The library calls ebpf_os_wake(obj) whenever one of them
- * comes up, and for each new record while the consumer is waiting: edges for epoll(7). A */
+ * 0x10, POLLRDNORM 0x40, POLLWRNORM 0x100). The library calls ebpf_os_wake(obj) whenever one of
+ * them comes up, and for each new record while the consumer is waiting: edges for epoll(7). A */
 uint32_t ebpf_obj_poll(struct ebpf_obj *obj);
 
 /* ---- mmap(2) --------------------------------------------------------------------------------- */

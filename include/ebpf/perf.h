@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * perf_event_open(2), as far as eBPF programs need it: software events that programs write to
- * (bpf_perf_event_output()), one on each hart, with a ring that user mode maps or kernel code reads.
- * The ABI is Linux's <linux/perf_event.h>, written anew from perf_event_open(2).
+ * (bpf_perf_event_output()), one on each hart, with a ring that user mode maps or kernel code
+ * reads. The ABI is Linux's <linux/perf_event.h>, written anew from perf_event_open(2).
  */
 #ifndef EBPF_PERF_H
 #define EBPF_PERF_H
 
 #include <ebpf/ebpf.h>
 
-/* ---- the ABI ----------------------------------------------------------------------------------- */
+/* ---- the ABI --------------------------------------------------------------------------------- */
 
 #define PERF_TYPE_SOFTWARE 1
 #define PERF_COUNT_SW_BPF_OUTPUT 10
@@ -73,11 +73,11 @@ struct perf_event_header {
     uint16_t size;
 };
 
-/* ---- system calls -------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 /*
- * The perf_event_open(2) system call; attr is the address of a struct perf_event_attr. Returns an fd,
- * whose file's mmap, poll and ioctl are ebpf_obj_mmap(), ebpf_obj_poll() and the call below, or
+ * The perf_event_open(2) system call; attr is the address of a struct perf_event_attr. Returns an
+ * fd, whose file's mmap, poll and ioctl are ebpf_obj_mmap(), ebpf_obj_poll() and the call below, or
  * -EINVAL, -E2BIG (attr of another size), -EFAULT, -EACCES (without EBPF_CAP_PERFMON), -ENOENT (any
  * other kind of event), -EOPNOTSUPP (pid is not -1, or a group), -ENODEV (no such hart), -ENOMEM,
  * -EMFILE. T.
@@ -88,23 +88,23 @@ long ebpf_perf_event_open(uint64_t attr, int32_t pid, int32_t cpu, int32_t group
 /* ioctl(2) on a perf event: ENABLE, DISABLE, RESET, PAUSE_OUTPUT; -EINVAL (SET_BPF), -ENOTTY. T. */
 long ebpf_perf_event_ioctl(struct ebpf_obj *event, uint32_t cmd, uint64_t arg);
 
-/* ---- from inside the kernel ---------------------------------------------------------------------- */
+/* ---- from inside the kernel ------------------------------------------------------------------ */
 
 /* An enabled event of a hart, with a ring of 2^n pages (4096 bytes each); *out holds one reference.
  * 0, -EINVAL (pages), -ENODEV, -ENOMEM. T. */
 int ebpf_perf_event_create(unsigned cpu, uint32_t pages, struct ebpf_obj **out);
 
 /* Puts event into a BPF_MAP_TYPE_PERF_EVENT_ARRAY at index, as an update with its fd would; NULL
- * takes out what is there. The array refers to event until then, or until only programs refer to the
- * array. -EINVAL, -E2BIG, -ENOENT. T. */
+ * takes out what is there. The array refers to event until then, or until only programs refer to
+ * the array. -EINVAL, -E2BIG, -ENOENT. T. */
 int ebpf_map_set_perf_event(struct ebpf_map *map, uint32_t index, struct ebpf_obj *event);
 
 /*
- * Reads the ring of an event: calls fn for the raw data of each sample, oldest first, which may be up
- * to 7 bytes longer than what the program wrote; fn returns 0, or stops with -E* (the sample counts as
- * read) or with a positive number. *lost (may be NULL): how many the ring had no room for, as far as
- * told in what was read. One reader at a time. Returns how many samples there were, fn's -E*, -EINVAL
- * (no ring, or its contents or the reader's position make no sense), -ENOMEM. T.
+ * Reads the ring of an event: calls fn for the raw data of each sample, oldest first, which may be
+ * up to 7 bytes longer than what the program wrote; fn returns 0, or stops with -E* (the sample
+ * counts as read) or with a positive number. *lost (may be NULL): how many the ring had no room
+ * for, as far as told in what was read. One reader at a time. Returns how many samples there were,
+ * fn's -E*, -EINVAL (no ring, or its contents or the reader's position make no sense), -ENOMEM. T.
  */
 int ebpf_perf_event_consume(struct ebpf_obj *event, int (*fn)(void *ctx, void *data, uint32_t size),
                             void *ctx, uint64_t *lost);

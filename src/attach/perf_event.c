@@ -16,8 +16,8 @@
 static int copy_attr(const struct ebpf_caller *caller, uint64_t from, struct perf_event_attr *attr)
 {
     uint32_t size;
-    int err = ebpf_copy_in(caller, &size, from + offsetof(struct perf_event_attr, size),
-                           sizeof(size));
+    int err =
+        ebpf_copy_in(caller, &size, from + offsetof(struct perf_event_attr, size), sizeof(size));
 
     if (err)
         return err;

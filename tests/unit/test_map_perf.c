@@ -277,12 +277,12 @@ static uint64_t read_mapped(const struct ebpf_mmap *mapping, struct expect *e, u
         struct perf_event_header header;
 
         for (uint64_t i = 0; i < sizeof(header); i++)
-            record[i] = ((uint8_t *)ebpf_mmap_page(mapping, 1 + (tail + i) % page->data_size / PAGE))
-                [(tail + i) % PAGE];
+            record[i] = ((uint8_t *)ebpf_mmap_page(mapping, 1 + (tail + i) % page->data_size /
+                                                                    PAGE))[(tail + i) % PAGE];
         memcpy(&header, record, sizeof(header));
         for (uint64_t i = 8; i < header.size; i++)
-            record[i] = ((uint8_t *)ebpf_mmap_page(mapping, 1 + (tail + i) % page->data_size / PAGE))
-                [(tail + i) % PAGE];
+            record[i] = ((uint8_t *)ebpf_mmap_page(mapping, 1 + (tail + i) % page->data_size /
+                                                                    PAGE))[(tail + i) % PAGE];
         if (header.type == PERF_RECORD_SAMPLE) {
             uint32_t size;
 
@@ -341,8 +341,8 @@ TEST(perf_reader_on_mapped_pages_gets_every_record_or_hears_of_it)
 /* AddressSanitizer is the judge: all bytes around the ring are not the library's. */
 TEST(perf_reader_that_lies_harms_nobody)
 {
-    static const uint64_t lies[] = {0, 1, 7, 8, 4095, 4096, 1ull << 31, 1ull << 32, 1ull << 63,
-                                    UINT64_MAX};
+    static const uint64_t lies[] = {0,    1,          7,          8,          4095,
+                                    4096, 1ull << 31, 1ull << 32, 1ull << 63, UINT64_MAX};
     struct ebpf_map *map = create(1, 0);
     struct ebpf_perf_ring *ring;
     struct ebpf_obj *event;
@@ -381,9 +381,10 @@ TEST(perf_records_have_the_fields_that_were_asked_for)
 {
     long fd = open_event(PERF_COUNT_SW_BPF_OUTPUT,
                          PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | PERF_SAMPLE_PERIOD |
-                             PERF_SAMPLE_RAW, -1, 0);
+                             PERF_SAMPLE_RAW,
+                         -1, 0);
     const uint64_t want[] = {9 | 1ull << 32 | 56ull << 48, 100 | 101ull << 32, 1000000, 0, 1,
-                             12 | 0x64636261ull << 32, 0x68676665};
+                             12 | 0x64636261ull << 32,     0x68676665};
     struct ebpf_map *map = create(1, 0);
     struct ebpf_mmap mapping;
     struct ebpf_obj *event;

@@ -227,7 +227,8 @@ static void step(struct ebpf_map *map, int64_t *ids, uint64_t seed)
             check_value(value, DEPTH, 0);
         } else {
             CHECK_EQ(seed & 2 ? ebpf_map_delete(map, &key)
-                              : ebpf_map_lookup_and_delete(map, &key, value), 0);
+                              : ebpf_map_lookup_and_delete(map, &key, value),
+                     0);
             ids[n] = -1;
             CHECK_EQ(ebpf_map_lookup(map, &key, value), -ENOENT);
         }

@@ -172,8 +172,8 @@ TEST(user_ringbuf_answers_lies_with_linux_s_errors)
 
     REQUIRE(producer_init(&p));
     CHECK_EQ(drained(&p, 0, 8), 0);
-    CHECK_EQ(drained(&p, 4, 8), -EINVAL);  /* no multiple of 8 */
-    CHECK_EQ(drained(&p, 8, 8), -EINVAL);  /* longer than what is there */
+    CHECK_EQ(drained(&p, 4, 8), -EINVAL); /* no multiple of 8 */
+    CHECK_EQ(drained(&p, 8, 8), -EINVAL); /* longer than what is there */
     CHECK_EQ(drained(&p, 1ull << 40, PAGE), -E2BIG);
     CHECK_EQ(drained(&p, 1ull << 40, 0x3fffffff), -E2BIG);
     CHECK_EQ(drained(&p, 16, 8 | BPF_RINGBUF_BUSY_BIT), 0);

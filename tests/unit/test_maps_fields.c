@@ -49,12 +49,11 @@ static bool special(int32_t lock_off, int32_t timer_off, int32_t i)
 
 TEST(copies_go_around_locks_and_timers)
 {
-    static const int32_t offs[][2] = {{0, -1},  {44, -1}, {-1, 0},  {-1, 32}, {8, 24},
-                                      {44, 16}, {0, 8},   {16, 0},  {20, 24}, {-1, -1}};
+    static const int32_t offs[][2] = {{0, -1},  {44, -1}, {-1, 0}, {-1, 32}, {8, 24},
+                                      {44, 16}, {0, 8},   {16, 0}, {20, 24}, {-1, -1}};
 
     for (unsigned i = 0; i < 10; i++) {
-        struct ebpf_map map = {
-            .value_size = SIZE, .lock_off = offs[i][0], .timer_off = offs[i][1]};
+        struct ebpf_map map = {.value_size = SIZE, .lock_off = offs[i][0], .timer_off = offs[i][1]};
         uint64_t src[SIZE / 8], dst[SIZE / 8];
 
         for (unsigned how = 0; how < 3; how++) {
@@ -125,7 +124,7 @@ TEST(f_lock_errors_are_linux_s)
     }
 }
 
-/* BPF_F_LOCK writes in place: a program that holds the value sees it, and the lock is free again. */
+/* BPF_F_LOCK writes in place: a program that holds the value sees it; the lock is free again. */
 TEST(f_lock_update_writes_in_place)
 {
     for (unsigned t = 0; t < 2; t++) {
@@ -305,7 +304,7 @@ TEST(f_lock_never_shows_half_of_a_locked_write)
             memset(value, (int)i, SIZE);
             CHECK_EQ(ebpf_map_update(race.map, &key, value, BPF_F_LOCK), 0);
         }
-        race.stop = true;
+        __atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
         pthread_join(thread, NULL);
         CHECK_EQ(torn, 0);
         put(race.map);

@@ -26,11 +26,8 @@ static struct ebpf_map *create(uint32_t type, uint32_t value_size, uint32_t entr
 static int create_outer(uint32_t type, struct ebpf_map *inner, uint32_t entries,
                         struct ebpf_map **out)
 {
-    struct ebpf_map_spec spec = {.type = type,
-                                 .key_size = 4,
-                                 .value_size = 4,
-                                 .max_entries = entries,
-                                 .inner = inner};
+    struct ebpf_map_spec spec = {
+        .type = type, .key_size = 4, .value_size = 4, .max_entries = entries, .inner = inner};
 
     *out = NULL;
     return ebpf_map_create(&spec, out);

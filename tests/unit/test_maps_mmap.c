@@ -150,7 +150,7 @@ TEST(ring_buffer_mappings_are_refused_like_linux_s)
     put(map);
 }
 
-/* ---- a consumer like libbpf's: ringbuf_process_ring(), on mapped pages alone ------------------ */
+/* ---- a consumer like libbpf's: ringbuf_process_ring(), on mapped pages alone ----------------- */
 
 struct consumer {
     struct ebpf_mmap write, read;
@@ -251,8 +251,9 @@ TEST(consumer_on_mapped_pages_gets_every_record)
 /* AddressSanitizer is the judge: all bytes around the ring are not the library's. */
 TEST(consumer_on_mapped_pages_that_lies_harms_nobody)
 {
-    static const uint64_t lies[] = {
-        0, 1, 7, 8, 4095, 4096, 4104, 1ull << 31, 1ull << 32, 1ull << 63, UINT64_MAX, UINT64_MAX - 7};
+    static const uint64_t lies[] = {0,          1,          7,          8,
+                                    4095,       4096,       4104,       1ull << 31,
+                                    1ull << 32, 1ull << 63, UINT64_MAX, UINT64_MAX - 7};
     struct ebpf_map *map = create(BPF_MAP_TYPE_RINGBUF, 0, PAGE, 0);
     struct consumer c;
     uint64_t made = 0, seed = 88172645463325252u;

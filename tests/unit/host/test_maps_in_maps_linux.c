@@ -41,11 +41,8 @@ static void destroy(struct twin *twin)
 static struct ebpf_map_spec spec_of(uint32_t type, uint32_t key, uint32_t value, uint32_t entries,
                                     uint32_t flags)
 {
-    return (struct ebpf_map_spec){.type = type,
-                                  .key_size = key,
-                                  .value_size = value,
-                                  .max_entries = entries,
-                                  .flags = flags};
+    return (struct ebpf_map_spec){
+        .type = type, .key_size = key, .value_size = value, .max_entries = entries, .flags = flags};
 }
 
 /* All that can be in a map, one of each type, and what differs from the first. */
@@ -95,8 +92,10 @@ static void compare_put(const struct twin *outer, const struct twin *inner)
     err = ebpf_map_update(outer->ours, &key, &fd, BPF_ANY);
     want = linux_element(outer->linux_fd, BPF_MAP_UPDATE_ELEM, &key, &linux_fd, BPF_ANY);
     if (err != want)
-        test_fail(__FILE__, __LINE__, "type %u entries %u flags 0x%x into one of %u 0x%x: %d, "
-                  "Linux %d", inner->ours->type, inner->ours->max_entries, inner->ours->flags,
+        test_fail(__FILE__, __LINE__,
+                  "type %u entries %u flags 0x%x into one of %u 0x%x: %d, "
+                  "Linux %d",
+                  inner->ours->type, inner->ours->max_entries, inner->ours->flags,
                   outer->ours->inner->type, outer->ours->inner->flags, err, want);
 }
 
@@ -221,9 +220,9 @@ static void compare_step(struct pair *p)
         CHECK_EQ(ebpf_map_delete(p->outer.ours, &key),
                  linux_element(p->outer.linux_fd, BPF_MAP_DELETE_ELEM, &key, NULL, 0));
     } else if (what < 62) {
-        CHECK_EQ(ebpf_map_lookup_and_delete(p->outer.ours, &key, &next),
-                 linux_element(p->outer.linux_fd, BPF_MAP_LOOKUP_AND_DELETE_ELEM, &key, &linux_next,
-                               0));
+        CHECK_EQ(
+            ebpf_map_lookup_and_delete(p->outer.ours, &key, &next),
+            linux_element(p->outer.linux_fd, BPF_MAP_LOOKUP_AND_DELETE_ELEM, &key, &linux_next, 0));
     } else if (what < 90 || !is_array) {
         compare_lookup(p, key);
     } else {
@@ -248,8 +247,9 @@ static void compare_operations(uint32_t type)
     struct pair p = {.random = 0x243f6a8885a308d3u};
 
     for (uint32_t i = 0; i < INNERS; i++) {
-        create(&p.inner[i], spec_of(i < 5 ? BPF_MAP_TYPE_HASH : BPF_MAP_TYPE_QUEUE, i < 5 ? 4 : 0, 8,
-                                    1 + i, 0), NULL);
+        create(&p.inner[i],
+               spec_of(i < 5 ? BPF_MAP_TYPE_HASH : BPF_MAP_TYPE_QUEUE, i < 5 ? 4 : 0, 8, 1 + i, 0),
+               NULL);
         p.ids[i] = linux_id(p.inner[i].linux_fd);
     }
     REQUIRE(!create(&p.outer, spec_of(type, 4, 4, 8, 0), &p.inner[0]));

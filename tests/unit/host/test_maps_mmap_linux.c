@@ -20,8 +20,10 @@ static void compare(const struct twin *t, uint64_t offset, size_t size, bool wri
     int want = mem == MAP_FAILED ? -errno : 0;
 
     if (err != want)
-        test_fail(__FILE__, __LINE__, "type %u entries %u flags 0x%x: %zu bytes at %llu, %s: %d, "
-                  "Linux %d", t->ours->type, t->ours->max_entries, t->ours->flags, size,
+        test_fail(__FILE__, __LINE__,
+                  "type %u entries %u flags 0x%x: %zu bytes at %llu, %s: %d, "
+                  "Linux %d",
+                  t->ours->type, t->ours->max_entries, t->ours->flags, size,
                   (unsigned long long)offset, write ? "write" : "read", err, want);
     if (!err)
         ebpf_mmap_close(&mapping);
@@ -43,8 +45,7 @@ static void compare_frozen(struct twin *t)
 {
     union bpf_attr attr = {.map_fd = (uint32_t)t->linux_fd}, ours = {.map_fd = (uint32_t)t->fd};
 
-    CHECK_EQ(mock_bpf(BPF_MAP_FREEZE, &ours, sizeof(ours)),
-             linux_bpf(BPF_MAP_FREEZE, &attr, 4));
+    CHECK_EQ(mock_bpf(BPF_MAP_FREEZE, &ours, sizeof(ours)), linux_bpf(BPF_MAP_FREEZE, &attr, 4));
     compare_all(t);
 }
 

@@ -21,9 +21,8 @@ static void compare_creation(const struct ebpf_map_spec *spec)
 /* base is a spec that is fine */
 static void compare_specs(const struct ebpf_map_spec *base, uint32_t not_ours)
 {
-    static const uint32_t numbers[] = {0,   1,    2,    3,    4,    7,    8,     9,         12,
-                                       16,  24,   1008, 1016, 1017, 1024, 4096,  12288,     65536,
-                                       1u << 20};
+    static const uint32_t numbers[] = {0,  1,    2,    3,    4,    7,    8,     9,     12,      16,
+                                       24, 1008, 1016, 1017, 1024, 4096, 12288, 65536, 1u << 20};
     struct ebpf_map_spec spec = *base;
 
     for (size_t i = 0; i < sizeof(numbers) / 4; i++) {
