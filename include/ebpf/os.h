@@ -243,6 +243,8 @@ int ebpf_os_text_write(void *dst, const void *src, size_t len);
 #define EBPF_ISA_ZBA 1u /* address generation */
 #define EBPF_ISA_ZBB 2u /* rotations, bytes, extensions */
 #define EBPF_ISA_ZBS 4u /* single bits */
+#define EBPF_ISA_ZICOND 8u /* conditional zero */
+#define EBPF_ISA_ZACAS 16u /* compare and swap */
 uint32_t ebpf_os_isa(void);
 
 /* ---- symbols --------------------------------------------------------------------------------- */

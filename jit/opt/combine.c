@@ -10,6 +10,9 @@
  *     v1 = lsh v1, 32; v1 = rsh v1, 40      v1 = rsh.w v1, 8
  *     v1 = zext32 v2;  v1 = lsh v1, 3       v1 = lsh v2, 32; v1 = rsh v1, 29
  *     v4 = lsh v2, 2;  v3 = add v3, v4      v3 = sh2add v2, v3    (Zba)
+ *     v1 = rsh v2, 5;  v1 = and v1, 1       v1 = bext v2, 5       (Zbs)
+ *     v3 = lsh 1, v2;  v1 = or v1, v3       v1 = bset v1, v2      (Zbs)
+ *     br v1 == 0, L0; v2 = li 0; L0:        v2 = czne v2, v1; L0: (Zicond)
  */
 #include "jit/opt/live.h"
 
@@ -169,6 +172,86 @@ static void extended_shift(const struct combine *c, struct ebpf_ir_op *first, st
     op->imm = 32 - op->imm;
 }
 
+/* ---- single bits ----------------------------------------------------------------------------- */
+
+/* v1 = rsh v2, 5; v1 = and v1, 1 */
+static void extract(const struct combine *c, struct ebpf_ir_op *first, struct ebpf_ir_op *op)
+{
+    if (op->code != IR_AND || !(op->flags & IR_IMM) || op->imm != 1 || first->code != IR_RSH ||
+        first->dst != op->dst || op->src1 != op->dst || first->src1 == IR_FP ||
+        !(first->flags & (IR_IMM | IR_WIDE)))
+        return;
+    op->code = IR_BEXT;
+    op->flags = IR_WIDE | (first->flags & IR_IMM);
+    op->src1 = first->src1;
+    op->src2 = first->src2;
+    op->imm = first->imm;
+    ebpf_ir_remove(c->fn, first);
+}
+
+/* v3 = li 1; v3 = lsh v3, v2; v1 = or v1, v3 */
+static bool set_bit(const struct combine *c, uint32_t at)
+{
+    struct ebpf_ir_op *op = &c->fn->list.ops[at];
+    uint32_t def = find_def(c, at, op->src2), one;
+    const struct ebpf_ir_op *shift = &c->fn->list.ops[def];
+
+    if (def == at || op->src1 == op->src2 || op->src1 == IR_FP || shift->code != IR_LSH ||
+        !(shift->flags & IR_WIDE) || shift->flags & IR_IMM || shift->src2 >= IR_FP ||
+        shift->src2 == shift->dst || written(c, def, at, IR_BIT(shift->src2)))
+        return false;
+    one = find_def(c, def, shift->src1);
+    if (one == def || c->fn->list.ops[one].code != IR_LI || c->fn->list.ops[one].imm != 1)
+        return false;
+    op->code = op->code == IR_OR ? IR_BSET : IR_BINV;
+    op->src2 = shift->src2;
+    c->fn->unread = true;
+    return true;
+}
+
+static void single_bits(const struct combine *c, uint32_t at)
+{
+    struct ebpf_ir_op *op = &c->fn->list.ops[at];
+    uint8_t src1 = op->src1;
+
+    if (at > c->start)
+        extract(c, op - 1, op);
+    if (!ebpf_ir_is_in(op, IR_BIT(IR_OR) | IR_BIT(IR_XOR)) || !(op->flags & IR_WIDE) ||
+        op->flags & IR_IMM || set_bit(c, at))
+        return;
+    op->src1 = op->src2; /* the other way round */
+    op->src2 = src1;
+    set_bit(c, at);
+}
+
+/* ---- a branch over a zero -------------------------------------------------------------------- */
+
+/* br v1 == 0, L0; v2 = li 0; L0: */
+static bool is_zero_if(const struct ebpf_ir_op *op)
+{
+    return op->code == IR_BRANCH && op->flags & IR_WIDE && op->flags & IR_IMM && op->imm == 0 &&
+           (op->size == BPF_JEQ || op->size == BPF_JNE) && op->src1 < IR_FP &&
+           op[1].code == IR_LI && op[1].imm == 0 && op[2].code == IR_LABEL &&
+           op[2].target == op->target;
+}
+
+static void conditional_zero(struct ebpf_ir_fn *fn)
+{
+    for (uint32_t i = 0; i + 2 < fn->list.cnt; i++) {
+        struct ebpf_ir_op *op = &fn->list.ops[i], *li = op + 1;
+
+        if (!is_zero_if(op))
+            continue;
+        li->code = op->size == BPF_JEQ ? IR_CZNE : IR_CZEQ;
+        li->flags = IR_WIDE;
+        li->src1 = li->dst;
+        li->src2 = op->src1;
+        ebpf_ir_remove(fn, op);
+        fn->has_flow = false;
+        fn->has_liveness = false;
+    }
+}
+
 /* ---- the pass -------------------------------------------------------------------------------- */
 
 static void step(const struct combine *c, uint32_t at, uint64_t live)
@@ -184,13 +267,15 @@ static void step(const struct combine *c, uint32_t at, uint64_t live)
         rotation(c, at, live);
     if (c->env->isa & EBPF_ISA_ZBA && op->code == IR_ADD)
         sum(c, at, live);
+    if (c->env->isa & EBPF_ISA_ZBS)
+        single_bits(c, at);
 }
 
-/* All that is looked for begins with a shift to the left. */
+/* All that is looked for begins with a shift. */
 static bool has_shift(const struct ebpf_ir_fn *fn)
 {
     for (uint32_t i = 0; i < fn->list.cnt; i++) {
-        if (fn->list.ops[i].code == IR_LSH)
+        if (fn->list.ops[i].code == IR_LSH || fn->list.ops[i].code == IR_RSH)
             return true;
     }
     return false;
@@ -201,6 +286,10 @@ int ebpf_ir_combine(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     struct combine c = {.env = env, .fn = fn};
     int err;
 
+    if (env->isa & EBPF_ISA_ZICOND) {
+        conditional_zero(fn);
+        ebpf_ir_compact(fn);
+    }
     if (!has_shift(fn))
         return 0;
     err = ebpf_ir_flow(fn);

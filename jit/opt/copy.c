@@ -25,6 +25,7 @@ struct value {
 
 struct state {
     struct ebpf_ir_fn *fn;
+    bool bits;              /* the hart sets, clears and inverts single ones */
     uint64_t known;         /* vregs whose values are not UNKNOWN */
     uint64_t bases;         /* vregs whose users are not empty */
     uint64_t calls_destroy; /* vregs that passes made */
@@ -105,12 +106,14 @@ static void replace_copy(const struct state *s, uint8_t *src)
 }
 
 /* The immediate that a constant register would be in op; false: none that saves anything. */
-static bool immediate(const struct ebpf_ir_op *op, int64_t value, int64_t *imm)
+static bool immediate(const struct state *s, const struct ebpf_ir_op *op, int64_t value,
+                      int64_t *imm)
 {
     bool wide = op->flags & IR_WIDE;
+    struct ebpf_ir_op with = *op;
 
     *imm = wide || op->code == IR_STORE ? value : (int32_t)value;
-    if (ebpf_ir_is_shift(op)) {
+    if (ebpf_ir_is_shift(op) || ebpf_ir_is_bit(op)) {
         *imm &= wide ? 63 : 31;
         return true;
     }
@@ -123,7 +126,10 @@ static bool immediate(const struct ebpf_ir_op *op, int64_t value, int64_t *imm)
     if (ebpf_ir_is_div(
             op)) /* no look at the divisor: saves one instruction even if it needs a li */
         return *imm != INT64_MIN && (*imm > 0 && *imm < 2048);
-    return op->code != IR_SHADD && op->code != IR_MUL && fits12(*imm) &&
+    with.imm = *imm;
+    if (s->bits && ebpf_ir_single_bit(&with) < 64)
+        return true;
+    return op->code < IR_CZEQ && op->code != IR_MUL && fits12(*imm) &&
            (op->code != IR_SUB || fits12(-*imm));
 }
 
@@ -149,7 +155,7 @@ static void replace_second(const struct state *s, struct ebpf_ir_op *op)
     }
     replace_copy(s, &op->src2);
     value = value_of(s, op->src2);
-    if (value->kind == CONSTANT && immediate(op, value->imm, &imm)) {
+    if (value->kind == CONSTANT && immediate(s, op, value->imm, &imm)) {
         op->flags |= IR_IMM;
         op->src2 = IR_NONE;
         op->imm = imm;
@@ -364,9 +370,9 @@ int ebpf_ir_copy(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     struct state *state = ebpf_alloc(sizeof(*state));
     int err = state ? ebpf_ir_flow(fn) : -ENOMEM;
 
-    (void)env;
     if (!err) {
         state->fn = fn;
+        state->bits = env->isa & EBPF_ISA_ZBS;
         state->calls_destroy = (IR_BIT(fn->vreg_cnt) - IR_BIT(IR_EXTRA)) & ~fn->survive;
     }
     for (uint32_t b = 0; !err && b < fn->block_cnt; b++) {

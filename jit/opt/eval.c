@@ -65,6 +65,16 @@ bool ebpf_ir_eval(const struct ebpf_ir_op *op, uint64_t a, uint64_t b, uint64_t 
     return known;
 }
 
+unsigned ebpf_ir_single_bit(const struct ebpf_ir_op *op)
+{
+    uint64_t bit = (uint64_t)(op->code == IR_AND ? ~op->imm : op->imm);
+
+    if (!ebpf_ir_is_in(op, IR_BIT(IR_OR) | IR_BIT(IR_XOR) | IR_BIT(IR_AND)) || !bit ||
+        bit & (bit - 1))
+        return 64;
+    return ebpf_ir_lowest(bit);
+}
+
 bool ebpf_ir_eval_branch(const struct ebpf_ir_op *op, uint64_t a, uint64_t b)
 {
     bool wide = op->flags & IR_WIDE;

@@ -104,7 +104,11 @@ static unsigned value_bits(const struct ebpf_ir_op *op, unsigned a, unsigned b, 
         return imm ? (a > n ? a - n : 0) : a;
     case IR_DIV:
     case IR_MOD:
+    case IR_CZEQ:
+    case IR_CZNE:
         return a;
+    case IR_BEXT:
+        return 1;
     default:
         return width;
     }

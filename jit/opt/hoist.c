@@ -13,6 +13,7 @@
  * decides which ones there are.
  */
 #include "jit/opt/ir.h"
+#include "jit/opt/eval.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
@@ -84,7 +85,10 @@ static unsigned alu_cost(const struct hoist *h, const struct ebpf_ir_op *op)
 {
     bool mask = op->code == IR_AND && op->imm > 0 && !(op->imm & (op->imm + 1));
 
-    if (ebpf_ir_is_shift(op) || op->code == IR_SHADD || op->imm == 0 || op->src1 == IR_FP)
+    if (ebpf_ir_is_shift(op) || ebpf_ir_is_bit(op) || op->code == IR_SHADD || op->imm == 0 ||
+        op->src1 == IR_FP)
+        return 0;
+    if (h->env->isa & EBPF_ISA_ZBS && ebpf_ir_single_bit(op) < 64)
         return 0;
     if (op->code != IR_MUL && !ebpf_ir_is_div(op) &&
         fits12(op->code == IR_SUB ? -op->imm : op->imm))

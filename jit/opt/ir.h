@@ -41,6 +41,12 @@ enum ebpf_ir_code {
     IR_MOD,
     IR_SDIV,
     IR_SMOD,
+    /* of harts that have them, 64 bits */
+    IR_BSET,  /* src1 with bit src2 set; inverted; that bit alone */
+    IR_BINV,
+    IR_BEXT,
+    IR_CZEQ,  /* 0 if src2 is 0, else src1; the other way round */
+    IR_CZNE,
     IR_SHADD, /* (src1 << size) + src2; size 1 to 3, 64 bits */
 
     IR_MOV,  /* dst = src1, all 64 bits */
@@ -235,6 +241,11 @@ static inline bool ebpf_ir_is_memory(const struct ebpf_ir_op *op)
 static inline bool ebpf_ir_is_shift(const struct ebpf_ir_op *op)
 {
     return op->code >= IR_LSH && op->code <= IR_ROR;
+}
+
+static inline bool ebpf_ir_is_bit(const struct ebpf_ir_op *op)
+{
+    return op->code >= IR_BSET && op->code <= IR_BEXT;
 }
 
 static inline bool ebpf_ir_is_div(const struct ebpf_ir_op *op)

@@ -24,7 +24,9 @@ static inline uint64_t ebpf_ir_alu_needs(const struct ebpf_ir_op *op, bool need_
         return 0;
     if (ebpf_ir_is_div(op))
         return reads;
-    if (op->code == IR_RSH || op->code == IR_ARSH || op->code == IR_ROR)
+    if (op->code == IR_CZEQ || op->code == IR_CZNE)
+        return (need_hi ? reads : IR_BIT(op->src2)) & IR_REGS;
+    if (ebpf_ir_is_in(op, IR_BIT(IR_RSH) | IR_BIT(IR_ARSH) | IR_BIT(IR_ROR) | IR_BIT(IR_BEXT)))
         return IR_BIT(op->src1) & IR_REGS;
     if (!need_hi)
         return 0;

@@ -5,12 +5,13 @@
 #include "src/base/fmt.h"
 
 static const char *const names[IR_CODES] = {
-    [IR_NOP] = "nop",   [IR_ADD] = "add",       [IR_SUB] = "sub",   [IR_MUL] = "mul",
-    [IR_OR] = "or",     [IR_AND] = "and",       [IR_XOR] = "xor",   [IR_LSH] = "lsh",
-    [IR_RSH] = "rsh",   [IR_ARSH] = "arsh",     [IR_ROR] = "ror",   [IR_DIV] = "div",
-    [IR_MOD] = "mod",   [IR_SDIV] = "sdiv",     [IR_SMOD] = "smod", [IR_SHADD] = "sh",
-    [IR_MOV] = "mov",   [IR_LI] = "li",         [IR_ZEXT] = "zext", [IR_SEXT] = "sext",
-    [IR_SWAP] = "swap", [IR_OPAQUE] = "opaque",
+    [IR_NOP] = "nop",   [IR_ADD] = "add",   [IR_SUB] = "sub",       [IR_MUL] = "mul",
+    [IR_OR] = "or",     [IR_AND] = "and",   [IR_XOR] = "xor",       [IR_LSH] = "lsh",
+    [IR_RSH] = "rsh",   [IR_ARSH] = "arsh", [IR_ROR] = "ror",       [IR_DIV] = "div",
+    [IR_MOD] = "mod",   [IR_SDIV] = "sdiv", [IR_SMOD] = "smod",     [IR_BSET] = "bset",
+    [IR_BINV] = "binv", [IR_BEXT] = "bext", [IR_CZEQ] = "czeq",     [IR_CZNE] = "czne",
+    [IR_SHADD] = "sh",  [IR_MOV] = "mov",   [IR_LI] = "li",         [IR_ZEXT] = "zext",
+    [IR_SEXT] = "sext", [IR_SWAP] = "swap", [IR_OPAQUE] = "opaque",
 };
 
 static const char *const conditions[16] = {

@@ -10,6 +10,8 @@
 
 #include <ebpf/os.h>
 
+#include "jit/opt/eval.h"
+
 typedef void (*reg_form)(struct rv_asm *, enum rv_reg rd, enum rv_reg rs1, enum rv_reg rs2);
 typedef void (*imm_form)(struct rv_asm *, enum rv_reg rd, enum rv_reg rs1, int64_t imm);
 
@@ -30,6 +32,11 @@ static const struct {
     [IR_RSH] = {{rv_srlw, rv_srliw}, {rv_srl, rv_srli}},
     [IR_ARSH] = {{rv_sraw, rv_sraiw}, {rv_sra, rv_srai}},
     [IR_ROR] = {{rv_rorw, rv_roriw}, {rv_ror, rv_rori}},
+    [IR_BSET] = {{NULL, NULL}, {rv_bset, rv_bseti}},
+    [IR_BINV] = {{NULL, NULL}, {rv_binv, rv_binvi}},
+    [IR_BEXT] = {{NULL, NULL}, {rv_bext, rv_bexti}},
+    [IR_CZEQ] = {{NULL, NULL}, {rv_czero_eqz, NULL}},
+    [IR_CZNE] = {{NULL, NULL}, {rv_czero_nez, NULL}},
 };
 
 /* [MOD][signed][wide] */
@@ -139,6 +146,20 @@ static void and_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg r
         finish(j, op, rd);
 }
 
+/* A bit that a 12-bit immediate does not reach; the upper half is as the operation has it. */
+static bool single_bit(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd,
+                       enum rv_reg rs1)
+{
+    unsigned bit = ebpf_ir_single_bit(op);
+
+    if (!(j->isa & EBPF_ISA_ZBS) || bit == 64 || rv_fits(op->imm, 12))
+        return false;
+    (op->code == IR_OR ? rv_bseti : op->code == IR_XOR ? rv_binvi : rv_bclri)(&j->as, rd, rs1, bit);
+    if (op->code != IR_AND || op->imm < 0)
+        finish(j, op, rd);
+    return true;
+}
+
 static void alu_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg rd, enum rv_reg rs1)
 {
     unsigned code = op->code;
@@ -149,6 +170,8 @@ static void alu_imm(struct rv_jit *j, const struct ebpf_ir_op *op, enum rv_reg r
         shift_imm(j, op, rd, rs1);
         return;
     }
+    if (single_bit(j, op, rd, rs1))
+        return;
     if (code == IR_AND) {
         and_imm(j, op, rd, rs1);
         return;

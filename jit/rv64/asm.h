@@ -45,6 +45,7 @@ static inline void rv_fit(struct rv_asm *a, int64_t value, unsigned bits)
     }
 RV_R_TYPE(RV_DEFINE_R)
 RV_R_TYPE_B(RV_DEFINE_R)
+RV_R_TYPE_COND(RV_DEFINE_R)
 
 #define RV_DEFINE_I(name, funct3, opcode)                                                        \
     static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs1, int64_t imm) \
@@ -120,6 +121,7 @@ RV_J_TYPE(RV_DEFINE_J)
                      rv_r((uint32_t)(funct5) << 2 | (uint32_t)order, funct3, 0x2f, rd, rs1, rs2)); \
     }
 RV_AMO_TYPE(RV_DEFINE_AMO)
+RV_AMO_TYPE_CAS(RV_DEFINE_AMO)
 
 #define RV_DEFINE_LR(name, funct5, funct3)                                                    \
     static inline void rv_##name(struct rv_asm *a, enum rv_reg rd, enum rv_reg rs1,           \

@@ -40,13 +40,19 @@ static enum rv_reg address(struct rv_jit *j, const struct ebpf_ir_op *op)
  *
  * Nothing in the loop is compressed: T1 and T2 are not x8 to x15. ("Eventual success of
  * store-conditional": the loop holds only what a constrained LR/SC loop may.) lr.w sign-extends, so
- * that the expected value has to be, too.
+ * that the expected value has to be, too. Zacas has one instruction for all of it.
  */
 static void compare_exchange(struct rv_jit *j, enum rv_reg addr, enum rv_reg src, bool wide)
 {
     struct rv_asm *a = &j->as;
     enum rv_reg r0 = ebpf_rv_reg(j, BPF_REG_0), expected = r0;
 
+    if (j->isa & EBPF_ISA_ZACAS) {
+        (wide ? rv_amocas_d : rv_amocas_w)(a, r0, src, addr, RV_AQRL);
+        if (!wide)
+            ebpf_rv_extend(j, r0, r0, 32, false);
+        return;
+    }
     if (!wide) {
         rv_sext_w(a, T3, r0);
         expected = T3;

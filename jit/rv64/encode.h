@@ -62,7 +62,16 @@ enum rv_reg {
     X(andn,     0x20,   7,      0x33)                                                              \
     X(ror,      0x30,   5,      0x33)                                                              \
     X(rorw,     0x30,   5,      0x3b)                                                              \
+    X(bset,     0x14,   1,      0x33)                                                              \
+    X(bclr,     0x24,   1,      0x33)                                                              \
+    X(binv,     0x34,   1,      0x33)                                                              \
     X(bext,     0x24,   5,      0x33)
+
+/* Chapter "Zicond".
+ *  name        funct7  funct3  opcode */
+#define RV_R_TYPE_COND(X)                                                                          \
+    X(czero_eqz, 0x07,  5,      0x33)                                                              \
+    X(czero_nez, 0x07,  7,      0x33)
 
 /* One operand only.
  *  name        funct12 funct3  opcode */
@@ -95,6 +104,9 @@ enum rv_reg {
 #define RV_SHIFT_TYPE_B(X)                                                                         \
     X(rori,     0x600,  5,      0x13,   6)                                                         \
     X(roriw,    0x600,  5,      0x1b,   5)                                                         \
+    X(bseti,    0x280,  1,      0x13,   6)                                                         \
+    X(bclri,    0x480,  1,      0x13,   6)                                                         \
+    X(binvi,    0x680,  1,      0x13,   6)                                                         \
     X(bexti,    0x480,  5,      0x13,   6)
 
 /* I-type whose assembler syntax is rd, imm(rs1).
@@ -151,6 +163,12 @@ enum rv_reg {
     X(amoxor_d,  0x04,  3)                                                                         \
     X(amoor_d,   0x08,  3)                                                                         \
     X(amoand_d,  0x0c,  3)
+
+/* Zacas: rd is compared, and gets what was there.
+ *  name        funct5  funct3 */
+#define RV_AMO_TYPE_CAS(X)                                                                         \
+    X(amocas_w,  0x05,  2)                                                                         \
+    X(amocas_d,  0x05,  3)
 
 /*  name        funct5  funct3 */
 #define RV_LR_TYPE(X)                                                                              \

@@ -228,7 +228,7 @@ enum fuzz_verdict fuzz_compile_only(const struct fuzz_prog *prog, bool quiet)
     live = fuzz_live_blocks();
     for (unsigned i = 0; i < 4 && known_error(err); i++) {
         ebpf_jit_passes = i ? (uint32_t)fuzz_next(&rnd) : UINT32_MAX;
-        fuzz_isa = (uint32_t)fuzz_next(&rnd) & 7;
+        fuzz_isa = (uint32_t)fuzz_next(&rnd) & 31;
         fuzz_fail_alloc(i == 3 ? 1 + fuzz_below(&rnd, 20) : 0);
         err = encode(&code, bases[fuzz_below(&rnd, 4)]);
     }
@@ -281,7 +281,9 @@ static bool compiles(const struct bpf_insn *insns, uint32_t cnt)
 static void probe_isa(void)
 {
 #if defined(__riscv)
-    for (unsigned bit = 0; bit < 3; bit++) {
+    for (unsigned bit = 0; bit < 5; bit++) {
+        uint64_t word = 0;
+        register uint64_t *a0 __asm__("a0");
         int status = 1;
         pid_t child = fork();
 
@@ -290,15 +292,20 @@ static void probe_isa(void)
                 __asm__ volatile(".4byte 0x20a52533" ::: "a0"); /* sh1add a0, a0, a0 */
             else if (bit == 1)
                 __asm__ volatile(".4byte 0x60451513" ::: "a0"); /* sext.b a0, a0 */
-            else
+            else if (bit == 2)
                 __asm__ volatile(".4byte 0x28151513" ::: "a0"); /* bseti a0, a0, 1 */
+            else if (bit == 3)
+                __asm__ volatile(".4byte 0x0ea55533" ::: "a0"); /* czero.eqz a0, a0, a0 */
+            a0 = &word;
+            if (bit == 4) /* amocas.w a0, a0, (a0) */
+                __asm__ volatile(".4byte 0x28a5252f" : "+r"(a0)::"memory");
             _exit(0);
         }
         if (child > 0 && waitpid(child, &status, 0) == child && status == 0)
             isa_here |= 1u << bit;
     }
 #else
-    isa_here = EBPF_ISA_ZBA | EBPF_ISA_ZBB | EBPF_ISA_ZBS;
+    isa_here = EBPF_ISA_ZBA | EBPF_ISA_ZBB | EBPF_ISA_ZBS | EBPF_ISA_ZICOND | EBPF_ISA_ZACAS;
 #endif
 }
 

@@ -231,6 +231,25 @@ static void put(uint32_t word)
         end(#name, OPERANDS("%s,.%+" PRId64, R(rd), imm)); \
     }
 
+/* What GNU as may be too old to know by name: the fields as the manual has them, written down once more. */
+#define LITERAL_R(name, funct7, funct3, opcode)                                                    \
+    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
+        enum rv_reg rd = any_reg(), rs1 = again(rd), rs2 = again(rd);                              \
+        begin();                                                                                   \
+        rv_##name(&a, rd, rs1, rs2);                                                               \
+        end(".insn", OPERANDS("r " #opcode "," #funct3 "," #funct7 ",%s,%s,%s", R(rd), R(rs1), R(rs2))); \
+    }
+
+#define LITERAL_AMO(name, funct5, funct3)                                                          \
+    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
+        enum rv_reg rd = any_reg(), rs2 = any_reg(), rs1 = any_reg();                              \
+        unsigned order = (unsigned)(rnd() % 4);                                                    \
+        begin();                                                                                   \
+        rv_##name(&a, rd, rs2, rs1, (enum rv_order)order);                                         \
+        end(".insn", OPERANDS("r 0x2f," #funct3 ",%u,%s,%s,%s", (funct5) * 4 + order, R(rd), R(rs1), \
+                              R(rs2)));                                                            \
+    }
+
 static const char *const orders[] = {"", "_rl", "_aq", "_aqrl"};
 
 #define ROW_AMO(name, funct5, funct3)                                 \
@@ -270,6 +289,10 @@ static void base_rows(void)
     RV_J_TYPE(ROW_J)
     RV_AMO_TYPE(ROW_AMO)
     RV_LR_TYPE(ROW_LR)
+    LITERAL_R(czero_eqz, 0b0000111, 0b101, 0b0110011)
+    LITERAL_R(czero_nez, 0b0000111, 0b111, 0b0110011)
+    LITERAL_AMO(amocas_w, 5, 2)
+    LITERAL_AMO(amocas_d, 5, 3)
     begin();
     rv_fence_rw_rw(&a);
     end("fence", "rw,rw");

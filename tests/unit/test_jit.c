@@ -585,3 +585,50 @@ ENCODER_TEST(jit_code_is_as_short_as_promised)
         code_length(PROG(BPF_JMP_IMM(BPF_JGT, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())),
         8);
 }
+
+/* ---- what takes more passes than there are, extensions ----------------------------------------- */
+
+/* Every branch, jump, call and address in its longest form: what is left after RV_MAX_PASSES. */
+TEST(jit_the_longest_forms_do_the_same)
+{
+    ebpf_jit_passes = UINT32_MAX ^ EBPF_PASS(relax) ^ EBPF_PASS(inline);
+    EXPECT(2 * 55 + 1, NULL, BPF_MOV64_IMM(R6, 0), BPF_MOV64_IMM(R7, 10), BPF_MOV64_REG(R1, R7),
+           BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, 9), BPF_ALU64_REG(BPF_ADD, R6, R0),
+           BPF_ALU64_IMM(BPF_SUB, R7, 1), BPF_JMP_IMM(BPF_JNE, R7, 0, -5), BPF_JMP_A(1), BPF_MOV64_IMM(R6, 0),
+           BPF_EMIT_CALL(KTIME_GET_NS), BPF_MOV64_REG(R0, R6), BPF_ALU64_IMM(BPF_ADD, R0, 1), BPF_EXIT_INSN(),
+           /* function 1: doubles */
+           BPF_MOV64_REG(R0, R1), BPF_ALU64_REG(BPF_ADD, R0, R1), BPF_EXIT_INSN());
+    ebpf_jit_passes = UINT32_MAX;
+}
+
+/* Words by the RISC-V manual, chapters "Zacas" and "Zicond". */
+TEST(jit_encodes_compare_and_swap_and_conditional_zero)
+{
+    static const struct {
+        uint32_t isa, word;
+        struct bpf_insn insns[4];
+    } rows[] = {
+        /* amocas.d.aqrl a5, a1, (a0); amocas.w.aqrl a5, a1, (a0) */
+        {EBPF_ISA_ZACAS, 0x2eb537af, {BPF_ATOMIC_OP(BPF_DW, BPF_CMPXCHG, R1, R2, 0), BPF_EXIT_INSN()}},
+        {EBPF_ISA_ZACAS, 0x2eb527af, {BPF_ATOMIC_OP(BPF_W, BPF_CMPXCHG, R1, R2, 0), BPF_EXIT_INSN()}},
+        /* czero.nez a5, a5, a0; czero.eqz a5, a5, a0 */
+        {EBPF_ISA_ZICOND, 0x0ea7f7b3, {BPF_JMP_IMM(BPF_JEQ, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()}},
+        {EBPF_ISA_ZICOND, 0x0ea7d7b3, {BPF_JMP_IMM(BPF_JNE, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()}},
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ebpf_code code;
+        uint8_t buf[64];
+        uint32_t word;
+        size_t len = 0;
+
+        mock_isa = rows[i].isa;
+        if (engine_code(rows[i].insns, i < 2 ? 2 : 3, &code)) {
+            CHECK_EQ(ebpf_jit_encode(&code, 0x80000000, buf, sizeof(buf), &len), 0);
+            memcpy(&word, buf, sizeof(word));
+            CHECK_EQ(word, rows[i].word);
+        }
+        engine_code_free(&code);
+    }
+    mock_isa = 0;
+}

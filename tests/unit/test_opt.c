@@ -2,6 +2,7 @@
 /* What each pass of the compiler makes of a program: the operations that are left, as text (jit/opt/print.c). */
 #include "tests/unit/opt_util.h"
 
+#include "jit/opt/live.h"
 #include "maps/map.h"
 
 TEST(opt_off_leaves_the_program_as_it_is)
@@ -85,6 +86,71 @@ TEST(opt_combine_finds_shift_pairs_and_rotations)
                     PROG(BPF_MOV64_REG(R3, R1), BPF_ALU64_IMM(BPF_LSH, R3, 2), BPF_ALU64_REG(BPF_ADD, R3, R2),
                          BPF_MOV64_REG(R0, R3), BPF_EXIT_INSN())),
               "v3 = sh2add v1, v2\nexit v3\n");
+}
+
+TEST(opt_combine_finds_single_bits_and_conditional_zeros)
+{
+    const uint32_t passes = EBPF_PASS(combine) | EBPF_PASS(copy) | EBPF_PASS(dead);
+
+    mock_isa = EBPF_ISA_ZBS;
+    CHECK_STR(opt_after(passes, PROG(BPF_MOV64_REG(R0, R1), BPF_ALU64_IMM(BPF_RSH, R0, 40), BPF_ALU64_IMM(BPF_AND, R0, 1),
+                                     BPF_EXIT_INSN())),
+              "v0 = bext v1, 40\nexit v0\n");
+    CHECK_STR(opt_after(passes, PROG(BPF_MOV64_REG(R0, R1), BPF_ALU64_REG(BPF_RSH, R0, R2), BPF_ALU64_IMM(BPF_AND, R0, 1),
+                                     BPF_EXIT_INSN())),
+              "v0 = bext v1, v2\nexit v0\n");
+    CHECK_STR(opt_after(passes, PROG(BPF_MOV64_IMM(R3, 1), BPF_ALU64_REG(BPF_LSH, R3, R2), BPF_ALU64_REG(BPF_OR, R3, R1),
+                                     BPF_MOV64_REG(R0, R3), BPF_EXIT_INSN())),
+              "v3 = bset v1, v2\nexit v3\n");
+    CHECK_STR(opt_after(passes, PROG(BPF_MOV64_REG(R0, R1), BPF_LD_IMM64(R2, 1ull << 40), BPF_ALU64_REG(BPF_XOR, R0, R2),
+                                     BPF_EXIT_INSN())),
+              "v0 = xor v1, 1099511627776\nexit v0\n");
+    mock_isa = EBPF_ISA_ZICOND;
+    CHECK_STR(opt_after(passes, PROG(BPF_MOV64_REG(R0, R2), BPF_JMP_IMM(BPF_JEQ, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())),
+              "v0 = mov v2\nv0 = czne v0, v1\nL0:\nexit v0\n");
+    CHECK_STR(opt_after(passes, PROG(BPF_MOV64_REG(R0, R2), BPF_JMP_IMM(BPF_JNE, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN())),
+              "v0 = mov v2\nv0 = czeq v0, v1\nL0:\nexit v0\n");
+    mock_isa = 0;
+}
+
+/* Each form on the hart where there is one, with edges of the bit's number. */
+TEST(opt_single_bits_do_what_shifts_do)
+{
+    static const uint64_t values[] = {0, 1, 0x8000000000000000, 0x80000000, 0x123456789abcdef0, UINT64_MAX};
+
+    for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        for (unsigned n = 0; n < 66; n += 1 + n % 7) {
+            uint64_t mem[2] = {values[i], n};
+
+            mock_isa = EBPF_ISA_ZBS;
+            EXPECT(values[i] >> (n & 63) & 1, mem, BPF_LDX_MEM(BPF_DW, R2, R1, 8), BPF_LDX_MEM(BPF_DW, R0, R1, 0),
+                   BPF_ALU64_REG(BPF_RSH, R0, R2), BPF_ALU64_IMM(BPF_AND, R0, 1), BPF_EXIT_INSN());
+            EXPECT(values[i] | 1ull << (n & 63), mem, BPF_LDX_MEM(BPF_DW, R2, R1, 8), BPF_LDX_MEM(BPF_DW, R0, R1, 0),
+                   BPF_MOV64_IMM(R3, 1), BPF_ALU64_REG(BPF_LSH, R3, R2), BPF_ALU64_REG(BPF_OR, R0, R3), BPF_EXIT_INSN());
+            EXPECT(values[i] ^ 1ull << (n & 63), mem, BPF_LDX_MEM(BPF_DW, R0, R1, 0), BPF_LD_IMM64(R3, 1ull << (n & 63)),
+                   BPF_ALU64_REG(BPF_XOR, R0, R3), BPF_EXIT_INSN());
+            EXPECT((values[i] & ~(1ull << (n & 31))) & UINT32_MAX, mem, BPF_LDX_MEM(BPF_DW, R0, R1, 0),
+                   BPF_ALU32_IMM(BPF_AND, R0, (int32_t)~(1u << (n & 31))), BPF_EXIT_INSN());
+            EXPECT((values[i] | 1u << (n & 31)) & UINT32_MAX, mem, BPF_LDX_MEM(BPF_DW, R0, R1, 0),
+                   BPF_ALU32_IMM(BPF_OR, R0, (int32_t)(1u << (n & 31))), BPF_EXIT_INSN());
+            mock_isa = 0;
+        }
+    }
+}
+
+/* What may be anything above comes from the operands' upper halves: they are live. */
+TEST(opt_liveness_reckons_with_results_whose_upper_half_is_their_operands)
+{
+    const struct ebpf_ir_live after = {.lo = IR_BIT(1), .hi = IR_BIT(1)};
+    struct ebpf_ir_op op = {.code = IR_OR, .dst = 1, .src1 = 2, .src2 = 3};
+
+    CHECK_EQ(ebpf_ir_live_before(&op, after).hi, 0);
+    op.ext = IR_EXT_ANY;
+    CHECK_EQ(ebpf_ir_live_before(&op, after).hi, IR_BIT(2) | IR_BIT(3));
+    op = (struct ebpf_ir_op){.code = IR_ZEXT, .dst = 1, .src1 = 2, .src2 = IR_NONE, .imm = 32};
+    CHECK_EQ(ebpf_ir_live_before(&op, after).hi, 0);
+    op.ext = IR_EXT_ANY;
+    CHECK_EQ(ebpf_ir_live_before(&op, after).hi, IR_BIT(2));
 }
 
 TEST(opt_hoist_loads_constants_in_front_of_the_loop)

@@ -94,6 +94,17 @@ static void on_illegal(int signal)
          true;                                                       \
      }))
 
+/* The same where a0 is the address of a word. */
+#define EXECUTES_ON_WORD(word)                                                          \
+    (sigsetjmp(illegal, 1) == 0 &&                                                      \
+     ({                                                                                 \
+         uint64_t some = 0;                                                             \
+         register uint64_t *a0 __asm__("a0") = &some;                                   \
+         __asm__ volatile(".option push\n.option norvc\n.4byte " #word "\n.option pop" \
+                          : "+r"(a0)::"memory");                                        \
+         true;                                                                          \
+     }))
+
 /* By trying, since older systems and emulators tell the letters of the base only. */
 uint32_t ebpf_os_isa(void)
 {
@@ -107,6 +118,10 @@ uint32_t ebpf_os_isa(void)
         isa |= EBPF_ISA_ZBB;
     if (EXECUTES(0x28a51533)) /* bset a0, a0, a0 */
         isa |= EBPF_ISA_ZBS;
+    if (EXECUTES(0x0ea55533)) /* czero.eqz a0, a0, a0 */
+        isa |= EBPF_ISA_ZICOND;
+    if (EXECUTES_ON_WORD(0x28a5252f)) /* amocas.w a0, a0, (a0) */
+        isa |= EBPF_ISA_ZACAS;
     sigaction(SIGILL, &before, NULL);
     return isa;
 }
