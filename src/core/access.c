@@ -66,18 +66,25 @@ int ebpf_access_key(const struct ebpf_access *access, const struct ebpf_cmd *cmd
 }
 
 /* Linux's order: who may not write gets -EPERM, also where it is frozen already. */
-long ebpf_cmd_map_freeze(const struct ebpf_cmd *cmd)
+int ebpf_map_freeze(struct ebpf_map *map)
 {
     uint32_t idle = 0;
+    int err = permit(map, EBPF_ACCESS_WRITE);
+
+    if (!err && !__atomic_compare_exchange_n(&map->use, &idle, EBPF_MAP_FROZEN, false,
+                                             __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        err = idle == EBPF_MAP_FROZEN ? -EPERM : -EBUSY; /* a failed exchange says what is there */
+    return err;
+}
+
+long ebpf_cmd_map_freeze(const struct ebpf_cmd *cmd)
+{
     struct ebpf_map *map;
     int err = ebpf_map_from_fd((int)cmd->attr->map_fd, &map);
 
     if (err)
         return err;
-    err = permit(map, EBPF_ACCESS_WRITE);
-    if (!err && !__atomic_compare_exchange_n(&map->use, &idle, EBPF_MAP_FROZEN, false,
-                                             __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        err = idle == EBPF_MAP_FROZEN ? -EPERM : -EBUSY; /* a failed exchange says what is there */
+    err = ebpf_map_freeze(map);
     ebpf_obj_put(&map->obj);
     return err;
 }

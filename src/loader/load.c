@@ -91,6 +91,8 @@ static int load_map(struct ebpf_object_map *map)
     err = create_map(map, &spec);
     if (!err && map->initial)
         err = ebpf_map_update(map->map, &zero, map->initial, BPF_ANY);
+    if (!err && map->initial && spec.flags & BPF_F_RDONLY_PROG) /* .rodata: constants */
+        err = ebpf_map_freeze(map->map);
     if (err)
         ebpf_log("ebpf: object: map %.48s (type %u, key %u, value %u, entries %u, flags 0x%x): "
                  "error %d",
