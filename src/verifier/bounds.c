@@ -102,6 +102,9 @@ static bool sync_const(struct ebpf_scalar *s, unsigned bits)
 {
     if (!ebpf_scalar_has(s, s->known.value, bits))
         return false;
+    if (s->full.umin == s->full.umax && s->full.smin == s->full.smax && s->half.umin == s->half.umax &&
+        s->half.smin == s->half.smax)
+        return true;
     *s = ebpf_scalar_const(s->known.value, bits);
     return true;
 }

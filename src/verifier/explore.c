@@ -33,6 +33,61 @@
 /* Linux: BPF_COMPLEXITY_LIMIT_JMP_SEQ */
 #define MAX_PENDING 8192u
 
+/* ---- memory ------------------------------------------------------------------------------------------------------------------ */
+
+static void list_add(struct ebpf_vsaved **list, struct ebpf_vsaved *s)
+{
+    s->next = *list;
+    s->link = list;
+    if (s->next)
+        s->next->link = &s->next;
+    *list = s;
+}
+
+static void list_remove(struct ebpf_vsaved *s)
+{
+    *s->link = s->next;
+    if (s->next)
+        s->next->link = s->link;
+}
+
+static void saved_free(struct ebpf_verifier *v, struct ebpf_vsaved *s)
+{
+    list_remove(s);
+    ebpf_vstate_fini(&v->mem, &s->state);
+    ebpf_vmem_free(&v->mem, s, sizeof(*s));
+    v->explore->saved_cnt--;
+}
+
+/* States that are shown to be safe only save time: where memory ends, they go. false: there are none. */
+static bool forget_safe(struct ebpf_verifier *v)
+{
+    struct ebpf_vexplore *x = v->explore;
+    bool any = false;
+
+    for (uint32_t b = 0; b < x->bucket_cnt; b++) {
+        while (x->safe[b]) {
+            saved_free(v, x->safe[b]);
+            any = true;
+        }
+    }
+    return any;
+}
+
+static void *state_alloc(struct ebpf_verifier *v, size_t size)
+{
+    void *ptr = ebpf_vmem_zalloc(&v->mem, size);
+
+    return ptr || !forget_safe(v) ? ptr : ebpf_vmem_zalloc(&v->mem, size);
+}
+
+static int state_copy(struct ebpf_verifier *v, struct ebpf_vstate *to)
+{
+    int err = ebpf_vstate_copy(&v->mem, v->now, to);
+
+    return err && forget_safe(v) ? ebpf_vstate_copy(&v->mem, v->now, to) : err;
+}
+
 /* ---- ways left behind ----------------------------------------------------------------------------------------------------- */
 
 static struct ebpf_vpending *pending_new(struct ebpf_verifier *v, uint32_t at, int *err)
@@ -46,7 +101,7 @@ static struct ebpf_vpending *pending_new(struct ebpf_verifier *v, uint32_t at, i
         return NULL;
     }
     *err = -ENOMEM;
-    p = ebpf_vmem_zalloc(&v->mem, sizeof(*p));
+    p = state_alloc(v, sizeof(*p));
     if (!p)
         return NULL;
     *err = 0;
@@ -74,7 +129,7 @@ struct ebpf_vstate *ebpf_verify_push(struct ebpf_verifier *v, uint32_t at, int *
 
     if (!p)
         return NULL;
-    *err = ebpf_vstate_copy(&v->mem, v->now, &p->state);
+    *err = state_copy(v, &p->state);
     if (*err) {
         ebpf_vmem_free(&v->mem, p, sizeof(*p));
         return NULL;
@@ -128,30 +183,6 @@ static struct ebpf_vsaved **safe_at(const struct ebpf_vexplore *x, uint32_t at, 
 static struct ebpf_vsaved **open_at(const struct ebpf_vexplore *x, uint32_t at, uint32_t sum)
 {
     return &x->open[(x->insns[at].flags & EBPF_VI_FORCE ? at : at ^ sum) & (x->bucket_cnt - 1)];
-}
-
-static void list_add(struct ebpf_vsaved **list, struct ebpf_vsaved *s)
-{
-    s->next = *list;
-    s->link = list;
-    if (s->next)
-        s->next->link = &s->next;
-    *list = s;
-}
-
-static void list_remove(struct ebpf_vsaved *s)
-{
-    *s->link = s->next;
-    if (s->next)
-        s->next->link = s->link;
-}
-
-static void saved_free(struct ebpf_verifier *v, struct ebpf_vsaved *s)
-{
-    list_remove(s);
-    ebpf_vstate_fini(&v->mem, &s->state);
-    ebpf_vmem_free(&v->mem, s, sizeof(*s));
-    v->explore->saved_cnt--;
 }
 
 /* Slots that nobody read below a state that is shown to be safe may hold anything. */
@@ -303,12 +334,12 @@ static void spread(struct ebpf_verifier *v)
 static int save(struct ebpf_verifier *v, uint32_t sum)
 {
     struct ebpf_vexplore *x = v->explore;
-    struct ebpf_vsaved *s = ebpf_vmem_zalloc(&v->mem, sizeof(*s));
+    struct ebpf_vsaved *s = state_alloc(v, sizeof(*s));
     int err;
 
     if (!s)
         return -ENOMEM;
-    err = ebpf_vstate_copy(&v->mem, v->now, &s->state);
+    err = state_copy(v, &s->state);
     if (err) {
         ebpf_vmem_free(&v->mem, s, sizeof(*s));
         return err;
