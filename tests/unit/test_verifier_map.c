@@ -136,3 +136,25 @@ TEST(verifier_walks_over_maps_call_back_with_key_and_value)
           WALK(BPF_LDX_MEM(BPF_DW, 0, 2, 1)));
     WRONG(XDP, &hash48, -EACCES, "R5 !read_ok", WALK(BPF_MOV64_REG(0, 5)));
 }
+
+TEST(verifier_gives_up_cleanly_wherever_memory_ends)
+{
+    static char log[4096];
+    const struct bpf_insn insns[] = {
+        RESERVE, BPF_MOV64_REG(6, 0), RESERVE, BPF_JMP_IMM(BPF_JEQ, 6, 0, 3), BPF_MOV64_REG(1, 6),
+        BPF_MOV64_IMM(2, 0), BPF_EMIT_CALL(RINGBUF_SUBMIT), BPF_ST_MEM(BPF_DW, 10, -8, 0), RETURN_0};
+    const struct bpf_insn good[] = {LOOKUP, BPF_JMP_IMM(BPF_JEQ, 0, 0, 2), BPF_STX_MEM(BPF_DW, 10, 0, -16),
+                                    BPF_LDX_MEM(BPF_DW, 1, 0, 0), RETURN_0};
+    int err;
+
+    for (middle_fail_alloc = 1; middle_fail_alloc < 40; middle_fail_alloc++) {
+        err = middle_program(XDP, &hash48, good, sizeof(good) / sizeof(good[0]), log, sizeof(log));
+        CHECK(err == -ENOMEM || !err);
+        CHECK(middle_fail_alloc > 1 || err == -ENOMEM);
+    }
+    for (middle_fail_alloc = 1; middle_fail_alloc < 40; middle_fail_alloc++) {
+        err = middle_program(XDP, &ring, insns, sizeof(insns) / sizeof(insns[0]), log, sizeof(log));
+        CHECK(err == -ENOMEM || err == -EINVAL); /* refused in any case: the second record stays */
+    }
+    middle_fail_alloc = 0;
+}

@@ -92,6 +92,8 @@ void middle_stack(struct middle *m, unsigned reg, int off)
     middle_point(m, reg, EBPF_KIND_STACK, NULL)->off = off;
 }
 
+unsigned middle_fail_alloc;
+
 /* As src/core/prog.c does it, for the one map that there is. */
 static void resolve_map(struct ebpf_prog *prog, struct ebpf_map **map)
 {
@@ -124,7 +126,9 @@ int middle_program(uint32_t type, const struct ebpf_map_spec *spec, const struct
     err = prog.code.insns ? ebpf_code_check(&prog.code, prog.type, true, prog.caps) : -ENOMEM;
     if (!err) {
         resolve_map(&prog, &map);
+        mock_fail_alloc(middle_fail_alloc);
         err = ebpf_verify(&prog);
+        mock_fail_alloc(0);
     }
     CHECK_EQ(ebpf_load_log_fini(&load_log, &size), 0);
     ebpf_free(prog.code.facts, count);

@@ -36,6 +36,9 @@ void middle_stack(struct middle *m, unsigned reg, int off); /* r10 + off */
 struct ebpf_vreg *middle_point(struct middle *m, unsigned reg, enum ebpf_kind kind,
                                const struct ebpf_map *map);
 
+/* The n-th allocation of the next verification fails; 0: none. */
+extern unsigned middle_fail_alloc;
+
 /* A whole program, of which BPF_LD_MAP_FD(reg, 0) is a map like that: 0, or the errno; log: the verifier's words. */
 int middle_program(uint32_t type, const struct ebpf_map_spec *spec, const struct bpf_insn *insns,
                    uint32_t count, char *log, uint32_t log_size);
