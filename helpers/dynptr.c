@@ -38,7 +38,9 @@ const struct ebpf_helper ebpf_helper_dynptr_from_mem = {
     .caps = EBPF_CAP_BPF,
 };
 
-/* r1: destination, r2: its size, r3: the dynptr, r4: offset in it, r5: flags. The two may overlap. */
+/* r1: destination, r2: its size, r3: the dynptr, r4: offset in it, r5: flags. The two may
+
+ * overlap. */
 EBPF_HELPER_FN(dynptr_read)
 {
     const uint8_t *from;
@@ -110,7 +112,9 @@ static int reserve(struct ebpf_map *map, uint32_t size, uint64_t flags, void **r
     return *record ? 0 : -EINVAL;
 }
 
-/* r1: map, r2: size, r3: flags, r4: the dynptr, to be submitted or discarded whatever is returned */
+/* r1: map, r2: size, r3: flags, r4: the dynptr, to be submitted or discarded whatever is
+
+ * returned */
 EBPF_HELPER_FN(ringbuf_reserve_dynptr)
 {
     struct ebpf_dynptr *dynptr = ebpf_reg_ptr(r4);

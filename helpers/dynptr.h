@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Dynptrs: memory whose bounds the program does not know, in 16 bytes of its stack that only helpers
- * look into (Linux: struct bpf_dynptr). Context A. */
+/* Dynptrs: memory whose bounds the program does not know, in 16 bytes of its stack that only
+ * helpers look into (Linux: struct bpf_dynptr). Context A. */
 #ifndef EBPF_HELPERS_DYNPTR_H
 #define EBPF_HELPERS_DYNPTR_H
 

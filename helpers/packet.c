@@ -65,7 +65,9 @@ const struct ebpf_helper ebpf_helper_skb_load_bytes_relative = {
 
 /* ---- checksums ----------------------------------------------------------------------------- */
 
-/* RFC 1071: one's complement sums, here of 32-bit words in the machine's order, as Linux has them. */
+/* RFC 1071: one's complement sums, here of 32-bit words in the machine's order, as Linux has
+
+ * them. */
 static uint32_t add(uint64_t a, uint64_t b)
 {
     uint64_t total = a + b;
@@ -91,8 +93,8 @@ static uint64_t fold(uint32_t total)
 
 /*
  * r1, r2: what was there, r3, r4: what takes its place, r5: the sum so far. Either may be missing.
- * Returns the sum in 16 bits, as Linux does since 6.13; before, it was folded less, which comes to the
- * same when the program folds it.
+ * Returns the sum in 16 bits, as Linux does since 6.13; before, it was folded less, which comes to
+ * the same when the program folds it.
  */
 EBPF_HELPER_FN(csum_diff)
 {

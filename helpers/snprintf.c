@@ -3,8 +3,8 @@
 #include "helpers/bprintf.h"
 #include "helpers/helper.h"
 
-/* r1: text, r2: its size, r3: format, r4: array of arguments, r5: its size. Returns the size that the
- * whole text needs, with NUL. */
+/* r1: text, r2: its size, r3: format, r4: array of arguments, r5: its size. Returns the size that
+ * the whole text needs, with NUL. */
 EBPF_HELPER_FN(snprintf)
 {
     int len, count = ebpf_bprintf_count(ebpf_reg_ptr(r4), (uint32_t)r5);

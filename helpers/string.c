@@ -60,8 +60,8 @@ static int take_digits(struct text *text, unsigned base, uint64_t *value)
     return !fits ? -ERANGE : text->at == start ? -EINVAL : 0;
 }
 
-/* The number at the start of buf: how many characters it has with spaces and sign, -EINVAL (none, or
- * flags), -ERANGE. */
+/* The number at the start of buf: how many characters it has with spaces and sign, -EINVAL (none,
+ * or flags), -ERANGE. */
 static int64_t parse(const char *buf, uint64_t size, uint64_t flags, uint64_t *value,
                      bool *negative)
 {

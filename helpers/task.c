@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Helpers 8, 14 to 16, 35, 36, 42, 109, 117, 148 and 158: which hart and which task this is, and what
- * can be done to the task. */
+/* Helpers 8, 14 to 16, 35, 36, 42, 109, 117, 148 and 158: which hart and which task this is, and
+ * what can be done to the task. */
 #include "helpers/helper.h"
 #include "helpers/types.h"
 #include "src/base/bits.h"

@@ -101,8 +101,8 @@ int ebpf_map_delete(struct ebpf_map *map, const void *key);
 int ebpf_map_lookup_and_delete(struct ebpf_map *map, const void *key, void *value);
 int ebpf_map_next_key(struct ebpf_map *map, const void *key, void *next); /* key NULL: the first */
 /* As BPF_MAP_FREEZE, for good: user mode changes nothing any more, and the caller promises not to.
- * Values of a frozen map with BPF_F_RDONLY_PROG are constants to the verifier. -EPERM: frozen already,
- * or a map that user mode may not write, -EBUSY: a command is changing it. */
+ * Values of a frozen map with BPF_F_RDONLY_PROG are constants to the verifier. -EPERM: frozen
+ * already, or a map that user mode may not write, -EBUSY: a command is changing it. */
 int ebpf_map_freeze(struct ebpf_map *map);
 
 /*

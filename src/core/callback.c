@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Helpers that call functions of the program which called them: bpf_loop() and its like. Both engines
- * give such a function's address to the program in a register (LD_IMM64 with BPF_PSEUDO_FUNC): the
- * entry of compiled code, which is a C function for that purpose, or a number that the interpreter
- * knows again. Context A.
+ * Helpers that call functions of the program which called them: bpf_loop() and its like. Both
+ * engines give such a function's address to the program in a register (LD_IMM64 with
+ * BPF_PSEUDO_FUNC): the entry of compiled code, which is a C function for that purpose, or a number
+ * that the interpreter knows again. Context A.
  *
  * The function runs on the program stack below the helper. src/core/frames.c has counted its frame
  * with those of the function that named it. While it runs, tail calls fail, as if their limit were

@@ -106,8 +106,8 @@ TEST(loop_function_can_be_called_directly_too)
            BPF_MOV64_IMM(R0, 0), ADD_INDEX(), BPF_EXIT_INSN());
 }
 
-/* Functions that each loop over the next one, with a whole frame each, at whose end a pointer to the
- * counter is handed on: rounds^levels calls of the last. */
+/* Functions that each loop over the next one, with a whole frame each, at whose end a pointer to
+ * the counter is handed on: rounds^levels calls of the last. */
 static unsigned nest(struct bpf_insn *insns, unsigned levels, int rounds)
 {
     unsigned at = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Helpers about clocks, tasks and where a program is attached; which of them a kernel has that lacks
- * the hooks. */
+/* Helpers about clocks, tasks and where a program is attached; which of them a kernel has that
+ * lacks the hooks. */
 #include "tests/unit/helper_util.h"
 
 #include <ebpf/kprobe.h>

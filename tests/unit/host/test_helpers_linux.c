@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The same programs on our library and on the machine's own Linux, with the same bytes in their map
- * and the same packet: what helpers return and leave must agree. Skipped where bpf(2) is not ours to
- * use, or older than what we follow. */
+ * and the same packet: what helpers return and leave must agree. Skipped where bpf(2) is not ours
+ * to use, or older than what we follow. */
 #include "tests/unit/host/linux_map.h"
 
 #include "src/core/prog.h"
