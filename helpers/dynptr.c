@@ -39,7 +39,6 @@ const struct ebpf_helper ebpf_helper_dynptr_from_mem = {
 };
 
 /* r1: destination, r2: its size, r3: the dynptr, r4: offset in it, r5: flags. The two may
-
  * overlap. */
 EBPF_HELPER_FN(dynptr_read)
 {
@@ -113,7 +112,6 @@ static int reserve(struct ebpf_map *map, uint32_t size, uint64_t flags, void **r
 }
 
 /* r1: map, r2: size, r3: flags, r4: the dynptr, to be submitted or discarded whatever is
-
  * returned */
 EBPF_HELPER_FN(ringbuf_reserve_dynptr)
 {

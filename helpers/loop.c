@@ -46,7 +46,6 @@ static uint64_t visit(void *ctx, struct ebpf_map *map, const void *key, void *va
 }
 
 /* r1: map, r2: function, r3: its context, r4: flags. Returns how many elements it was called
-
  * for. */
 EBPF_HELPER_FN(for_each_map_elem)
 {

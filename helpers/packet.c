@@ -66,7 +66,6 @@ const struct ebpf_helper ebpf_helper_skb_load_bytes_relative = {
 /* ---- checksums ----------------------------------------------------------------------------- */
 
 /* RFC 1071: one's complement sums, here of 32-bit words in the machine's order, as Linux has
-
  * them. */
 static uint32_t add(uint64_t a, uint64_t b)
 {

@@ -80,7 +80,6 @@ const struct ebpf_helper ebpf_helper_xdp_get_buff_len = {
 };
 
 /* len bytes at offset of the packet: 0, -EFAULT (no packet is so long), -EINVAL (this one is
-
  * not). */
 static int inside(const struct ebpf_xdp *xdp, uint32_t offset, uint32_t len)
 {
