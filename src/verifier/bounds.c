@@ -313,16 +313,36 @@ static bool spoils(uint8_t op)
     return op == BPF_ADD || op == BPF_SUB || op == BPF_XOR;
 }
 
+/* Bits and range of the lower half learn from each other, and that is all there is: the upper half is zero. */
+static struct ebpf_scalar extended(struct view low, unsigned bits)
+{
+    struct ebpf_scalar out = {low.known, {0, 0, 0, 0}, low.range};
+    bool possible = true, more = true;
+
+    for (int round = 0; round < 2 && more && possible; round++) {
+        struct ebpf_tnum was = out.known;
+
+        possible = learn_range(&out.half, out.known, bits / 2) &&
+                   ebpf_tnum_meet(was, ebpf_tnum_range(out.half.umin, out.half.umax), &out.known);
+        more = was.mask != out.known.mask;
+    }
+    if (more && possible)
+        possible = learn_range(&out.half, out.known, bits / 2);
+    if (!possible) { /* as in synced() */
+        out.known = ebpf_tnum_unknown(bits / 2);
+        out.half = ebpf_range_unknown(bits / 2);
+    }
+    out.full = (struct ebpf_range){out.half.umin, out.half.umax, (int64_t)out.half.umin,
+                                   (int64_t)out.half.umax};
+    return out;
+}
+
 static struct ebpf_scalar narrow_alu(const struct operation *op, const struct ebpf_scalar *dst,
                                      const struct ebpf_scalar *src, unsigned bits)
 {
     struct view a = view_of(dst, false, bits), b = view_of(src, false, bits);
-    struct view low = op->run ? op->run(&a, &b, bits / 2) : view_unknown(bits / 2);
-    struct ebpf_scalar out = ebpf_scalar_unknown(bits);
 
-    out.known = low.known; /* the upper half is zero */
-    out.half = low.range;
-    return synced(out, bits);
+    return extended(op->run ? op->run(&a, &b, bits / 2) : view_unknown(bits / 2), bits);
 }
 
 struct ebpf_scalar ebpf_scalar_alu(uint8_t op, bool wide, const struct ebpf_scalar *dst,
