@@ -211,17 +211,17 @@ struct compare {
     } ids[MAX_IDS];
 };
 
-/* An id of old says that what carries it is linked: now must have the same links, and more do no harm, but where states
- * must be the same. */
+/* An id of old says that what carries it is linked: now must have the same links, and more do no harm. Where states
+ * must be the same there may be none, but an id that nothing else carries links nothing. */
 static bool same_id(struct compare *cmp, uint32_t now, uint32_t old)
 {
-    if (!old)
-        return cmp->how != EBPF_VSAME || !now;
+    if (!old && (cmp->how != EBPF_VSAME || !now))
+        return true;
     if (!now)
         return false;
     for (uint32_t i = 0; i < cmp->count; i++) {
-        if (cmp->ids[i].now == now || cmp->ids[i].old == old)
-            return cmp->ids[i].now == now && cmp->ids[i].old == old;
+        if (cmp->ids[i].now == now || (old && cmp->ids[i].old == old))
+            return old && cmp->ids[i].now == now && cmp->ids[i].old == old;
     }
     if (cmp->count == MAX_IDS)
         return false;

@@ -24,6 +24,15 @@ TEST(verifier_follows_loops_that_count)
            BPF_ALU64_IMM(BPF_ADD, 0, 1), BPF_JMP_IMM(BPF_JNE, 0, -1, -2), BPF_EXIT_INSN());
 }
 
+TEST(verifier_sees_an_infinite_loop_whose_numbers_were_copied)
+{
+    /* the slot keeps a number of which a dead register has another copy */
+    REJECT(-EINVAL, "infinite loop detected at insn 5", BPF_EMIT_CALL(7), BPF_MOV64_REG(8, 0),
+           BPF_STX_MEM(BPF_DW, 10, 8, -8), BPF_MOV64_IMM(9, 0), BPF_MOV64_IMM(0, 0),
+           BPF_MOV64_IMM(4, 0), BPF_JMP_IMM(BPF_JNE, 9, 2, -2), BPF_LDX_MEM(BPF_DW, 0, 10, -8),
+           BPF_EXIT_INSN());
+}
+
 TEST(verifier_follows_may_goto_to_a_fixed_point)
 {
     ACCEPT(BPF_MOV64_IMM(0, 0), BPF_RAW_INSN(BPF_JMP | BPF_JCOND, 0, 0, 2, 0), BPF_ALU64_IMM(BPF_ADD, 0, 1),
