@@ -401,7 +401,8 @@ static int check_ld(const struct check *check, const struct bpf_insn *insn)
         break;
     case BPF_PSEUDO_MAP_FD:
     case BPF_PSEUDO_MAP_IDX:
-        if (check->type && insn[1].imm)
+        /* checked again behind the verifier, it holds the map's address */
+        if (check->type && insn[1].imm && (check->code->verifier_next || !check->code->deferred))
             return bad(check, insn, "unrecognized bpf_ld_imm64 insn");
         break;
     case BPF_PSEUDO_BTF_ID: /* Linux without BTF of its own, or of the program, says the same */

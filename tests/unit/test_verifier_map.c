@@ -158,3 +158,20 @@ TEST(verifier_gives_up_cleanly_wherever_memory_ends)
     }
     middle_fail_alloc = 0;
 }
+
+TEST(verifier_dead_code_that_writes_r10_leaves_maps_alone)
+{
+    const struct bpf_insn insns[] = {
+        BPF_LD_IMM64_RAW(1, BPF_PSEUDO_MAP_IDX, 0), BPF_MOV64_IMM(0, 0), BPF_JMP_IMM(BPF_JEQ, 0, 0, 1),
+        BPF_ALU64_IMM(BPF_ADD, 10, 1), BPF_EXIT_INSN()};
+    struct ebpf_prog_spec spec = {.type = XDP, .insns = insns, .insn_cnt = 6, .license = "GPL",
+                                  .map_cnt = 1, .caps = EBPF_CAP_ALL};
+    struct ebpf_prog *prog;
+    struct ebpf_map *map;
+
+    REQUIRE(!ebpf_map_create(&hash48, &map));
+    spec.maps = &map;
+    CHECK_EQ(ebpf_prog_load(&spec, &prog), 0);
+    ebpf_obj_put(ebpf_prog_obj(prog));
+    ebpf_obj_put(ebpf_map_obj(map));
+}
