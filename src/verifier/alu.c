@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arithmetic: moves, and operations on numbers. What a result can be is computed in bounds.c; here is what else an
- * instruction means: which operands it may have, and which registers hold the same number afterwards.
+ * Arithmetic: moves, and operations on numbers. What a result can be is computed in bounds.c; here
+ * is what else an instruction means: which operands it may have, and which registers hold the same
+ * number afterwards.
  *
- * Copies are linked: `r2 = r1` gives both the same id, so that what a comparison teaches about one is true of the other
- * (branch.c). `r2 += 8` after that keeps the link and notes the difference, for constants up to 2^31 - 1 and once
- * (Linux, adjust_reg_min_max_vals(), BPF_ADD_CONST). Every other operation ends the link.
+ * Copies are linked: `r2 = r1` gives both the same id, so that what a comparison teaches about one
+ * is true of the other (branch.c). `r2 += 8` after that keeps the link and notes the difference,
+ * for constants up to 2^31 - 1 and once (Linux, adjust_reg_min_max_vals(), BPF_ADD_CONST). Every
+ * other operation ends the link.
  */
 #include "src/base/bits.h"
 #include "src/verifier/engine.h"
@@ -16,9 +18,10 @@ static void set_number(struct ebpf_vreg *dst, struct ebpf_scalar var, uint64_t f
     dst->from = from;
 }
 
-/* ---- moves ------------------------------------------------------------------------------------------------------------------ */
+/* ---- moves ----------------------------------------------------------------------------------- */
 
-/* Makes a number ready to be copied: both copies will have its id. Linux, assign_scalar_id_before_mov() */
+/* Makes a number ready to be copied: both copies will have its id. Linux,
+ * assign_scalar_id_before_mov() */
 static void name_number(struct ebpf_verifier *v, struct ebpf_vreg *reg)
 {
     if (reg->kind != EBPF_KIND_SCALAR)
@@ -39,13 +42,15 @@ static void unlink_number(struct ebpf_vreg *reg)
 
 static int mov_imm(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    uint64_t value = BPF_CLASS(insn->code) == BPF_ALU64 ? (uint64_t)(int64_t)insn->imm : (uint32_t)insn->imm;
+    uint64_t value =
+        BPF_CLASS(insn->code) == BPF_ALU64 ? (uint64_t)(int64_t)insn->imm : (uint32_t)insn->imm;
 
     set_number(ebpf_verify_reg(v, insn->dst_reg), ebpf_scalar_const(value, 64), 0);
     return 0;
 }
 
-/* dst = the lowest bits of src, sign-extended (movsx) to the whole or to 32 bits, or zero-extended. */
+/* dst = the lowest bits of src, sign-extended (movsx) to the whole or to 32 bits, or zero-extended.
+ * */
 static void mov_part(struct ebpf_verifier *v, struct ebpf_vreg *dst, struct ebpf_vreg *src,
                      const struct bpf_insn *insn)
 {
@@ -67,7 +72,8 @@ static void mov_part(struct ebpf_verifier *v, struct ebpf_vreg *dst, struct ebpf
 
 static int mov_reg(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg), *src = ebpf_verify_reg(v, insn->src_reg);
+    struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg),
+                     *src = ebpf_verify_reg(v, insn->src_reg);
     bool wide = BPF_CLASS(insn->code) == BPF_ALU64;
 
     if (wide && !insn->off) {
@@ -76,9 +82,9 @@ static int mov_reg(struct ebpf_verifier *v, const struct bpf_insn *insn)
         return 0;
     }
     if (ebpf_verify_secret(v, src))
-        return ebpf_verify_refuse(v, -EACCES,
-                                  wide ? "R%u sign-extension part of pointer" : "R%u partial copy of pointer",
-                                  insn->src_reg);
+        return ebpf_verify_refuse(
+            v, -EACCES, wide ? "R%u sign-extension part of pointer" : "R%u partial copy of pointer",
+            insn->src_reg);
     if (src->kind == EBPF_KIND_SCALAR) {
         mov_part(v, dst, src, insn);
     } else {
@@ -89,7 +95,7 @@ static int mov_reg(struct ebpf_verifier *v, const struct bpf_insn *insn)
     return 0;
 }
 
-/* ---- operations ------------------------------------------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 /* Both are known: the value, as RFC 9669 has it. false: bounds.c does not follow the operation. */
 static bool known_result(uint8_t op, bool wide, uint64_t a, uint64_t b, uint64_t *out)
@@ -166,8 +172,8 @@ static void operate(struct ebpf_vreg *dst, const struct bpf_insn *insn, const st
         dst->var = ebpf_scalar_alu(op, wide, &dst->var, &src->var, 64);
 }
 
-static const char *const names[16] = {"+=", "-=", "*=", "/=", "|=", "&=", "<<=", ">>=",
-                                      "neg", "%=", "^=", "=", "s>>=", "endian"};
+static const char *const names[16] = {
+    "+=", "-=", "*=", "/=", "|=", "&=", "<<=", ">>=", "neg", "%=", "^=", "=", "s>>=", "endian"};
 
 static int pointer_and_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
@@ -181,7 +187,8 @@ static int pointer_and_pointer(struct ebpf_verifier *v, const struct bpf_insn *i
 /* A pointer is one of the operands of an operation with a register. */
 static int with_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    struct ebpf_vreg dst = *ebpf_verify_reg(v, insn->dst_reg), src = *ebpf_verify_reg(v, insn->src_reg);
+    struct ebpf_vreg dst = *ebpf_verify_reg(v, insn->dst_reg),
+                     src = *ebpf_verify_reg(v, insn->src_reg);
     bool swapped = !ebpf_vreg_is_pointer(&dst);
     int err;
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Numbers in registers. A scalar (known, full, half) stands for all x of `bits` bits with
- *     x in known (tnum.c), x in full (range.c, of all bits), and its lower half in half (range.c, of bits / 2),
- * where the lower half is what ALU32 and JMP32 instructions see: 64 bits and 32, or in tests 6 and 3.
+ *     x in known (tnum.c), x in full (range.c, of all bits), and its lower half in half (range.c),
+ * where the lower half is what ALU32 and JMP32 instructions see: 64 bits and 32, or in tests 6 and
+ * 3.
  *
- * Each operation computes the three parts by themselves, soundly and simply; ebpf_scalar_sync() then lets them learn from
- * each other. Jumps narrow operands by intersection: a way whose intersection is empty can never be taken, which is
- * at the same time how the verifier knows the outcome of a comparison. There is no other rule for that.
+ * Each operation computes the three parts by themselves, soundly and simply; ebpf_scalar_sync()
+ * then lets them learn from each other. Jumps narrow operands by intersection: a way whose
+ * intersection is empty can never be taken, which is at the same time how the verifier knows the
+ * outcome of a comparison. There is no other rule for that.
  *
- * The empty set has no scalar. Only branches can find it; arithmetic on sets that are not empty never does.
+ * The empty set has no scalar. Only branches can find it; arithmetic on sets that are not empty
+ * never does.
  */
 #include "src/verifier/bounds.h"
 
@@ -45,7 +48,7 @@ bool ebpf_scalar_within(const struct ebpf_scalar *inner, const struct ebpf_scala
            ebpf_range_within(&inner->half, &outer->half);
 }
 
-/* ---- learning ------------------------------------------------------------------------------------------------ */
+/* ---- learning -------------------------------------------------------------------------------- */
 
 /* The least and the greatest number that known bits allow, for either order. */
 static struct ebpf_range range_of(struct ebpf_tnum t, unsigned bits)
@@ -102,15 +105,15 @@ static bool sync_const(struct ebpf_scalar *s, unsigned bits)
 {
     if (!ebpf_scalar_has(s, s->known.value, bits))
         return false;
-    if (s->full.umin == s->full.umax && s->full.smin == s->full.smax && s->half.umin == s->half.umax &&
-        s->half.smin == s->half.smax)
+    if (s->full.umin == s->full.umax && s->full.smin == s->full.smax &&
+        s->half.umin == s->half.umax && s->half.smin == s->half.smax)
         return true;
     *s = ebpf_scalar_const(s->known.value, bits);
     return true;
 }
 
-/* Two rounds: what the first taught the bits, the second teaches the ranges. More would be sound, and rarely worth it.
- * Mostly the first teaches nothing new, and that is the end. */
+/* Two rounds: what the first taught the bits, the second teaches the ranges. More would be sound,
+ * and rarely worth it. Mostly the first teaches nothing new, and that is the end. */
 bool ebpf_scalar_sync(struct ebpf_scalar *s, unsigned bits)
 {
     bool more = true;
@@ -129,14 +132,14 @@ bool ebpf_scalar_sync(struct ebpf_scalar *s, unsigned bits)
                      learn_range(&s->half, ebpf_tnum_cut(s->known, bits / 2), bits / 2));
 }
 
-/* After arithmetic: some number is left for certain, so that false would be a bug of the domain. Nothing known is the
- * answer that stays sound even then. */
+/* After arithmetic: some number is left for certain, so that false would be a bug of the domain.
+ * Nothing known is the answer that stays sound even then. */
 static struct ebpf_scalar synced(struct ebpf_scalar s, unsigned bits)
 {
     return ebpf_scalar_sync(&s, bits) ? s : ebpf_scalar_unknown(bits);
 }
 
-/* ---- widths ---------------------------------------------------------------------------------------------------- */
+/* ---- widths ---------------------------------------------------------------------------------- */
 
 /* The lowest `low` bits of s as known bits and a range of that width. */
 static struct ebpf_range low_range(const struct ebpf_scalar *s, unsigned low, unsigned bits)
@@ -182,7 +185,7 @@ struct ebpf_scalar ebpf_scalar_movsx(const struct ebpf_scalar *s, unsigned low, 
     return synced(out, bits);
 }
 
-/* ---- arithmetic: one function an operation, at one width ------------------------------------------------------- */
+/* ---- arithmetic: one function an operation, at one width ------------------------------------- */
 
 /* One width's view of a scalar: the whole, or the lower half. */
 struct view {
@@ -250,7 +253,8 @@ static struct view view_unknown(unsigned bits)
     return (struct view){ebpf_tnum_unknown(bits), ebpf_range_unknown(bits)};
 }
 
-/* Linux refuses immediate amounts that are too large and forgets the result of others; RFC 9669 masks them. */
+/* Linux refuses immediate amounts that are too large and forgets the result of others; RFC 9669
+ * masks them. */
 static bool amount_of(const struct view *b, unsigned bits, unsigned *by)
 {
     *by = (unsigned)b->known.value;
@@ -302,8 +306,8 @@ static bool is_unknown(const struct ebpf_scalar *s, unsigned bits)
 {
     const struct ebpf_range *f = &s->full, *h = &s->half;
 
-    return s->known.mask == ebpf_low_bits(bits) && !f->umin && f->umax == ebpf_low_bits(bits) && !h->umin &&
-           h->umax == ebpf_low_bits(bits / 2) &&
+    return s->known.mask == ebpf_low_bits(bits) && !f->umin && f->umax == ebpf_low_bits(bits) &&
+           !h->umin && h->umax == ebpf_low_bits(bits / 2) &&
            (uint64_t)f->smax - (uint64_t)f->smin == ebpf_low_bits(bits);
 }
 
@@ -313,7 +317,8 @@ static bool spoils(uint8_t op)
     return op == BPF_ADD || op == BPF_SUB || op == BPF_XOR;
 }
 
-/* Bits and range of the lower half learn from each other, and that is all there is: the upper half is zero. */
+/* Bits and range of the lower half learn from each other, and that is all there is: the upper half
+ * is zero. */
 static struct ebpf_scalar extended(struct view low, unsigned bits)
 {
     struct ebpf_scalar out = {low.known, {0, 0, 0, 0}, low.range};
@@ -369,7 +374,7 @@ struct ebpf_scalar ebpf_scalar_alu(uint8_t op, bool wide, const struct ebpf_scal
     return synced(out, bits);
 }
 
-/* ---- jumps -------------------------------------------------------------------------------------------------------- */
+/* ---- jumps ----------------------------------------------------------------------------------- */
 
 static struct ebpf_range *range_at(struct ebpf_scalar *s, bool wide)
 {
@@ -468,8 +473,8 @@ static bool take_signed_below(struct ebpf_range *a, struct ebpf_range *b, int64_
     return a->smin <= a->smax && b->smin <= b->smax;
 }
 
-/* A comparison as "x below y": which operand is x, signed or not, strictly or not. What is not taken is the opposite
- * order, strict where this one is not. */
+/* A comparison as "x below y": which operand is x, signed or not, strictly or not. What is not
+ * taken is the opposite order, strict where this one is not. */
 struct order {
     bool ordered, swapped, is_signed, strict;
 };

@@ -2,18 +2,20 @@
 /*
  * Jumps that depend on something: both ways, each with what it teaches.
  *
- * Numbers are narrowed by bounds.c; where one way leaves nothing over, only the other is followed, and the operands are what
- * that decision depends on (precise.c). What is learnt about a number is true of its copies, too. A pointer that may be NULL
- * is one thing on one way and another on the other. A comparison of a packet pointer with the packet's end shows how many
- * bytes behind it can be touched:
+ * Numbers are narrowed by bounds.c; where one way leaves nothing over, only the other is followed,
+ * and the operands are what that decision depends on (precise.c). What is learnt about a number is
+ * true of its copies, too. A pointer that may be NULL is one thing on one way and another on the
+ * other. A comparison of a packet pointer with the packet's end shows how many bytes behind it can
+ * be touched:
  *
- *     r2 = data; r3 = data_end; r1 = r2; r1 += 14; if r1 > r3 goto out;     here: 14 bytes behind r2 are in the packet
+ *     r2 = data; r3 = data_end; r1 = r2; r1 += 14; if r1 > r3 goto out;
+ *     here: 14 bytes behind r2 are in the packet
  *
  * All of it follows Linux's check_cond_jmp_op().
  */
 #include "src/verifier/engine.h"
 
-/* ---- numbers ------------------------------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static bool holds(uint8_t op, bool wide, uint64_t a, uint64_t b)
 {
@@ -49,9 +51,10 @@ static bool holds(uint8_t op, bool wide, uint64_t a, uint64_t b)
     }
 }
 
-/* Both ways of a comparison of numbers, out[1] where it is taken. Returns the only possible way, or -1. */
-static int compare(uint8_t op, bool wide, const struct ebpf_scalar *dst, const struct ebpf_scalar *src,
-                   struct ebpf_vway out[2])
+/* Both ways of a comparison of numbers, out[1] where it is taken. Returns the only possible way, or
+ * -1. */
+static int compare(uint8_t op, bool wide, const struct ebpf_scalar *dst,
+                   const struct ebpf_scalar *src, struct ebpf_vway out[2])
 {
     bool possible[2];
 
@@ -73,7 +76,8 @@ struct copies {
     struct ebpf_vreg known;
 };
 
-static void learn(struct ebpf_verifier *v, struct ebpf_vreg *reg, struct ebpf_vslot *slot, void *arg)
+static void learn(struct ebpf_verifier *v, struct ebpf_vreg *reg, struct ebpf_vslot *slot,
+                  void *arg)
 {
     const struct copies *copies = arg;
     const struct ebpf_vreg *known = &copies->known;
@@ -101,7 +105,8 @@ static void teach_copies(struct ebpf_verifier *v, const struct ebpf_vreg *reg)
 }
 
 /* Both operands are numbers; src NULL: an immediate. */
-static void narrow(struct ebpf_verifier *v, const struct bpf_insn *insn, const struct ebpf_vway *out)
+static void narrow(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                   const struct ebpf_vway *out)
 {
     struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg);
 
@@ -117,7 +122,7 @@ static void narrow(struct ebpf_verifier *v, const struct bpf_insn *insn, const s
     teach_copies(v, dst);
 }
 
-/* ---- pointers -------------------------------------------------------------------------------------------------------------------- */
+/* ---- pointers -------------------------------------------------------------------------------- */
 
 /* Linux, reg_not_null(): of the others, too, none is ever NULL, but nobody compares them. */
 static bool never_null(const struct ebpf_vreg *reg)
@@ -140,11 +145,13 @@ static bool never_null(const struct ebpf_vreg *reg)
 
 static bool is_zero(const struct ebpf_vreg *reg)
 {
-    return reg->kind == EBPF_KIND_SCALAR && ebpf_scalar_is_const(&reg->var) && !reg->var.known.value;
+    return reg->kind == EBPF_KIND_SCALAR && ebpf_scalar_is_const(&reg->var) &&
+           !reg->var.known.value;
 }
 
 /* The only possible way of a comparison that a pointer takes part in, or -1. */
-static int compare_pointer(const struct bpf_insn *insn, const struct ebpf_vreg *dst, const struct ebpf_vreg *src)
+static int compare_pointer(const struct bpf_insn *insn, const struct ebpf_vreg *dst,
+                           const struct ebpf_vreg *src)
 {
     unsigned op = BPF_OP(insn->code);
     bool known = (never_null(dst) && is_zero(src)) || (never_null(src) && is_zero(dst));
@@ -175,7 +182,8 @@ struct packet_range {
     uint32_t id, range;
 };
 
-static void widen_range(struct ebpf_verifier *v, struct ebpf_vreg *reg, struct ebpf_vslot *slot, void *arg)
+static void widen_range(struct ebpf_verifier *v, struct ebpf_vreg *reg, struct ebpf_vslot *slot,
+                        void *arg)
 {
     const struct packet_range *found = arg;
 
@@ -198,15 +206,17 @@ static void packet_reaches(struct ebpf_verifier *v, const struct ebpf_vreg *reg,
 }
 
 /*
- * What the way tells about a packet: `low < high` or `low <= high`, in whatever order it was written. The end is never the
- * lower one with profit. false: it is no such comparison.
+ * What the way tells about a packet: `low < high` or `low <= high`, in whatever order it was
+ * written. The end is never the lower one with profit. false: it is no such comparison.
  */
 static bool learn_packet(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
 {
-    const struct ebpf_vreg dst = *ebpf_verify_reg(v, insn->dst_reg), src = *ebpf_verify_reg(v, insn->src_reg);
+    const struct ebpf_vreg dst = *ebpf_verify_reg(v, insn->dst_reg),
+                           src = *ebpf_verify_reg(v, insn->src_reg);
     unsigned op = BPF_OP(insn->code);
     bool greater = op == BPF_JGT || op == BPF_JGE, strict = op == BPF_JGT || op == BPF_JLT;
-    const struct ebpf_vreg *low = greater == taken ? &src : &dst, *high = greater == taken ? &dst : &src;
+    const struct ebpf_vreg *low = greater == taken ? &src : &dst,
+                           *high = greater == taken ? &dst : &src;
 
     if (BPF_CLASS(insn->code) != BPF_JMP || BPF_SRC(insn->code) != BPF_X ||
         (!greater && op != BPF_JLT && op != BPF_JLE) ||
@@ -220,7 +230,8 @@ static bool learn_packet(struct ebpf_verifier *v, const struct bpf_insn *insn, b
 /* Two pointers are the same, one of which may be NULL and the other is not: then neither is. */
 static void learn_equal(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
 {
-    const struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg), *src = ebpf_verify_reg(v, insn->src_reg);
+    const struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg),
+                           *src = ebpf_verify_reg(v, insn->src_reg);
     unsigned op = BPF_OP(insn->code);
 
     if (!ebpf_vreg_is_pointer(dst) || !ebpf_vreg_is_pointer(src) || dst->kind == EBPF_KIND_BTF ||
@@ -251,7 +262,7 @@ static int learn_pointers(struct ebpf_verifier *v, const struct bpf_insn *insn, 
     return 0;
 }
 
-/* ---- the jump --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the jump -------------------------------------------------------------------------------- */
 
 static int go(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
 {
@@ -271,7 +282,8 @@ static int go_one_way(struct ebpf_verifier *v, const struct bpf_insn *insn, bool
     return err ? err : go(v, insn, taken);
 }
 
-static int learn_way(struct ebpf_verifier *v, const struct bpf_insn *insn, const struct ebpf_vway *out, bool taken)
+static int learn_way(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                     const struct ebpf_vway *out, bool taken)
 {
     if (out) {
         narrow(v, insn, out);
@@ -281,7 +293,8 @@ static int learn_way(struct ebpf_verifier *v, const struct bpf_insn *insn, const
 }
 
 /* The taken way is left behind, the other one is followed. outs: of numbers, else NULL. */
-static int go_both_ways(struct ebpf_verifier *v, const struct bpf_insn *insn, const struct ebpf_vway *outs)
+static int go_both_ways(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                        const struct ebpf_vway *outs)
 {
     struct ebpf_vstate *now = v->now, *other;
     int err;
@@ -296,7 +309,8 @@ static int go_both_ways(struct ebpf_verifier *v, const struct bpf_insn *insn, co
     return err ? err : learn_way(v, insn, outs, false);
 }
 
-/* Linux: the loop's way is the one that is left behind, and what does not matter is forgotten on it. */
+/* Linux: the loop's way is the one that is left behind, and what does not matter is forgotten on
+ * it. */
 static int may_goto(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     const struct ebpf_vsaved *previous = ebpf_verify_previous(v, v->at);
@@ -324,7 +338,8 @@ static int check_operands(struct ebpf_verifier *v, const struct bpf_insn *insn)
     if (err)
         return err;
     src = ebpf_verify_reg(v, insn->src_reg);
-    if (ebpf_verify_secret(v, src) && !(in_packet(src) && in_packet(ebpf_verify_reg(v, insn->dst_reg))))
+    if (ebpf_verify_secret(v, src) &&
+        !(in_packet(src) && in_packet(ebpf_verify_reg(v, insn->dst_reg))))
         return ebpf_verify_refuse(v, -EACCES, "R%u pointer comparison prohibited", insn->src_reg);
     return 0;
 }
@@ -349,7 +364,8 @@ int ebpf_verify_jump(struct ebpf_verifier *v, const struct bpf_insn *insn)
     }
     numbers = dst->kind == EBPF_KIND_SCALAR && src->kind == EBPF_KIND_SCALAR;
     if (numbers)
-        way = compare(BPF_OP(insn->code), BPF_CLASS(insn->code) == BPF_JMP, &dst->var, &src->var, outs);
+        way = compare(BPF_OP(insn->code), BPF_CLASS(insn->code) == BPF_JMP, &dst->var, &src->var,
+                      outs);
     else
         way = compare_pointer(insn, dst, src);
     if (numbers && way >= 0 && v->explore->relaxed && BPF_SRC(insn->code) == BPF_X) {

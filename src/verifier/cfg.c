@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program's shape: what can be reached at all, where ways join, and how much stack the chain of calls needs.
+ * The program's shape: what can be reached at all, where ways join, and how much stack the chain of
+ * calls needs.
  *
- * Reachability is a walk over all instructions with a list of those yet to be looked at: both ways of every jump, both the
- * function and the instruction behind a call. What is not reached is refused (Linux, check_cfg()), so that every instruction
- * that remains was looked at by somebody. What is reached in two ways is a join.
+ * Reachability is a walk over all instructions with a list of those yet to be looked at: both ways
+ * of every jump, both the function and the instruction behind a call. What is not reached is
+ * refused (Linux, check_cfg()), so that every instruction that remains was looked at by somebody.
+ * What is reached in two ways is a join.
  */
 #include "src/base/alloc.h"
 #include "src/verifier/engine.h"
@@ -40,7 +42,7 @@ static bool calls(const struct bpf_insn *insn)
            (insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_FUNC);
 }
 
-/* ---- reachability ------------------------------------------------------------------------------------------------------------ */
+/* ---- reachability ---------------------------------------------------------------------------- */
 
 struct walk {
     struct ebpf_verifier *v;
@@ -53,10 +55,12 @@ static int reach(struct walk *w, uint32_t from, int64_t at, bool join)
     struct ebpf_vinsn *info;
 
     if (at < 0 || at >= w->v->code->insn_cnt)
-        return ebpf_verify_refuse(w->v, -EINVAL, "jump out of range from insn %u to %d", from, (int)at);
+        return ebpf_verify_refuse(w->v, -EINVAL, "jump out of range from insn %u to %d", from,
+                                  (int)at);
     info = &w->v->explore->insns[at];
     if (info->flags & EBPF_VI_SECOND)
-        return ebpf_verify_refuse(w->v, -EINVAL, "jump into the middle of ldimm64 insn %d", (int)at);
+        return ebpf_verify_refuse(w->v, -EINVAL, "jump into the middle of ldimm64 insn %d",
+                                  (int)at);
     if (join || (info->flags & EBPF_VI_REACHED))
         info->flags |= EBPF_VI_JOIN;
     if (!(info->flags & EBPF_VI_REACHED)) {
@@ -104,8 +108,8 @@ static int walk_jump(struct walk *w, const struct bpf_insn *insn, uint32_t at, b
     }
 }
 
-/* Returns from calls are joins, since a function may end in several ways; so are starts of functions that helpers call,
- * where states of several calls meet. */
+/* Returns from calls are joins, since a function may end in several ways; so are starts of
+ * functions that helpers call, where states of several calls meet. */
 static int walk_insn(struct walk *w, uint32_t at)
 {
     const struct bpf_insn *insn = &w->v->code->insns[at];
@@ -154,7 +158,9 @@ static void spread_moves(struct ebpf_verifier *v)
 
             while (i >= v->code->subprogs[f].end)
                 f++;
-            if (calls(insn) && subs[ebpf_verify_subprog(v->code, (uint32_t)ebpf_verify_target(insn, i))].moves_packet)
+            if (calls(insn) &&
+                subs[ebpf_verify_subprog(v->code, (uint32_t)ebpf_verify_target(insn, i))]
+                    .moves_packet)
                 subs[f].moves_packet = true;
         }
     }
@@ -172,7 +178,7 @@ int ebpf_verify_cfg(struct ebpf_verifier *v)
     return err;
 }
 
-/* ---- stack depth ---------------------------------------------------------------------------------------------------------------- */
+/* ---- stack depth ----------------------------------------------------------------------------- */
 
 /* What a function's frame takes: Linux, round_up_stack_depth(), with a JIT. */
 static uint32_t frame_bytes(const struct ebpf_vsub *sub)
@@ -206,9 +212,11 @@ static int deepen(struct ebpf_verifier *v, struct above *above)
             continue;
         next = (struct above){above[f].bytes + frame_bytes(&subs[f]), above[f].frames + 1};
         if (next.frames >= EBPF_MAX_FRAMES)
-            return ebpf_verify_refuse(v, -E2BIG, "the call stack of %u frames is too deep !", next.frames);
+            return ebpf_verify_refuse(v, -E2BIG, "the call stack of %u frames is too deep !",
+                                      next.frames);
         if (next.bytes > above[callee].bytes || next.frames > above[callee].frames) {
-            above[callee].bytes = next.bytes > above[callee].bytes ? next.bytes : above[callee].bytes;
+            above[callee].bytes =
+                next.bytes > above[callee].bytes ? next.bytes : above[callee].bytes;
             above[callee].frames =
                 next.frames > above[callee].frames ? next.frames : above[callee].frames;
             changed = 1;
@@ -218,8 +226,9 @@ static int deepen(struct ebpf_verifier *v, struct above *above)
 }
 
 /*
- * Linux, check_max_stack_depth(): 512 bytes in all. Where a function makes tail calls, those above it must leave half of
- * that: up to 33 tail calls can pile up such frames. Recursion ends at the limit of frames.
+ * Linux, check_max_stack_depth(): 512 bytes in all. Where a function makes tail calls, those above
+ * it must leave half of that: up to 33 tail calls can pile up such frames. Recursion ends at the
+ * limit of frames.
  */
 int ebpf_verify_stack_depth(struct ebpf_verifier *v)
 {
@@ -236,10 +245,10 @@ int ebpf_verify_stack_depth(struct ebpf_verifier *v)
         uint32_t total = above[f].bytes + frame_bytes(sub);
 
         if (f && sub->tail_calls && above[f].bytes >= 256)
-            err = ebpf_verify_refuse(
-                v, -EACCES,
-                "tail_calls are not allowed when call stack of previous frames is %u bytes. Too large",
-                above[f].bytes);
+            err = ebpf_verify_refuse(v, -EACCES,
+                                     "tail_calls are not allowed when call stack of previous "
+                                     "frames is %u bytes. Too large",
+                                     above[f].bytes);
         else if (total > EBPF_FRAME_SIZE)
             err = ebpf_verify_refuse(v, -EACCES, "combined stack size of %u calls is %u. Too large",
                                      above[f].frames + 1, total);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the engine (verifier.h: explore to rewrite) share with each other and with nobody else. Context T.
+ * What the files of the engine (verifier.h: explore to rewrite) share with each other and with
+ * nobody else. Context T.
  */
 #ifndef EBPF_VERIFIER_ENGINE_H
 #define EBPF_VERIFIER_ENGINE_H
 
 #include "src/verifier/verifier.h"
 
-/* ---- what is known of the program before it is followed (cfg.c, live.c) ------------------------------------------------ */
+/* ---- what is known of the program before it is followed (cfg.c, live.c) ---------------------- */
 
 #define EBPF_VI_SECOND 1u  /* the second half of an LD_IMM64 */
 #define EBPF_VI_JOIN 2u    /* more than one way leads here: states are compared and saved */
@@ -19,7 +20,8 @@
 #define EBPF_VI_REACHED 128u /* cfg.c's own: by any jump, whatever it compares */
 
 struct ebpf_vinsn {
-    uint16_t live; /* registers that may be read before they are written, from here on: bits 0 to 9 */
+    uint16_t
+        live; /* registers that may be read before they are written, from here on: bits 0 to 9 */
     uint8_t flags; /* EBPF_VI_* */
     uint32_t open; /* states of the path itself that were saved here */
 };
@@ -33,23 +35,25 @@ struct ebpf_vsub {
     bool called, verified; /* of global functions: global.c */
 };
 
-/* ---- states (explore.c, precise.c) --------------------------------------------------------------------------------------- */
+/* ---- states (explore.c, precise.c) ----------------------------------------------------------- */
 
 /*
- * A state that was saved where ways join. Saved states are a tree: parent is the one before on the same path.
- * What happens between two of them is a segment, and belongs to the lower end.
+ * A state that was saved where ways join. Saved states are a tree: parent is the one before on the
+ * same path. What happens between two of them is a segment, and belongs to the lower end.
  */
 struct ebpf_vsaved {
     struct ebpf_vsaved *next, **link; /* in its bucket, of open ones or of those that are safe */
     struct ebpf_vsaved *parent;
-    uint32_t at;       /* instruction */
-    uint32_t branches; /* ways from here that are not yet followed to their end; 0: it is shown to be safe */
+    uint32_t at; /* instruction */
+    uint32_t branches; /* ways from here not yet followed to their end; 0: shown to be safe */
     uint32_t hits, misses;
-    uint32_t hash;  /* equal where states are the same */
-    bool loop;      /* a path ended here while it was open */
-    /* Slots of each frame: read below this state before they were written, and written whole in the segment above. */
+    uint32_t hash; /* equal where states are the same */
+    bool loop;     /* a path ended here while it was open */
+    /* Slots of each frame: read below this state before they were written, and written whole in the
+     * segment above. */
     uint64_t read[EBPF_MAX_FRAMES], fresh[EBPF_MAX_FRAMES];
-    uint64_t precise, pinned; /* numbers that are marked EBPF_REG_PRECISE, _PINNED, numbered as in precise.c */
+    uint64_t precise,
+        pinned; /* numbers that are marked EBPF_REG_PRECISE, _PINNED, numbered as in precise.c */
     struct ebpf_vstate state;
 };
 
@@ -69,11 +73,11 @@ struct ebpf_vway {
 };
 
 struct ebpf_vexplore {
-    struct ebpf_vinsn *insns; /* [insn_cnt] */
-    struct ebpf_vsub *subs;   /* [subprog_cnt] */
+    struct ebpf_vinsn *insns;          /* [insn_cnt] */
+    struct ebpf_vsub *subs;            /* [subprog_cnt] */
     struct ebpf_vsaved **safe, **open; /* saved states with no branches, and with some */
     uint32_t bucket_cnt;               /* of each; a power of two */
-    struct ebpf_vsaved *parent; /* of the path that is followed */
+    struct ebpf_vsaved *parent;        /* of the path that is followed */
     uint64_t fresh[EBPF_MAX_FRAMES];
     struct ebpf_vpending *pending;
     uint32_t pending_cnt;
@@ -83,12 +87,13 @@ struct ebpf_vexplore {
     uint32_t budget; /* of instructions, in this attempt: verify.c */
     bool relaxed;    /* comparisons of two registers go both ways, whatever is known of them */
     struct ebpf_vway ways[2]; /* of the current jump; here, since kernels have small stacks */
-    bool fresh_path;       /* the log shows the whole state next */
+    bool fresh_path;          /* the log shows the whole state next */
     uint32_t came_from;
     struct ebpf_vshown *shown; /* report.c's; NULL: there is no log */
 };
 
-/* A copy of v->now to be followed later, from instruction at; it is changed by setting v->now for a while. NULL: *err. */
+/* A copy of v->now to be followed later, from instruction at; it is changed by setting v->now for a
+ * while. NULL: *err. */
 struct ebpf_vstate *ebpf_verify_push(struct ebpf_verifier *v, uint32_t at, int *err);
 
 /* The same for an empty state: nothing on this path matters to it. */
@@ -114,10 +119,11 @@ struct ebpf_vnumbers {
 };
 struct ebpf_vreg *ebpf_verify_next_number(struct ebpf_vnumbers *n);
 
-/* Gives each number of now its own bit, relative to saved, which has just been made from now; numbers for which
- * there is no bit are marked. */
+/* Gives each number of now its own bit, relative to saved, which has just been made from now;
+ * numbers for which there is no bit are marked. */
 void ebpf_verify_number(struct ebpf_verifier *v, struct ebpf_vsaved *saved);
-/* Marks what the numbers in from were computed from, from saved upwards; flag: EBPF_REG_PRECISE, EBPF_REG_PINNED. */
+/* Marks what the numbers in from were computed from, from saved upwards; flag: EBPF_REG_PRECISE,
+ * EBPF_REG_PINNED. */
 void ebpf_verify_mark(struct ebpf_vsaved *saved, uint64_t from, uint16_t flag);
 /* v->now lies within saved, which is shown to be safe: what mattered there matters here. */
 void ebpf_verify_inherit(struct ebpf_verifier *v, const struct ebpf_vsaved *saved);
@@ -126,30 +132,35 @@ void ebpf_verify_pin(struct ebpf_verifier *v, struct ebpf_vsaved *saved);
 /* Linux: widen_imprecise_scalars() */
 void ebpf_verify_widen(struct ebpf_vstate *now, const struct ebpf_vsaved *old);
 /* Slots of that frame are read. */
-void ebpf_verify_read(struct ebpf_vsaved *parent, uint64_t slots, const uint64_t *fresh, unsigned frame);
+void ebpf_verify_read(struct ebpf_vsaved *parent, uint64_t slots, const uint64_t *fresh,
+                      unsigned frame);
 
-/* ---- before, and after ---------------------------------------------------------------------------------------------------- */
+/* ---- before, and after ----------------------------------------------------------------------- */
 
 int ebpf_verify_cfg(struct ebpf_verifier *v);         /* cfg.c */
 int ebpf_verify_stack_depth(struct ebpf_verifier *v); /* cfg.c: after the exploration */
 int ebpf_verify_live(struct ebpf_verifier *v);        /* live.c */
 int ebpf_verify_rewrite(struct ebpf_verifier *v);     /* rewrite.c: all is well. -ENOMEM */
-uint32_t ebpf_verify_subprog(const struct ebpf_code *code, uint32_t start); /* the function that starts there */
-int64_t ebpf_verify_target(const struct bpf_insn *insn, uint32_t at); /* of a jump or call at that slot */
+uint32_t ebpf_verify_subprog(const struct ebpf_code *code,
+                             uint32_t start); /* the function that starts there */
+int64_t ebpf_verify_target(const struct bpf_insn *insn,
+                           uint32_t at); /* of a jump or call at that slot */
 
-/* ---- one instruction; 1: the path ends here ------------------------------------------------------------------------------------ */
+/* ---- one instruction; 1: the path ends here -------------------------------------------------- */
 
 int ebpf_verify_step(struct ebpf_verifier *v);
 int ebpf_verify_alu(struct ebpf_verifier *v, const struct bpf_insn *insn);
-int ebpf_verify_pointer_alu(struct ebpf_verifier *v, const struct bpf_insn *insn, const struct ebpf_vreg *ptr,
-                            const struct ebpf_vreg *off);
+int ebpf_verify_pointer_alu(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                            const struct ebpf_vreg *ptr, const struct ebpf_vreg *off);
 int ebpf_verify_jump(struct ebpf_verifier *v, const struct bpf_insn *insn);
-int ebpf_verify_call(struct ebpf_verifier *v, const struct bpf_insn *insn); /* of the program's own */
+int ebpf_verify_call(struct ebpf_verifier *v,
+                     const struct bpf_insn *insn); /* of the program's own */
 int ebpf_verify_exit(struct ebpf_verifier *v);
-/* The function may end at this instruction, with that result: a tail call, a packet load that fails. */
+/* The function may end at this instruction, with that result: a tail call, a packet load that
+ * fails. */
 int ebpf_verify_early_exit(struct ebpf_verifier *v, const struct ebpf_scalar *r0);
 
-/* ---- global.c ----------------------------------------------------------------------------------------------------------- */
+/* ---- global.c -------------------------------------------------------------------------------- */
 
 bool ebpf_verify_is_global(const struct ebpf_verifier *v, uint32_t sub);
 const char *ebpf_verify_sub_name(const struct ebpf_verifier *v, uint32_t sub);
@@ -162,7 +173,7 @@ static inline bool ebpf_verify_secret(const struct ebpf_verifier *v, const struc
     return ebpf_vreg_is_pointer(reg) && !v->may_leak;
 }
 
-/* ---- report.c, insn_text.c ---------------------------------------------------------------------------------------------------------------- */
+/* ---- report.c, insn_text.c ------------------------------------------------------------------- */
 
 int ebpf_verify_log_init(struct ebpf_verifier *v); /* -ENOMEM */
 void ebpf_verify_log_fini(struct ebpf_verifier *v);

@@ -1,30 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which way next. The program is followed along one path with one state (v->now). A jump that may go both ways leaves a copy
- * behind on a stack of pending ways; where the path ends, the last of them is taken up: depth first.
+ * Which way next. The program is followed along one path with one state (v->now). A jump that may
+ * go both ways leaves a copy behind on a stack of pending ways; where the path ends, the last of
+ * them is taken up: depth first.
  *
- * Where ways join, the state is saved now and then. A later path that arrives there with a state that lies within a saved
- * one ends at once, if all ways from the saved one have been followed to their ends (branches is 0): nothing new can happen.
+ * Where ways join, the state is saved now and then. A later path that arrives there with a state
+ * that lies within a saved one ends at once, if all ways from the saved one have been followed to
+ * their ends (branches is 0): nothing new can happen.
  *
- *       r1 = unknown                    1. the left way reaches J: saved as S. It goes on to the exit: S is shown to be safe.
- *       if r1 > 7 ----.                 2. the right way is taken up and reaches J. Its r1 is another one, but if nobody
- *         |           |                    needed r1's value behind J, and all the rest lies within S: done.
+ *       r1 = unknown           1. the left way reaches J, saved as S, and goes on to the exit: S is
+ *       if r1 > 7 ----.           shown to be safe.
+ *         |           |        2. the right way is taken up and reaches J. Its r1 is another one,
+ *         |           |           but nobody needed r1's value behind J: it lies within S, done.
  *         '---> J <---'
  *
- * How often to save decides about time and memory. Linux saves when at least 2 jumps and 8 instructions have passed, and
- * hardly ever inside of loops. Here, a path that has left a way behind since the last state was saved saves at the next join,
- * since that is where the two will meet again: a chain of n diamonds takes 2n paths to follow, not 2^n. A path that has not
- * (a loop that counts to a known number) will not be met by another, and saves seldom. Saved states that were compared in
- * vain more than three times as often as they helped are dropped (Linux has the same).
+ * How often to save decides about time and memory. Linux saves when at least 2 jumps and 8
+ * instructions have passed, and hardly ever inside of loops. Here, a path that has left a way
+ * behind since the last state was saved saves at the next join, since that is where the two will
+ * meet again: a chain of n diamonds takes 2n paths to follow, not 2^n. A path that has not (a loop
+ * that counts to a known number) will not be met by another, and saves seldom. Saved states that
+ * were compared in vain more than three times as often as they helped are dropped (Linux has the
+ * same).
  *
- * Loops. States on the path itself are still open, so that a path never ends at one of them, and a loop is followed round by
- * round until it ends. Two exceptions, whose loops end for another reason (Linux, is_state_visited()): may_goto and the
- * callbacks of helpers. There a path ends at an open state if all of its numbers lie within (EBPF_VRANGE), and numbers that
- * do not matter are widened on the way, so that this happens soon; precise.c says what that means for marks. A path that
+ * Loops. States on the path itself are still open, so that a path never ends at one of them, and a
+ * loop is followed round by round until it ends. Two exceptions, whose loops end for another reason
+ * (Linux, is_state_visited()): may_goto and the callbacks of helpers. There a path ends at an open
+ * state if all of its numbers lie within (EBPF_VRANGE), and numbers that do not matter are widened
+ * on the way, so that this happens soon; precise.c says what that means for marks. A path that
  * comes back with the very same state would never end: an infinite loop.
  *
- * What is dead does not count: registers that nobody reads any more (live.c) are taken out of saved states at once; slots of
- * the stack that nobody read before writing them (EBPF_VSAVED.read) when a state is closed.
+ * What is dead does not count: registers that nobody reads any more (live.c) are taken out of saved
+ * states at once; slots of the stack that nobody read before writing them (EBPF_VSAVED.read) when a
+ * state is closed.
  */
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
@@ -33,7 +40,7 @@
 /* Linux: BPF_COMPLEXITY_LIMIT_JMP_SEQ */
 #define MAX_PENDING 8192u
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void list_add(struct ebpf_vsaved **list, struct ebpf_vsaved *s)
 {
@@ -59,7 +66,8 @@ static void saved_free(struct ebpf_verifier *v, struct ebpf_vsaved *s)
     v->explore->saved_cnt--;
 }
 
-/* States that are shown to be safe only save time: where memory ends, they go. false: there are none. */
+/* States that are shown to be safe only save time: where memory ends, they go. false: there are
+ * none. */
 static bool forget_safe(struct ebpf_verifier *v)
 {
     struct ebpf_vexplore *x = v->explore;
@@ -88,7 +96,7 @@ static int state_copy(struct ebpf_verifier *v, struct ebpf_vstate *to)
     return err && forget_safe(v) ? ebpf_vstate_copy(&v->mem, v->now, to) : err;
 }
 
-/* ---- ways left behind ----------------------------------------------------------------------------------------------------- */
+/* ---- ways left behind ------------------------------------------------------------------------ */
 
 static struct ebpf_vpending *pending_new(struct ebpf_verifier *v, uint32_t at, int *err)
 {
@@ -171,15 +179,17 @@ static bool pending_take(struct ebpf_verifier *v)
     return true;
 }
 
-/* ---- saved states ------------------------------------------------------------------------------------------------------------ */
+/* ---- saved states ---------------------------------------------------------------------------- */
 
 /* Where states of that instruction, called from there, are found that are shown to be safe. */
-static struct ebpf_vsaved **safe_at(const struct ebpf_vexplore *x, uint32_t at, const struct ebpf_vstate *s)
+static struct ebpf_vsaved **safe_at(const struct ebpf_vexplore *x, uint32_t at,
+                                    const struct ebpf_vstate *s)
 {
     return &x->safe[(at ^ s->frames[s->frame_cnt - 1]->call * 31u) & (x->bucket_cnt - 1)];
 }
 
-/* And those that are open: by all that is in them, but where loops end in other ways than by being different. */
+/* And those that are open: by all that is in them, but where loops end in other ways than by being
+ * different. */
 static struct ebpf_vsaved **open_at(const struct ebpf_vexplore *x, uint32_t at, uint32_t sum)
 {
     return &x->open[(x->insns[at].flags & EBPF_VI_FORCE ? at : at ^ sum) & (x->bucket_cnt - 1)];
@@ -205,7 +215,6 @@ static void forget_unread(struct ebpf_verifier *v, struct ebpf_vsaved *s)
         }
     }
 }
-
 
 /* A path is at its end: states from which all ways are followed are shown to be safe. */
 static void path_ends(struct ebpf_verifier *v)
@@ -241,8 +250,8 @@ const struct ebpf_vsaved *ebpf_verify_previous(const struct ebpf_verifier *v, ui
     return NULL;
 }
 
-/* Registers of dead value are NOTHING in a saved state. Callers go on behind their calls, or, where a helper called back,
- * at the call. */
+/* Registers of dead value are NOTHING in a saved state. Callers go on behind their calls, or, where
+ * a helper called back, at the call. */
 static void forget_dead(const struct ebpf_verifier *v, struct ebpf_vstate *s, uint32_t at)
 {
     for (uint32_t f = s->frame_cnt; f-- > 0;) {
@@ -256,7 +265,8 @@ static void forget_dead(const struct ebpf_verifier *v, struct ebpf_vstate *s, ui
     }
 }
 
-/* A number of a saved state whose copies are all dead is linked to nothing (Linux, clear_singular_ids()). */
+/* A number of a saved state whose copies are all dead is linked to nothing (Linux,
+ * clear_singular_ids()). */
 static void forget_single(struct ebpf_vstate *s)
 {
     struct ebpf_vreg *reg;
@@ -287,14 +297,16 @@ static uint32_t sum_of(const struct ebpf_verifier *v, uint32_t at)
         const struct ebpf_vreg *reg = &top->regs[r];
 
         if (live >> r & 1)
-            sum = sum * 31 + reg->kind + (uint32_t)reg->off + reg->var.full.umin * 7 + reg->var.full.umax * 3;
+            sum = sum * 31 + reg->kind + (uint32_t)reg->off + reg->var.full.umin * 7 +
+                  reg->var.full.umax * 3;
     }
     for (uint32_t n = 0; n < top->slot_cnt; n++)
         sum = sum * 31 + top->slots[n].reg.var.full.umin;
     return (uint32_t)(sum ^ sum >> 32);
 }
 
-/* As many states as that in a list make it slow: eight times as many lists. Without memory for them it stays slow. */
+/* As many states as that in a list make it slow: eight times as many lists. Without memory for them
+ * it stays slow. */
 #define CROWDED 8u
 
 static void move_all(struct ebpf_vexplore *x, struct ebpf_vsaved **from, bool open)
@@ -366,7 +378,7 @@ static int save(struct ebpf_verifier *v, uint32_t sum)
     return 0;
 }
 
-/* ---- joins -------------------------------------------------------------------------------------------------------------------- */
+/* ---- joins ----------------------------------------------------------------------------------- */
 
 static uint32_t rounds(const struct ebpf_vstate *s)
 {
@@ -381,8 +393,9 @@ static uint32_t rounds(const struct ebpf_vstate *s)
 static int meet_open(struct ebpf_verifier *v, struct ebpf_vsaved *s, uint32_t sum)
 {
     uint8_t flags = v->explore->insns[v->at].flags;
-    bool comes_back = (flags & EBPF_VI_CALLS) || ((flags & EBPF_VI_FORCE) &&
-                                                  s->state.may_goto_depth != v->now->may_goto_depth);
+    bool comes_back =
+        (flags & EBPF_VI_CALLS) ||
+        ((flags & EBPF_VI_FORCE) && s->state.may_goto_depth != v->now->may_goto_depth);
 
     if (comes_back && ebpf_vstate_within(v->now, &s->state, EBPF_VRANGE, &v->rules)) {
         ebpf_verify_pin(v, s);
@@ -400,7 +413,8 @@ static bool worth_saving(const struct ebpf_verifier *v)
 
     if (v->test_state_freq || (x->insns[v->at].flags & EBPF_VI_FORCE) || x->forked)
         return true;
-    return x->insns[v->at].open ? x->jumps >= 20 || x->steps >= 100 : x->jumps >= 2 && x->steps >= 8;
+    return x->insns[v->at].open ? x->jumps >= 20 || x->steps >= 100
+                                : x->jumps >= 2 && x->steps >= 8;
 }
 
 /* The states of this very path. 1: the path ends here. */
@@ -455,7 +469,7 @@ static int join(struct ebpf_verifier *v)
     return worth_saving(v) ? save(v, sum) : 0;
 }
 
-/* ---- the way ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the way --------------------------------------------------------------------------------- */
 
 /* One instruction. 1: the path ends. */
 static int follow(struct ebpf_verifier *v)
@@ -514,7 +528,8 @@ void ebpf_verify_frame_pushed(struct ebpf_verifier *v)
     v->explore->fresh[v->now->frame_cnt - 1] = ~0ull;
 }
 
-int ebpf_verify_note_stack(struct ebpf_verifier *v, unsigned frame, int off, unsigned size, bool write)
+int ebpf_verify_note_stack(struct ebpf_verifier *v, unsigned frame, int off, unsigned size,
+                           bool write)
 {
     struct ebpf_vsub *sub = &v->explore->subs[v->now->frames[frame]->subprog];
     uint32_t first, last;

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Global functions: those that BTF calls so (what C does not call static). Each is verified once and by itself, for all
- * arguments that its prototype allows; calls of it only check that theirs are such, and know nothing of its result but that
- * it is a number. That keeps the number of paths down, and the function can be replaced.
+ * Global functions: those that BTF calls so (what C does not call static). Each is verified once
+ * and by itself, for all arguments that its prototype allows; calls of it only check that theirs
+ * are such, and know nothing of its result but that it is a number. That keeps the number of paths
+ * down, and the function can be replaced.
  *
- *     int f(struct __sk_buff *ctx, struct pair *p, int n)     r1: the context, where the caller must have it
- *                                                             r2: sizeof(struct pair) bytes, or NULL
- *     __arg_nonnull, __arg_nullable, __arg_ctx, __arg_trusted r3: any number
- *     (declaration tags "arg:...") say more about arguments
+ *     int f(struct __sk_buff *ctx, struct pair *p, int n)
  *
- * Messages and order of checks are those of Linux's btf_prepare_func_args() and btf_check_func_arg_match().
+ *     r1: the context, where the caller must have it; r2: sizeof(struct pair) bytes, or NULL;
+ *     r3: any number. Declaration tags say more about arguments: "arg:nonnull", "arg:nullable",
+ *     "arg:ctx", "arg:trusted".
+ *
+ * Messages and order of checks are those of Linux's btf_prepare_func_args() and
+ * btf_check_func_arg_match().
  */
 #include "src/base/bits.h"
 #include "src/btf/btf.h"
@@ -28,7 +31,7 @@ struct argument {
     uint32_t size;
 };
 
-/* ---- what BTF says -------------------------------------------------------------------------------------------------------- */
+/* ---- what BTF says --------------------------------------------------------------------------- */
 
 static const struct btf_type *func_of(const struct ebpf_verifier *v, uint32_t sub)
 {
@@ -74,7 +77,8 @@ static int find_tags(struct ebpf_verifier *v, uint32_t sub, unsigned n, unsigned
     const char *name;
 
     *tags = 0;
-    while ((name = ebpf_btf_next_tag(v->prog->btf, v->prog->func_info[sub].type_id, (int32_t)n, &cursor))) {
+    while ((name = ebpf_btf_next_tag(v->prog->btf, v->prog->func_info[sub].type_id, (int32_t)n,
+                                     &cursor))) {
         int tag = tag_of(name);
 
         if (!ebpf_starts_with(name, "arg:"))
@@ -118,7 +122,8 @@ static bool points_to(const struct ebpf_btf *btf, const struct btf_type *ptr, co
         t = ebpf_btf_type(btf, id);
         if (!t)
             return false;
-        if (btf_is(t, BTF_BIT(STRUCT) | BTF_BIT(TYPEDEF)) && ebpf_streq(ebpf_btf_name(btf, t), name))
+        if (btf_is(t, BTF_BIT(STRUCT) | BTF_BIT(TYPEDEF)) &&
+            ebpf_streq(ebpf_btf_name(btf, t), name))
             return true;
         if (!btf_is(t, BTF_KINDS_MODIFIER))
             return false;
@@ -136,8 +141,8 @@ static bool is_task(const struct ebpf_btf *btf, const struct btf_type *ptr)
     return ebpf_streq(name, "task_struct") || ebpf_starts_with(name, "task_struct___");
 }
 
-static int pointer_argument(struct ebpf_verifier *v, const struct btf_type *ptr, unsigned n, unsigned tags,
-                            struct argument *arg)
+static int pointer_argument(struct ebpf_verifier *v, const struct btf_type *ptr, unsigned n,
+                            unsigned tags, struct argument *arg)
 {
     const struct ebpf_btf *btf = v->prog->btf;
     const char *context = context_name(v->type->id);
@@ -150,7 +155,8 @@ static int pointer_argument(struct ebpf_verifier *v, const struct btf_type *ptr,
         return 0;
     }
     if (points_to(btf, ptr, "bpf_dynptr"))
-        return ebpf_verify_refuse(v, -EOPNOTSUPP, "arg#%u: dynptrs as arguments are not supported", n);
+        return ebpf_verify_refuse(v, -EOPNOTSUPP, "arg#%u: dynptrs as arguments are not supported",
+                                  n);
     if (tags & TAG_TRUSTED) {
         if ((tags & TAG_NONNULL && tags & TAG_NULLABLE) || !is_task(btf, ptr))
             return ebpf_verify_refuse(v, -EINVAL, "arg#%u has invalid combination of tags", n);
@@ -163,8 +169,8 @@ static int pointer_argument(struct ebpf_verifier *v, const struct btf_type *ptr,
     return 0;
 }
 
-static int find_argument(struct ebpf_verifier *v, uint32_t sub, const struct btf_param *param, unsigned n,
-                         struct argument *arg)
+static int find_argument(struct ebpf_verifier *v, uint32_t sub, const struct btf_param *param,
+                         unsigned n, struct argument *arg)
 {
     const struct btf_type *t = ebpf_btf_skip(v->prog->btf, param->type, NULL);
     unsigned tags;
@@ -175,7 +181,8 @@ static int find_argument(struct ebpf_verifier *v, uint32_t sub, const struct btf
     if (t && btf_is(t, BTF_BIT(PTR)))
         return pointer_argument(v, t, n, tags, arg);
     if (tags)
-        return ebpf_verify_refuse(v, -EINVAL, "arg#%u has pointer tag, but is not a pointer type", n);
+        return ebpf_verify_refuse(v, -EINVAL, "arg#%u has pointer tag, but is not a pointer type",
+                                  n);
     *arg = (struct argument){.kind = EBPF_KIND_SCALAR};
     if (t && btf_is(t, BTF_BIT(INT) | BTF_KINDS_ENUM))
         return 0;
@@ -184,7 +191,8 @@ static int find_argument(struct ebpf_verifier *v, uint32_t sub, const struct btf
 }
 
 /* All arguments of a global function. */
-static int find_arguments(struct ebpf_verifier *v, uint32_t sub, struct argument args[5], unsigned *count)
+static int find_arguments(struct ebpf_verifier *v, uint32_t sub, struct argument args[5],
+                          unsigned *count)
 {
     const struct ebpf_btf *btf = v->prog->btf;
     const struct btf_type *proto = ebpf_btf_func_proto(btf, v->prog->func_info[sub].type_id);
@@ -196,22 +204,24 @@ static int find_arguments(struct ebpf_verifier *v, uint32_t sub, struct argument
         return ebpf_verify_refuse(v, -EFAULT, "Invalid type of function %s()", name);
     *count = btf_vlen(proto);
     if (*count > 5)
-        return ebpf_verify_refuse(v, -EINVAL, "Global function %s() with %u > 5 args. Buggy compiler.", name,
-                                  *count);
+        return ebpf_verify_refuse(
+            v, -EINVAL, "Global function %s() with %u > 5 args. Buggy compiler.", name, *count);
     ret = ebpf_btf_skip(btf, proto->type, NULL);
     if (!ret || !btf_is(ret, BTF_BIT(INT) | BTF_KINDS_ENUM))
         return ebpf_verify_refuse(
-            v, -EINVAL, "Global function %s() doesn't return scalar. Only those are supported.", name);
+            v, -EINVAL, "Global function %s() doesn't return scalar. Only those are supported.",
+            name);
     for (unsigned n = 0; !err && n < *count; n++)
         err = find_argument(v, sub, &btf_params(proto)[n], n, &args[n]);
     return err;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static bool is_null(const struct ebpf_vreg *reg)
 {
-    return reg->kind == EBPF_KIND_SCALAR && ebpf_scalar_is_const(&reg->var) && !reg->var.known.value;
+    return reg->kind == EBPF_KIND_SCALAR && ebpf_scalar_is_const(&reg->var) &&
+           !reg->var.known.value;
 }
 
 static int pass_memory(struct ebpf_verifier *v, unsigned n, const struct argument *arg)
@@ -237,7 +247,9 @@ static int pass(struct ebpf_verifier *v, unsigned n, const struct argument *arg)
 
     switch (arg->kind) {
     case EBPF_KIND_SCALAR:
-        return reg->kind == EBPF_KIND_SCALAR ? 0 : ebpf_verify_refuse(v, -EINVAL, "R%u is not a scalar", n + 1);
+        return reg->kind == EBPF_KIND_SCALAR
+                   ? 0
+                   : ebpf_verify_refuse(v, -EINVAL, "R%u is not a scalar", n + 1);
     case EBPF_KIND_CTX:
         if (reg->kind != EBPF_KIND_CTX)
             return ebpf_verify_refuse(v, -EINVAL, "arg#%u expects pointer to ctx", n);
@@ -246,7 +258,8 @@ static int pass(struct ebpf_verifier *v, unsigned n, const struct argument *arg)
         if (is_null(reg) && arg->or_null)
             return ebpf_verify_precise(v, n + 1);
         if (reg->kind != EBPF_KIND_TASK || (reg->flags & EBPF_REG_OR_NULL && !arg->or_null))
-            return ebpf_verify_refuse(v, -EACCES, "R%u type=%s expected=ptr_, trusted_ptr_, rcu_ptr_", n + 1,
+            return ebpf_verify_refuse(v, -EACCES,
+                                      "R%u type=%s expected=ptr_, trusted_ptr_, rcu_ptr_", n + 1,
                                       ebpf_verify_type_name(reg));
         return ebpf_verify_unmodified(v, n + 1);
     default:
@@ -266,8 +279,9 @@ int ebpf_verify_call_global(struct ebpf_verifier *v, uint32_t sub)
             err = pass(v, n, &args[n]);
     }
     if (v->now->lock_map)
-        return ebpf_verify_refuse(v, -EINVAL, "global function calls are not allowed while holding a lock,\n"
-                                              "use static function instead");
+        return ebpf_verify_refuse(v, -EINVAL,
+                                  "global function calls are not allowed while holding a lock,\n"
+                                  "use static function instead");
     if (err)
         return ebpf_verify_refuse(v, err, "Caller passes invalid args into func#%u ('%s')", sub,
                                   ebpf_verify_sub_name(v, sub));
@@ -280,7 +294,7 @@ int ebpf_verify_call_global(struct ebpf_verifier *v, uint32_t sub)
     return 0;
 }
 
-/* ---- by itself ---------------------------------------------------------------------------------------------------------------- */
+/* ---- by itself ------------------------------------------------------------------------------- */
 
 static struct ebpf_vreg any_argument(struct ebpf_verifier *v, const struct argument *arg)
 {

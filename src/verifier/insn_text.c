@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions as text, the way Linux's disassembler writes them (kernel/bpf/disasm.c), which is what users know from logs.
- * Context A, pure.
+ * Instructions as text, the way Linux's disassembler writes them (kernel/bpf/disasm.c), which is
+ * what users know from logs. Context A, pure.
  */
 #include "helpers/helper.h"
 #include "src/base/fmt.h"
 #include "src/core/prog.h"
 #include "src/verifier/engine.h"
 
-static const char *const operators[16] = {"+=", "-=", "*=", "/=", "|=", "&=", "<<=", ">>=",
-                                          "neg", "%=", "^=", "=", "s>>=", "endian", "?", "?"};
-static const char *const comparisons[16] = {"jmp", "==", ">",  ">=", "&", "!=", "s>", "s>=",
-                                            "call", "exit", "<", "<=", "s<", "s<=", "may_goto", "?"};
+static const char *const operators[16] = {"+=",  "-=", "*=", "/=", "|=",   "&=",     "<<=", ">>=",
+                                          "neg", "%=", "^=", "=",  "s>>=", "endian", "?",   "?"};
+static const char *const comparisons[16] = {
+    "jmp",  "==",   ">", ">=", "&",  "!=",  "s>",       "s>=",
+    "call", "exit", "<", "<=", "s<", "s<=", "may_goto", "?"};
 static const char *const sizes[4] = {"u32", "u16", "u8", "u64"};
 static const char *const signed_sizes[4] = {"s32", "s16", "s8", "s64"};
 
@@ -41,14 +42,16 @@ static void text_of_alu(char *out, size_t size, const struct bpf_insn *insn)
     if (op == BPF_END && wide)
         ebpf_format(out, size, "(%02x) r%u = bswap%d r%u", code, dst, insn->imm, dst);
     else if (op == BPF_END)
-        ebpf_format(out, size, "(%02x) r%u = %s%d r%u", code, dst, BPF_SRC(code) ? "be" : "le", insn->imm,
-                    dst);
+        ebpf_format(out, size, "(%02x) r%u = %s%d r%u", code, dst, BPF_SRC(code) ? "be" : "le",
+                    insn->imm, dst);
     else if (op == BPF_NEG)
         ebpf_format(out, size, "(%02x) %c%u = -%c%u", code, r, dst, r, dst);
     else if (BPF_SRC(code) == BPF_K)
-        ebpf_format(out, size, "(%02x) %c%u %s%s %d", code, r, dst, sign, operators[op >> 4], insn->imm);
+        ebpf_format(out, size, "(%02x) %c%u %s%s %d", code, r, dst, sign, operators[op >> 4],
+                    insn->imm);
     else if (op == BPF_MOV && insn->off)
-        ebpf_format(out, size, "(%02x) %c%u = (s%d)%c%u", code, r, dst, insn->off, r, insn->src_reg);
+        ebpf_format(out, size, "(%02x) %c%u = (s%d)%c%u", code, r, dst, insn->off, r,
+                    insn->src_reg);
     else
         ebpf_format(out, size, "(%02x) %c%u %s%s %c%u", code, r, dst, sign, operators[op >> 4], r,
                     insn->src_reg);
@@ -75,23 +78,23 @@ static void text_of_atomic(char *out, size_t size, const struct bpf_insn *insn)
     const char *wide = BPF_SIZE(code) == BPF_DW ? "64" : "", *s = size_of(insn);
 
     if (insn->imm == BPF_CMPXCHG)
-        ebpf_format(out, size, "(%02x) r0 = atomic%s_cmpxchg((%s *)(r%u %c%u), r0, r%u)", code, wide, s,
-                    dst, o.sign, o.amount, src);
+        ebpf_format(out, size, "(%02x) r0 = atomic%s_cmpxchg((%s *)(r%u %c%u), r0, r%u)", code,
+                    wide, s, dst, o.sign, o.amount, src);
     else if (insn->imm == BPF_XCHG)
-        ebpf_format(out, size, "(%02x) r%u = atomic%s_xchg((%s *)(r%u %c%u), r%u)", code, src, wide, s,
-                    dst, o.sign, o.amount, src);
+        ebpf_format(out, size, "(%02x) r%u = atomic%s_xchg((%s *)(r%u %c%u), r%u)", code, src, wide,
+                    s, dst, o.sign, o.amount, src);
     else if (insn->imm == BPF_LOAD_ACQ)
-        ebpf_format(out, size, "(%02x) r%u = load_acquire((%s *)(r%u %c%u))", code, dst, s, src, o.sign,
-                    o.amount);
+        ebpf_format(out, size, "(%02x) r%u = load_acquire((%s *)(r%u %c%u))", code, dst, s, src,
+                    o.sign, o.amount);
     else if (insn->imm == BPF_STORE_REL)
         ebpf_format(out, size, "(%02x) store_release((%s *)(r%u %c%u), r%u)", code, s, dst, o.sign,
                     o.amount, src);
     else if (insn->imm & BPF_FETCH)
-        ebpf_format(out, size, "(%02x) r%u = atomic%s_fetch_%s((%s *)(r%u %c%u), r%u)", code, src, wide,
-                    atomic_name(insn->imm), s, dst, o.sign, o.amount, src);
+        ebpf_format(out, size, "(%02x) r%u = atomic%s_fetch_%s((%s *)(r%u %c%u), r%u)", code, src,
+                    wide, atomic_name(insn->imm), s, dst, o.sign, o.amount, src);
     else
-        ebpf_format(out, size, "(%02x) lock *(%s *)(r%u %c%u) %s r%u", code, s, dst, o.sign, o.amount,
-                    operators[(insn->imm & 0xf0) >> 4], src);
+        ebpf_format(out, size, "(%02x) lock *(%s *)(r%u %c%u) %s r%u", code, s, dst, o.sign,
+                    o.amount, operators[(insn->imm & 0xf0) >> 4], src);
 }
 
 static void text_of_store(char *out, size_t size, const struct bpf_insn *insn)
@@ -99,13 +102,13 @@ static void text_of_store(char *out, size_t size, const struct bpf_insn *insn)
     struct offset o = offset_of(insn->off);
 
     if (BPF_CLASS(insn->code) == BPF_ST)
-        ebpf_format(out, size, "(%02x) *(%s *)(r%u %c%u) = %d", insn->code, size_of(insn), insn->dst_reg,
-                    o.sign, o.amount, insn->imm);
+        ebpf_format(out, size, "(%02x) *(%s *)(r%u %c%u) = %d", insn->code, size_of(insn),
+                    insn->dst_reg, o.sign, o.amount, insn->imm);
     else if (BPF_MODE(insn->code) == BPF_ATOMIC)
         text_of_atomic(out, size, insn);
     else
-        ebpf_format(out, size, "(%02x) *(%s *)(r%u %c%u) = r%u", insn->code, size_of(insn), insn->dst_reg,
-                    o.sign, o.amount, insn->src_reg);
+        ebpf_format(out, size, "(%02x) *(%s *)(r%u %c%u) = r%u", insn->code, size_of(insn),
+                    insn->dst_reg, o.sign, o.amount, insn->src_reg);
 }
 
 static void text_of_load(char *out, size_t size, const struct bpf_insn *insn)
@@ -151,7 +154,10 @@ static void text_of_jump(char *out, size_t size, const struct bpf_insn *insn)
         ebpf_format(out, size, "(%02x) exit", insn->code);
     else if (op == BPF_JA || op == BPF_JCOND)
         ebpf_format(out, size, "(%02x) %s pc%c%u", insn->code,
-                    op == BPF_JCOND ? "may_goto" : narrow ? "gotol" : "goto", o.sign, o.amount);
+                    op == BPF_JCOND ? "may_goto"
+                    : narrow        ? "gotol"
+                                    : "goto",
+                    o.sign, o.amount);
     else if (BPF_SRC(insn->code) == BPF_X)
         ebpf_format(out, size, "(%02x) if %c%u %s %c%u goto pc%c%u", insn->code, r, insn->dst_reg,
                     comparisons[op >> 4], r, insn->src_reg, o.sign, o.amount);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which registers may still be read. A register is live at an instruction if some way from there reads it before writing it;
- * what is not live plays no role when states are compared. The classic equation (e.g. Aho, Sethi, Ullman, section 10.6),
+ * Which registers may still be read. A register is live at an instruction if some way from there
+ * reads it before writing it; what is not live plays no role when states are compared. The classic
+ * equation (e.g. Aho, Sethi, Ullman, section 10.6),
  *
  *     live(i) = reads(i) + (live(all that may follow i) - writes(i))
  *
- * is solved for all instructions at once by going through them backwards until nothing changes: as often as loops are nested,
- * and a few times more. Calls of the program's own functions count as reading r1 to r5; a function's r6 to r9 are its own.
+ * is solved for all instructions at once by going through them backwards until nothing changes: as
+ * often as loops are nested, and a few times more. Calls of the program's own functions count as
+ * reading r1 to r5; a function's r6 to r9 are its own.
  */
 #include "src/verifier/engine.h"
 
@@ -41,8 +43,9 @@ static struct effect effect_of_alu(const struct bpf_insn *insn)
     bool mov = BPF_OP(insn->code) == BPF_MOV;
     bool by_reg = BPF_SRC(insn->code) == BPF_X && BPF_OP(insn->code) != BPF_END;
 
-    return (struct effect){(uint16_t)((mov ? 0 : bit(insn->dst_reg)) | (by_reg ? bit(insn->src_reg) : 0)),
-                           bit(insn->dst_reg)};
+    return (struct effect){
+        (uint16_t)((mov ? 0 : bit(insn->dst_reg)) | (by_reg ? bit(insn->src_reg) : 0)),
+        bit(insn->dst_reg)};
 }
 
 static struct effect effect_of_atomic(const struct bpf_insn *insn)
@@ -53,7 +56,8 @@ static struct effect effect_of_atomic(const struct bpf_insn *insn)
         return (struct effect){bit(insn->src_reg), bit(insn->dst_reg)};
     if (insn->imm == BPF_CMPXCHG)
         return (struct effect){both | 1, 1};
-    return (struct effect){both, insn->imm & BPF_FETCH && insn->imm != BPF_STORE_REL ? bit(insn->src_reg) : 0};
+    return (struct effect){
+        both, insn->imm & BPF_FETCH && insn->imm != BPF_STORE_REL ? bit(insn->src_reg) : 0};
 }
 
 static struct effect effect_of_jump(const struct bpf_insn *insn)
@@ -67,8 +71,9 @@ static struct effect effect_of_jump(const struct bpf_insn *insn)
     case BPF_CALL:
         return (struct effect){insn->src_reg ? ARGS : helper_reads(insn->imm), SCRATCH};
     default:
-        return (struct effect){
-            (uint16_t)(bit(insn->dst_reg) | (BPF_SRC(insn->code) == BPF_X ? bit(insn->src_reg) : 0)), 0};
+        return (struct effect){(uint16_t)(bit(insn->dst_reg) |
+                                          (BPF_SRC(insn->code) == BPF_X ? bit(insn->src_reg) : 0)),
+                               0};
     }
 }
 
@@ -78,9 +83,9 @@ static struct effect effect_of(const struct bpf_insn *insn)
     case BPF_LD:
         if (BPF_MODE(insn->code) == BPF_IMM)
             return (struct effect){0, bit(insn->dst_reg)};
-        return (struct effect){(uint16_t)(bit(BPF_REG_6) |
-                                          (BPF_MODE(insn->code) == BPF_IND ? bit(insn->src_reg) : 0)),
-                               SCRATCH};
+        return (struct effect){
+            (uint16_t)(bit(BPF_REG_6) | (BPF_MODE(insn->code) == BPF_IND ? bit(insn->src_reg) : 0)),
+            SCRATCH};
     case BPF_LDX:
         return (struct effect){bit(insn->src_reg), bit(insn->dst_reg)};
     case BPF_ST:

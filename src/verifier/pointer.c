@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arithmetic on pointers: additions of numbers, and subtractions. The rules are those of Linux's adjust_ptr_min_max_vals():
- * a constant goes into off, everything else into var, so that the parts that are known stay exact. Offsets stay below 2^29
- * in either direction, so that no sum of them overflows anywhere.
+ * Arithmetic on pointers: additions of numbers, and subtractions. The rules are those of Linux's
+ * adjust_ptr_min_max_vals(): a constant goes into off, everything else into var, so that the parts
+ * that are known stay exact. Offsets stay below 2^29 in either direction, so that no sum of them
+ * overflows anywhere.
  *
- * A packet pointer that moved by an unknown amount is another one: it gets an id of its own, and what comparisons had shown
- * about the bytes behind it (range) is forgotten, but where it can only have moved back.
+ * A packet pointer that moved by an unknown amount is another one: it gets an id of its own, and
+ * what comparisons had shown about the bytes behind it (range) is forgotten, but where it can only
+ * have moved back.
  */
 #include "src/verifier/engine.h"
 
 #define MAX_OFFSET (1 << 29) /* Linux: BPF_MAX_VAR_OFF */
 
-static int prohibited(struct ebpf_verifier *v, const struct bpf_insn *insn, const struct ebpf_vreg *ptr)
+static int prohibited(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                      const struct ebpf_vreg *ptr)
 {
     return ebpf_verify_refuse(v, -EACCES, "R%u pointer arithmetic on %s prohibited", insn->dst_reg,
                               ebpf_verify_type_name(ptr));
 }
 
 /* Which kinds may move at all. */
-static bool may_move(const struct bpf_insn *insn, const struct ebpf_vreg *ptr, const struct ebpf_vreg *off)
+static bool may_move(const struct bpf_insn *insn, const struct ebpf_vreg *ptr,
+                     const struct ebpf_vreg *off)
 {
     switch (ptr->kind) {
     case EBPF_KIND_CTX:
@@ -41,16 +45,18 @@ static bool may_move(const struct bpf_insn *insn, const struct ebpf_vreg *ptr, c
 }
 
 /* Linux, check_reg_sane_offset() */
-static int check_offset(struct ebpf_verifier *v, const struct ebpf_vreg *reg, const struct ebpf_vreg *ptr)
+static int check_offset(struct ebpf_verifier *v, const struct ebpf_vreg *reg,
+                        const struct ebpf_vreg *ptr)
 {
     const char *name = ebpf_verify_type_name(ptr);
     int64_t min = reg->var.full.smin;
 
     if (ebpf_scalar_is_const(&reg->var) && (min >= MAX_OFFSET || min <= -MAX_OFFSET))
-        return ebpf_verify_refuse(v, -EINVAL, "math between %s pointer and %lld is not allowed", name,
-                                  (long long)min);
+        return ebpf_verify_refuse(v, -EINVAL, "math between %s pointer and %lld is not allowed",
+                                  name, (long long)min);
     if (ebpf_vreg_is_pointer(reg) && (reg->off >= MAX_OFFSET || reg->off <= -MAX_OFFSET))
-        return ebpf_verify_refuse(v, -EINVAL, "%s pointer offset %d is not allowed", name, reg->off);
+        return ebpf_verify_refuse(v, -EINVAL, "%s pointer offset %d is not allowed", name,
+                                  reg->off);
     if (min == INT64_MIN)
         return ebpf_verify_refuse(
             v, -EINVAL,
@@ -66,7 +72,8 @@ static bool is_packet(const struct ebpf_vreg *reg)
     return reg->kind == EBPF_KIND_PACKET || reg->kind == EBPF_KIND_PACKET_META;
 }
 
-static void move(struct ebpf_verifier *v, struct ebpf_vreg *out, uint8_t op, const struct ebpf_vreg *off)
+static void move(struct ebpf_verifier *v, struct ebpf_vreg *out, uint8_t op,
+                 const struct ebpf_vreg *off)
 {
     bool add = op == BPF_ADD;
     int64_t by = (int64_t)off->var.known.value, sum;
@@ -85,9 +92,10 @@ static void move(struct ebpf_verifier *v, struct ebpf_vreg *out, uint8_t op, con
     }
 }
 
-/* Loaders that may not leak addresses may not make pointers out of bounds either, not even to leave them unused: Linux,
- * sanitize_check_bounds(), against speculation. */
-static int check_strict(struct ebpf_verifier *v, const struct bpf_insn *insn, const struct ebpf_vreg *reg)
+/* Loaders that may not leak addresses may not make pointers out of bounds either, not even to leave
+ * them unused: Linux, sanitize_check_bounds(), against speculation. */
+static int check_strict(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                        const struct ebpf_vreg *reg)
 {
     int64_t low = reg->var.full.smin + reg->off, high = reg->var.full.smax + reg->off;
 
@@ -104,19 +112,20 @@ static int check_strict(struct ebpf_verifier *v, const struct bpf_insn *insn, co
     }
     if (reg->kind == EBPF_KIND_MAP_VALUE && (low < 0 || high >= (int64_t)reg->map->value_size))
         return ebpf_verify_refuse(
-            v, -EACCES, "R%u pointer arithmetic of map value goes out of range, prohibited for !root",
+            v, -EACCES,
+            "R%u pointer arithmetic of map value goes out of range, prohibited for !root",
             insn->dst_reg);
     return 0;
 }
 
-static int check_operation(struct ebpf_verifier *v, const struct bpf_insn *insn, const struct ebpf_vreg *ptr,
-                           const struct ebpf_vreg *off)
+static int check_operation(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                           const struct ebpf_vreg *ptr, const struct ebpf_vreg *off)
 {
     static const char *const bitwise[16] = {
         [BPF_OR >> 4] = "|=", [BPF_AND >> 4] = "&=", [BPF_XOR >> 4] = "^="};
-    static const char *const others[16] = {[BPF_MUL >> 4] = "*=",  [BPF_DIV >> 4] = "/=",
-                                           [BPF_LSH >> 4] = "<<=", [BPF_RSH >> 4] = ">>=",
-                                           [BPF_MOD >> 4] = "%=",  [BPF_ARSH >> 4] = "s>>="};
+    static const char *const others[16] = {
+        [BPF_MUL >> 4] = "*=",  [BPF_DIV >> 4] = "/=", [BPF_LSH >> 4] = "<<=",
+        [BPF_RSH >> 4] = ">>=", [BPF_MOD >> 4] = "%=", [BPF_ARSH >> 4] = "s>>="};
     unsigned op = BPF_OP(insn->code);
 
     if (op == BPF_ADD)
@@ -129,7 +138,8 @@ static int check_operation(struct ebpf_verifier *v, const struct bpf_insn *insn,
                                   insn->dst_reg, others[op >> 4] ? others[op >> 4] : "?");
     if (off == ebpf_verify_reg(v, insn->dst_reg) ||
         !ebpf_vreg_is_pointer(ebpf_verify_reg(v, insn->dst_reg)))
-        return ebpf_verify_refuse(v, -EACCES, "R%u tried to subtract pointer from scalar", insn->dst_reg);
+        return ebpf_verify_refuse(v, -EACCES, "R%u tried to subtract pointer from scalar",
+                                  insn->dst_reg);
     if (ptr->kind == EBPF_KIND_STACK)
         return ebpf_verify_refuse(v, -EACCES, "R%u subtraction from stack pointer prohibited",
                                   insn->dst_reg);
@@ -137,15 +147,16 @@ static int check_operation(struct ebpf_verifier *v, const struct bpf_insn *insn,
 }
 
 /* dst = ptr op off; neither of the two is v->now's own. */
-int ebpf_verify_pointer_alu(struct ebpf_verifier *v, const struct bpf_insn *insn, const struct ebpf_vreg *ptr,
-                            const struct ebpf_vreg *off)
+int ebpf_verify_pointer_alu(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                            const struct ebpf_vreg *ptr, const struct ebpf_vreg *off)
 {
     struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg), out = *ptr;
     int err;
 
     if (BPF_CLASS(insn->code) != BPF_ALU64) {
         if (BPF_OP(insn->code) != BPF_SUB || !v->may_leak)
-            return ebpf_verify_refuse(v, -EACCES, "R%u 32-bit pointer arithmetic prohibited", insn->dst_reg);
+            return ebpf_verify_refuse(v, -EACCES, "R%u 32-bit pointer arithmetic prohibited",
+                                      insn->dst_reg);
         *dst = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
         return 0;
     }

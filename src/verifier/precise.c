@@ -1,29 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which numbers mattered. Two paths that reach an instruction mostly differ in numbers only, and most numbers decide nothing
- * that safety depends on: whatever a counter is that is only printed, the rest of the program is as safe. A path that was
- * followed to its end therefore marks the numbers that were needed: those added to pointers, given as sizes, or compared
- * where only one way was followed. The marks belong into saved states, since that is what later paths are compared with.
+ * Which numbers mattered. Two paths that reach an instruction mostly differ in numbers only, and
+ * most numbers decide nothing that safety depends on: whatever a counter is that is only printed,
+ * the rest of the program is as safe. A path that was followed to its end therefore marks the
+ * numbers that were needed: those added to pointers, given as sizes, or compared where only one way
+ * was followed. The marks belong into saved states, since that is what later paths are compared
+ * with.
  *
- * Linux finds them by walking back over the instructions (mark_chain_precision()). Here every number knows where it comes
- * from: `from` is a set of registers and slots of the last state that was saved on this path. Saving a state gives each
- * number a name of its own, {itself}; arithmetic unites the sets; a comparison of two registers makes each depend on the
- * other, since what is learnt about one comes from the other. Needing a number is then:
+ * Linux finds them by walking back over the instructions (mark_chain_precision()). Here every
+ * number knows where it comes from: `from` is a set of registers and slots of the last state that
+ * was saved on this path. Saving a state gives each number a name of its own, {itself}; arithmetic
+ * unites the sets; a comparison of two registers makes each depend on the other, since what is
+ * learnt about one comes from the other. Needing a number is then:
  *
- *     mark all of `from` in the last saved state; those that were not marked already have sets themselves, relative to the
- *     state saved before that one: unite these, and go on there.
+ *     mark all of `from` in the last saved state; those that were not marked yet have sets, too,
+ *     relative to the state saved before that one: unite these, and go on there.
  *
- *     saved A: r1 = {}            r1 unknown          r2 += 8     {A.r2}            is r3 needed? B.r3 is marked,
- *        |     r2 = {}            r3 = r1 + r2        {A.r1, A.r2}                  then A.r1 and A.r2
- *     saved B: r1 {A.r1}, r2 {A.r2}, r3 {A.r1, A.r2}   from here on: r1 {B.r1} ...
+ *     saved A: r1 = {}         r1 unknown       r2 += 8   {A.r2}        is r3 needed?
+ *        |     r2 = {}         r3 = r1 + r2     {A.r1, A.r2}            B.r3 is marked,
+ *     saved B: r1 {A.r1}, r2 {A.r2}, r3 {A.r1, A.r2}                  then A.r1 and A.r2
+ *        |     from here on: r1 {B.r1} ...
  *
- * Why that is enough. Let N be a state that differs from a saved state S only in numbers that are not marked, and follow both
- * along the same instructions. A marked number of N lies within S's. Whatever is computed from marked numbers only lies
- * within what was computed in S, because all operations are monotone; and everything that decided about safety was computed
- * from marked numbers only. A comparison that could go both ways was followed both ways.
+ * Why that is enough. Let N be a state that differs from a saved state S only in numbers that are
+ * not marked, and follow both along the same instructions. A marked number of N lies within S's.
+ * Whatever is computed from marked numbers only lies within what was computed in S, because all
+ * operations are monotone; and everything that decided about safety was computed from marked
+ * numbers only. A comparison that could go both ways was followed both ways.
  *
- * A set is 64 bits: bits 0 to 9 are the registers of the running function, the others the spilled numbers and the callers'
- * registers, in the order of ebpf_verify_next_number(). What there is no bit for is marked at once: that costs comparisons, not safety.
+ * A set is 64 bits: bits 0 to 9 are the registers of the running function, the others the spilled
+ * numbers and the callers' registers, in the order of ebpf_verify_next_number(). What there is no
+ * bit for is marked at once: that costs comparisons, not safety.
  */
 #include "src/verifier/engine.h"
 
@@ -131,9 +137,10 @@ int ebpf_verify_precise(struct ebpf_verifier *v, unsigned reg)
     return 0;
 }
 
-/* ---- where a path ends at a saved state --------------------------------------------------------------------------------------------- */
+/* ---- where a path ends at a saved state ------------------------------------------------------ */
 
-void ebpf_verify_read(struct ebpf_vsaved *parent, uint64_t slots, const uint64_t *fresh, unsigned frame)
+void ebpf_verify_read(struct ebpf_vsaved *parent, uint64_t slots, const uint64_t *fresh,
+                      unsigned frame)
 {
     slots &= ~fresh[frame];
     for (; parent && slots; parent = parent->parent) {
@@ -143,9 +150,10 @@ void ebpf_verify_read(struct ebpf_vsaved *parent, uint64_t slots, const uint64_t
     }
 }
 
-/* What of now corresponds to the numbers of saved that have any of the flags was needed. all: the same for every number. */
-static uint64_t needed(const struct ebpf_vsaved *saved, const struct ebpf_vstate *now, uint16_t flags,
-                       bool all)
+/* What of now corresponds to the numbers of saved that have any of the flags was needed. all: the
+ * same for every number. */
+static uint64_t needed(const struct ebpf_vsaved *saved, const struct ebpf_vstate *now,
+                       uint16_t flags, bool all)
 {
     struct ebpf_vsaved *s = (struct ebpf_vsaved *)saved; /* only looked at */
     const struct ebpf_vframe *top = top_of(&saved->state), *mine = top_of(now);
@@ -175,9 +183,10 @@ void ebpf_verify_inherit(struct ebpf_verifier *v, const struct ebpf_vsaved *save
 }
 
 /*
- * The path closes a loop: what is safe from saved on is not known yet, and neither is what will matter there. It counts as
- * if all of saved mattered: to the states between saved and here, which are safe for what lies within them only if they end
- * up within saved again, and to those above saved, since saved's own marks may come too late for them.
+ * The path closes a loop: what is safe from saved on is not known yet, and neither is what will
+ * matter there. It counts as if all of saved mattered: to the states between saved and here, which
+ * are safe for what lies within them only if they end up within saved again, and to those above
+ * saved, since saved's own marks may come too late for them.
  */
 void ebpf_verify_pin(struct ebpf_verifier *v, struct ebpf_vsaved *saved)
 {
@@ -197,7 +206,7 @@ void ebpf_verify_pin(struct ebpf_verifier *v, struct ebpf_vsaved *saved)
     ebpf_verify_mark(x->parent, needed(saved, v->now, 0, true), EBPF_REG_PINNED);
 }
 
-/* ---- loops without a known end --------------------------------------------------------------------------------------------------------------- */
+/* ---- loops without a known end --------------------------------------------------------------- */
 
 static void widen(struct ebpf_vreg *now, const struct ebpf_vreg *old)
 {
@@ -217,7 +226,8 @@ void ebpf_verify_widen(struct ebpf_vstate *now, const struct ebpf_vsaved *old)
         for (unsigned r = 0; r < TOP_REGS; r++)
             widen(&mine->regs[r], &other->regs[r]);
         for (uint32_t n = 0; n < mine->slot_cnt && n < other->slot_cnt; n++) {
-            if (mine->slots[n].bytes[0] == EBPF_BYTE_SPILL && mine->slots[n].bytes[7] == EBPF_BYTE_SPILL)
+            if (mine->slots[n].bytes[0] == EBPF_BYTE_SPILL &&
+                mine->slots[n].bytes[7] == EBPF_BYTE_SPILL)
                 widen(&mine->slots[n].reg, &other->slots[n].reg);
         }
     }

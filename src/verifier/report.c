@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log, in Linux's form: why a program is refused, each instruction with what it changed, the numbers at the end. All of
- * it costs nothing where nobody reads it.
+ * The log, in Linux's form: why a program is refused, each instruction with what it changed, the
+ * numbers at the end. All of it costs nothing where nobody reads it.
  *
  *     0: R1=ctx() R10=fp0
  *     0: (b7) r0 = 7                        ; R0=7
  *     1: (95) exit
- *     processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+ *     processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 ...
  *
- * At level 1 only the path to the error remains, since the text of a path that came to a good end is taken back.
+ * At level 1 only the path to the error remains, since the text of a path that came to a good end
+ * is taken back.
  */
 #include "src/base/bits.h"
 #include "src/base/fmt.h"
@@ -57,7 +58,7 @@ void ebpf_verify_log_fini(struct ebpf_verifier *v)
     v->explore->shown = NULL;
 }
 
-/* ---- registers ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 static void log_unsigned(struct ebpf_load_log *log, uint64_t n)
 {
@@ -128,8 +129,8 @@ static void log_var(struct ebpf_load_log *log, const struct ebpf_scalar *var, co
     }
     log_bounds(log, var, sep);
     if (~var->known.mask)
-        ebpf_load_logf(log, "%svar_off=(0x%llx; 0x%llx)", *sep, (unsigned long long)var->known.value,
-                       (unsigned long long)var->known.mask);
+        ebpf_load_logf(log, "%svar_off=(0x%llx; 0x%llx)", *sep,
+                       (unsigned long long)var->known.value, (unsigned long long)var->known.mask);
 }
 
 static void log_ids(struct ebpf_load_log *log, const struct ebpf_vreg *reg, const char **sep)
@@ -139,7 +140,8 @@ static void log_ids(struct ebpf_load_log *log, const struct ebpf_vreg *reg, cons
         *sep = ",";
     }
     if (reg->kind == EBPF_KIND_SCALAR && reg->link)
-        ebpf_load_logf(log, "%c%d", reg->link < 0 ? '-' : '+', reg->link < 0 ? -reg->link : reg->link);
+        ebpf_load_logf(log, "%c%d", reg->link < 0 ? '-' : '+',
+                       reg->link < 0 ? -reg->link : reg->link);
     if (reg->ref) {
         ebpf_load_logf(log, "%sref_obj_id=%u", *sep, reg->ref);
         *sep = ",";
@@ -194,16 +196,18 @@ static void log_reg(struct ebpf_load_log *log, const struct ebpf_vreg *reg, unsi
     ebpf_load_logf(log, ")");
 }
 
-/* ---- states -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- states ---------------------------------------------------------------------------------- */
 
-static void log_slot(struct ebpf_load_log *log, const struct ebpf_vslot *slot, uint32_t n, unsigned frame)
+static void log_slot(struct ebpf_load_log *log, const struct ebpf_vslot *slot, uint32_t n,
+                     unsigned frame)
 {
     static const char letters[] = "?rm0d"; /* enum ebpf_byte */
     char types[9];
     unsigned len = 0;
 
     /* from the highest address, as Linux does; of a register's part only the register is shown */
-    while (len < 8 && (slot->bytes[0] != EBPF_BYTE_SPILL || slot->bytes[7 - len] != EBPF_BYTE_SPILL)) {
+    while (len < 8 &&
+           (slot->bytes[0] != EBPF_BYTE_SPILL || slot->bytes[7 - len] != EBPF_BYTE_SPILL)) {
         types[len] = letters[slot->bytes[7 - len]];
         len++;
     }
@@ -370,9 +374,10 @@ void ebpf_verify_log_stats(struct ebpf_verifier *v)
     const struct ebpf_vexplore *x = v->explore;
 
     if (ebpf_load_log_on(v->log, EBPF_LOG_LEVEL1 | EBPF_LOG_LEVEL2 | EBPF_LOG_STATS))
-        ebpf_load_logf(v->log,
-                       "processed %u insns (limit %u) max_states_per_insn %u total_states %u peak_states %u "
-                       "mark_read 0\n",
-                       (unsigned)v->processed, EBPF_MAX_PROCESSED, x->max_per_insn, x->total_states,
-                       x->saved_peak);
+        ebpf_load_logf(
+            v->log,
+            "processed %u insns (limit %u) max_states_per_insn %u total_states %u peak_states %u "
+            "mark_read 0\n",
+            (unsigned)v->processed, EBPF_MAX_PROCESSED, x->max_per_insn, x->total_states,
+            x->saved_peak);
 }

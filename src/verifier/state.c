@@ -2,23 +2,26 @@
 /*
  * States: life and comparison. The stack's bytes are in stack.c.
  *
- * A state stands for all machine states that it allows. The path that reaches an instruction with a state that lies
- * within one which was followed from there to the end needs no second look (ebpf_vstate_within()): the comparison must
- * never be generous. A register that held NOTHING was not read on that way, so that anything may be in it now; a number
- * may be any subset of what it was, and anything at all where it did not matter (precise.c); a pointer must be to the
- * same thing.
+ * A state stands for all machine states that it allows. The path that reaches an instruction with a
+ * state that lies within one which was followed from there to the end needs no second look
+ * (ebpf_vstate_within()): the comparison must never be generous. A register that held NOTHING was
+ * not read on that way, so that anything may be in it now; a number may be any subset of what it
+ * was, and anything at all where it did not matter (precise.c); a pointer must be to the same
+ * thing.
  */
 #include "src/verifier/state.h"
 
 #include "src/base/alloc.h"
 #include "src/base/mem.h"
 
-/* ---- memory --------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* The list of spare blocks that this size shares with few others. */
 static unsigned spare_of(size_t size)
 {
-    return (unsigned)(size / 16 % (sizeof(((struct ebpf_vmem *)0)->spare) / sizeof(((struct ebpf_vmem *)0)->spare[0])));
+    return (unsigned)(size / 16 %
+                      (sizeof(((struct ebpf_vmem *)0)->spare) /
+                       sizeof(((struct ebpf_vmem *)0)->spare[0])));
 }
 
 static bool drain(struct ebpf_vmem *mem, unsigned list)
@@ -113,7 +116,7 @@ struct ebpf_vreg ebpf_vreg_pointer(enum ebpf_kind kind)
     return (struct ebpf_vreg){.kind = (uint8_t)kind, .var = ebpf_scalar_const(0, 64)};
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void frame_free(struct ebpf_vmem *mem, struct ebpf_vframe *frame)
 {
@@ -198,7 +201,7 @@ int ebpf_vstate_copy(struct ebpf_vmem *mem, const struct ebpf_vstate *from, stru
     return 0;
 }
 
-/* ---- comparison ----------------------------------------------------------------------------------------------------- */
+/* ---- comparison ------------------------------------------------------------------------------ */
 
 /* Which id of now stands for which of old: one for one, both ways. Lives on the caller's stack. */
 #define MAX_IDS 32u
@@ -211,8 +214,9 @@ struct compare {
     } ids[MAX_IDS];
 };
 
-/* An id of old says that what carries it is linked: now must have the same links, and more do no harm. Where states
- * must be the same there may be none, but an id that nothing else carries links nothing. */
+/* An id of old says that what carries it is linked: now must have the same links, and more do no
+ * harm. Where states must be the same there may be none, but an id that nothing else carries links
+ * nothing. */
 static bool same_id(struct compare *cmp, uint32_t now, uint32_t old)
 {
     if (!old && (cmp->how != EBPF_VSAME || !now))
@@ -238,8 +242,7 @@ static bool matters(const struct compare *cmp, const struct ebpf_vreg *old)
 static bool var_within(const struct compare *cmp, const struct ebpf_scalar *now,
                        const struct ebpf_scalar *old)
 {
-    return ebpf_scalar_within(now, old) &&
-           (cmp->how != EBPF_VSAME || ebpf_scalar_within(old, now));
+    return ebpf_scalar_within(now, old) && (cmp->how != EBPF_VSAME || ebpf_scalar_within(old, now));
 }
 
 static bool number_within(struct compare *cmp, const struct ebpf_vreg *now,
@@ -299,9 +302,10 @@ static bool plain(const struct compare *cmp, const struct ebpf_vslot *now, unsig
 }
 
 /*
- * ANY allows for every plain byte, so for a zero and for a byte of a spilled number, but not of a pointer. NOTHING was not
- * read, or read as a number that can be anything (ebpf_vstack_rules.read_nothing): where it is a pointer now, that tells
- * those its value who may read all memory, and no memory can be reached by it.
+ * ANY allows for every plain byte, so for a zero and for a byte of a spilled number, but not of a
+ * pointer. NOTHING was not read, or read as a number that can be anything
+ * (ebpf_vstack_rules.read_nothing): where it is a pointer now, that tells those its value who may
+ * read all memory, and no memory can be reached by it.
  */
 static bool byte_within(const struct compare *cmp, const struct ebpf_vslot *now,
                         const struct ebpf_vslot *old, unsigned i)
@@ -313,7 +317,8 @@ static bool byte_within(const struct compare *cmp, const struct ebpf_vslot *now,
     return old->bytes[i] == EBPF_BYTE_ANY && cmp->how != EBPF_VSAME && plain(cmp, now, i);
 }
 
-/* A spilled number of 8 bytes that did not matter was read as a number, at most: any plain bytes do as well. */
+/* A spilled number of 8 bytes that did not matter was read as a number, at most: any plain bytes do
+ * as well. */
 static bool unimportant(const struct compare *cmp, const struct ebpf_vslot *now,
                         const struct ebpf_vslot *old)
 {
@@ -375,8 +380,8 @@ static bool held_within(struct compare *cmp, const struct ebpf_vstate *now,
     return cmp->how != EBPF_VSAME || now->may_goto_depth == old->may_goto_depth;
 }
 
-bool ebpf_vstate_within(const struct ebpf_vstate *now, const struct ebpf_vstate *old, enum ebpf_vhow how,
-                        const struct ebpf_vstack_rules *rules)
+bool ebpf_vstate_within(const struct ebpf_vstate *now, const struct ebpf_vstate *old,
+                        enum ebpf_vhow how, const struct ebpf_vstack_rules *rules)
 {
     struct compare cmp;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One instruction: which file deals with it. Loads of constants, being nobody's, are dealt with here.
+ * One instruction: which file deals with it. Loads of constants, being nobody's, are dealt with
+ * here.
  */
 #include "src/base/log.h"
 #include "src/verifier/access.h"
@@ -37,10 +38,11 @@ void ebpf_verify_each_reg(struct ebpf_verifier *v,
     }
 }
 
-/* ---- LD_IMM64 ----------------------------------------------------------------------------------------------------------- */
+/* ---- LD_IMM64 -------------------------------------------------------------------------------- */
 
 /* The map with a value at that address, and where in it: src/core/prog.c has put it there. */
-static const struct ebpf_map *map_of_value(const struct ebpf_verifier *v, uint64_t addr, uint32_t *off)
+static const struct ebpf_map *map_of_value(const struct ebpf_verifier *v, uint64_t addr,
+                                           uint32_t *off)
 {
     for (uint32_t i = 0; i < v->prog->map_cnt; i++) {
         const struct ebpf_map *map = v->prog->maps[i];
@@ -118,10 +120,11 @@ static int load_const(struct ebpf_verifier *v, const struct bpf_insn *insn)
     }
 }
 
-/* ---- classes ----------------------------------------------------------------------------------------------------------------- */
+/* ---- classes --------------------------------------------------------------------------------- */
 
-/* A tail call that works never comes back here, and one that does not goes on; where it was made by a function, that
- * function's caller goes on, with whatever the other program returned and did to the packet. */
+/* A tail call that works never comes back here, and one that does not goes on; where it was made by
+ * a function, that function's caller goes on, with whatever the other program returned and did to
+ * the packet. */
 static int step_tail_call(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     const struct ebpf_scalar any = ebpf_scalar_unknown(64);

@@ -2,14 +2,15 @@
 /*
  * The program's own functions: calls, callbacks, and what happens at an exit.
  *
- * A static function is followed again at every call, in a frame of its own on top of its caller's: r1 to r5 go in, r0 comes
- * back. A function that a helper calls (bpf_loop, bpf_for_each_map_elem) is entered from the helper's call and comes back to
- * it, not behind it, as often as the helper might call; the way behind the call is followed, too, as if the helper were done.
- * A timer's callback runs later and on its own: it starts from nothing.
+ * A static function is followed again at every call, in a frame of its own on top of its caller's:
+ * r1 to r5 go in, r0 comes back. A function that a helper calls (bpf_loop, bpf_for_each_map_elem)
+ * is entered from the helper's call and comes back to it, not behind it, as often as the helper
+ * might call; the way behind the call is followed, too, as if the helper were done. A timer's
+ * callback runs later and on its own: it starts from nothing.
  */
 #include "src/verifier/engine.h"
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static int enter(struct ebpf_verifier *v, uint32_t subprog, enum ebpf_callback callback)
 {
@@ -17,7 +18,8 @@ static int enter(struct ebpf_verifier *v, uint32_t subprog, enum ebpf_callback c
     int err;
 
     if (v->now->frame_cnt == EBPF_MAX_FRAMES)
-        return ebpf_verify_refuse(v, -E2BIG, "the call stack of %u frames is too deep", v->now->frame_cnt);
+        return ebpf_verify_refuse(v, -E2BIG, "the call stack of %u frames is too deep",
+                                  v->now->frame_cnt);
     err = ebpf_vstate_push(&v->mem, v->now, v->at);
     if (err)
         return err;
@@ -98,25 +100,26 @@ int ebpf_verify_callback(struct ebpf_verifier *v, uint32_t subprog, enum ebpf_ca
     return err;
 }
 
-/* ---- exits -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- exits ----------------------------------------------------------------------------------- */
 
 /* Linux, verbose_invalid_scalar() */
-static int out_of_range(struct ebpf_verifier *v, const struct ebpf_vreg *r0, const char *when, int min, int max)
+static int out_of_range(struct ebpf_verifier *v, const struct ebpf_vreg *r0, const char *when,
+                        int min, int max)
 {
     const struct ebpf_range *r = &r0->var.full;
     bool low = r->smin > INT64_MIN, high = r->smax < INT64_MAX;
 
     if (low && high)
         return ebpf_verify_refuse(
-            v, -EINVAL, "%s the register R0 has smin=%lld smax=%lld should have been in [%d, %d]", when,
-            (long long)r->smin, (long long)r->smax, min, max);
+            v, -EINVAL, "%s the register R0 has smin=%lld smax=%lld should have been in [%d, %d]",
+            when, (long long)r->smin, (long long)r->smax, min, max);
     if (low || high)
-        return ebpf_verify_refuse(v, -EINVAL,
-                                  "%s the register R0 has %s=%lld should have been in [%d, %d]", when,
-                                  low ? "smin" : "smax", (long long)(low ? r->smin : r->smax), min, max);
-    return ebpf_verify_refuse(v, -EINVAL,
-                              "%s the register R0 has unknown scalar value should have been in [%d, %d]",
-                              when, min, max);
+        return ebpf_verify_refuse(
+            v, -EINVAL, "%s the register R0 has %s=%lld should have been in [%d, %d]", when,
+            low ? "smin" : "smax", (long long)(low ? r->smin : r->smax), min, max);
+    return ebpf_verify_refuse(
+        v, -EINVAL, "%s the register R0 has unknown scalar value should have been in [%d, %d]",
+        when, min, max);
 }
 
 static int check_result(struct ebpf_verifier *v, const char *when, int min, int max)
@@ -126,14 +129,16 @@ static int check_result(struct ebpf_verifier *v, const char *when, int min, int 
 
     if (err)
         return err;
-    return r0->var.full.smin < min || r0->var.full.smax > max ? out_of_range(v, r0, when, min, max) : 0;
+    return r0->var.full.smin < min || r0->var.full.smax > max ? out_of_range(v, r0, when, min, max)
+                                                              : 0;
 }
 
 /* The end of the program, or of a timer's callback. */
 static int exit_program(struct ebpf_verifier *v)
 {
     const struct ebpf_vreg *r0 = ebpf_verify_reg(v, BPF_REG_0);
-    bool timer = ebpf_verify_frame(v)->callback == CALLBACK_TIMER, global = !timer && ebpf_verify_frame(v)->subprog;
+    bool timer = ebpf_verify_frame(v)->callback == CALLBACK_TIMER,
+         global = !timer && ebpf_verify_frame(v)->subprog;
     int min = timer ? 0 : v->type->ret_min, max = timer ? 0 : v->type->ret_max;
     const char *when = timer ? "At async callback" : "At program exit";
     int err = ebpf_verify_nothing_held(v, "BPF_EXIT instruction in main prog");
@@ -145,7 +150,8 @@ static int exit_program(struct ebpf_verifier *v)
     if (ebpf_verify_secret(v, r0))
         return ebpf_verify_refuse(v, -EACCES, "R0 leaks addr as return value");
     if (global && r0->kind != EBPF_KIND_SCALAR)
-        return ebpf_verify_refuse(v, -EINVAL, "At subprogram exit the register R0 is not a scalar value (%s)",
+        return ebpf_verify_refuse(v, -EINVAL,
+                                  "At subprogram exit the register R0 is not a scalar value (%s)",
                                   ebpf_verify_type_name(r0));
     if (global || (!timer && !min && !max))
         return 1;

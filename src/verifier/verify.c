@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The verifier as a whole: what it knows before it starts, the functions one after the other, what is left for the engines.
+ * The verifier as a whole: what it knows before it starts, the functions one after the other, what
+ * is left for the engines.
  *
  *     cfg      -> what is reached at all, where ways join
  *     live     -> which registers are still read
@@ -9,11 +10,13 @@
  *     cfg      -> the stack that the chain of calls needs, now that each frame's depth is known
  *     rewrite  -> facts for interpreter and JIT
  *
- * Programs that sort or search compare data with data, and what is known of the data decides some of these comparisons: then
- * the data counts as precise, no two paths are alike any more, and their number explodes. So a program that takes very long
- * is tried once more with both ways of each comparison of two registers, whatever is known of them. Nothing depends on the
- * data then, and paths end where they meet. To follow a way that no run can take is sound; it can find a fault that is none,
- * though, and so that attempt may only accept: otherwise the first way of doing it goes on to its own end.
+ * Programs that sort or search compare data with data, and what is known of the data decides some
+ * of these comparisons: then the data counts as precise, no two paths are alike any more, and their
+ * number explodes. So a program that takes very long is tried once more with both ways of each
+ * comparison of two registers, whatever is known of them. Nothing depends on the data then, and
+ * paths end where they meet. To follow a way that no run can take is sound; it can find a fault
+ * that is none, though, and so that attempt may only accept: otherwise the first way of doing it
+ * goes on to its own end.
  */
 #include "src/base/alloc.h"
 #include "src/base/bits.h"

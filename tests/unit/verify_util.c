@@ -7,14 +7,15 @@ void verify_run(struct verify *t, const struct bpf_insn *insns, uint32_t count)
 {
     const struct ebpf_caller caller = {.caps = EBPF_CAP_ALL, .kernel = true};
     struct ebpf_load_log log;
-    struct ebpf_prog prog = {.type = ebpf_prog_type_find(t->type ? t->type : BPF_PROG_TYPE_SOCKET_FILTER),
-                             .caps = t->caps ? t->caps : EBPF_CAP_ALL,
-                             .load_flags = t->flags};
+    struct ebpf_prog prog = {
+        .type = ebpf_prog_type_find(t->type ? t->type : BPF_PROG_TYPE_SOCKET_FILTER),
+        .caps = t->caps ? t->caps : EBPF_CAP_ALL,
+        .load_flags = t->flags};
     uint32_t size;
 
     t->log[0] = 0;
-    t->err = ebpf_load_log_init(&log, &caller, t->level ? t->level : EBPF_LOG_STATS, (uint64_t)(uintptr_t)t->log,
-                                sizeof(t->log));
+    t->err = ebpf_load_log_init(&log, &caller, t->level ? t->level : EBPF_LOG_STATS,
+                                (uint64_t)(uintptr_t)t->log, sizeof(t->log));
     CHECK_EQ(t->err, 0);
     prog.code.log = prog.load_log = &log;
     prog.code.insns = ebpf_memdup(insns, count * sizeof(*insns));
@@ -37,8 +38,8 @@ void verify_accept(const char *file, int line, const struct bpf_insn *insns, uin
         test_fail(file, line, "refused with %d:\n%s", t.err, t.log);
 }
 
-static void reject(const char *file, int line, const struct bpf_insn *insns, uint32_t count, int err, const char *text,
-                   uint32_t caps)
+static void reject(const char *file, int line, const struct bpf_insn *insns, uint32_t count,
+                   int err, const char *text, uint32_t caps)
 {
     static struct verify t;
 
@@ -48,13 +49,14 @@ static void reject(const char *file, int line, const struct bpf_insn *insns, uin
         test_fail(file, line, "%d instead of %d with \"%s\":\n%s", t.err, err, text, t.log);
 }
 
-void verify_reject(const char *file, int line, const struct bpf_insn *insns, uint32_t count, int err, const char *text)
+void verify_reject(const char *file, int line, const struct bpf_insn *insns, uint32_t count,
+                   int err, const char *text)
 {
     reject(file, line, insns, count, err, text, EBPF_CAP_ALL);
 }
 
-void verify_reject_strict(const char *file, int line, const struct bpf_insn *insns, uint32_t count, int err,
-                          const char *text)
+void verify_reject_strict(const char *file, int line, const struct bpf_insn *insns, uint32_t count,
+                          int err, const char *text)
 {
     reject(file, line, insns, count, err, text, EBPF_CAP_ALL & ~EBPF_CAP_PERFMON);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs for the verifier's tests: verified from an array of instructions, the log in a buffer. */
+/* Programs for the verifier's tests: verified from an array of instructions, the log in a buffer.
+ * */
 #ifndef TESTS_UNIT_VERIFY_UTIL_H
 #define TESTS_UNIT_VERIFY_UTIL_H
 
@@ -22,25 +23,27 @@ void verify_run(struct verify *t, const struct bpf_insn *insns, uint32_t count);
 
 /* Must be accepted, or refused with that errno and text in the log. */
 void verify_accept(const char *file, int line, const struct bpf_insn *insns, uint32_t count);
-void verify_reject(const char *file, int line, const struct bpf_insn *insns, uint32_t count, int err, const char *text);
-void verify_reject_strict(const char *file, int line, const struct bpf_insn *insns, uint32_t count, int err,
-                          const char *text);
+void verify_reject(const char *file, int line, const struct bpf_insn *insns, uint32_t count,
+                   int err, const char *text);
+void verify_reject_strict(const char *file, int line, const struct bpf_insn *insns, uint32_t count,
+                          int err, const char *text);
 
-#define ACCEPT(...)                                                                              \
-    do {                                                                                         \
-        const struct bpf_insn insns_[] = {__VA_ARGS__};                                          \
-        verify_accept(__FILE__, __LINE__, insns_, sizeof(insns_) / sizeof(insns_[0]));           \
+#define ACCEPT(...)                                                                    \
+    do {                                                                               \
+        const struct bpf_insn insns_[] = {__VA_ARGS__};                                \
+        verify_accept(__FILE__, __LINE__, insns_, sizeof(insns_) / sizeof(insns_[0])); \
     } while (0)
-#define REJECT(err, text, ...)                                                                   \
-    do {                                                                                         \
-        const struct bpf_insn insns_[] = {__VA_ARGS__};                                          \
+#define REJECT(err, text, ...)                                                                    \
+    do {                                                                                          \
+        const struct bpf_insn insns_[] = {__VA_ARGS__};                                           \
         verify_reject(__FILE__, __LINE__, insns_, sizeof(insns_) / sizeof(insns_[0]), err, text); \
     } while (0)
 /* By a loader without EBPF_CAP_PERFMON. */
-#define REJECT_STRICT(err, text, ...)                                                            \
-    do {                                                                                         \
-        const struct bpf_insn insns_[] = {__VA_ARGS__};                                          \
-        verify_reject_strict(__FILE__, __LINE__, insns_, sizeof(insns_) / sizeof(insns_[0]), err, text); \
+#define REJECT_STRICT(err, text, ...)                                                             \
+    do {                                                                                          \
+        const struct bpf_insn insns_[] = {__VA_ARGS__};                                           \
+        verify_reject_strict(__FILE__, __LINE__, insns_, sizeof(insns_) / sizeof(insns_[0]), err, \
+                             text);                                                               \
     } while (0)
 
 #endif /* TESTS_UNIT_VERIFY_UTIL_H */
