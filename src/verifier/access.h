@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files that check accesses share: mem.c asks the file of the region that a pointer points into. Context T.
+ * What the files that check accesses share: mem.c asks the file of the region that a pointer points
+ * into. Context T.
  */
 #ifndef EBPF_VERIFIER_ACCESS_H
 #define EBPF_VERIFIER_ACCESS_H
@@ -16,7 +17,7 @@ struct ebpf_vaccess {
     bool write;
     bool helper; /* as bytes, whatever is there */
     bool empty;  /* helper: size may be 0 */
-    bool raw;    /* helper: writes all of it before it reads any; the caller marks it as written later */
+    bool raw;    /* helper: writes all of it before it reads any; marked as written later */
     bool strict; /* must be aligned in any case: atomics */
     bool sign;   /* the instruction extends the sign */
     int16_t off; /* the instruction's */
@@ -34,17 +35,19 @@ struct ebpf_vtext ebpf_verify_var_text(const struct ebpf_vreg *reg);
 /* Is the offset known? *off gets all of it but the instruction's own. */
 bool ebpf_verify_fixed(const struct ebpf_vreg *reg, int64_t *off);
 
-/* Lies the access in the first limit bytes of its region, wherever the pointer may point? With the messages of mem, map values
- * and keys. */
+/* Lies the access in the first limit bytes of its region, wherever the pointer may point? With the
+ * messages of mem, map values and keys. */
 int ebpf_verify_bounds(struct ebpf_verifier *v, const struct ebpf_vaccess *a, uint32_t limit);
 
-/* Any access: alignment, region. out: what a load gives, before it is cut to size; instructions only. */
+/* Any access: alignment, region. out: what a load gives, before it is cut to size; instructions
+ * only. */
 int ebpf_verify_access(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
                        struct ebpf_vreg *out);
 
 /* Bytes of a load, store or atomic operation. */
 unsigned ebpf_verify_access_size(const struct bpf_insn *insn);
-/* Remembers what kind of pointer the current instruction goes through; refuses kinds that it may not mix. */
+/* Remembers what kind of pointer the current instruction goes through; refuses kinds that it may
+ * not mix. */
 int ebpf_verify_note_base(struct ebpf_verifier *v, unsigned reg);
 /* What was loaded goes to register dst. */
 void ebpf_verify_loaded(struct ebpf_verifier *v, unsigned dst, const struct ebpf_vaccess *a,
@@ -66,13 +69,15 @@ int ebpf_verify_packet(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
                        struct ebpf_vreg *out);
 int ebpf_verify_sock(struct ebpf_verifier *v, const struct ebpf_vaccess *a, struct ebpf_vreg *out);
 
-/* size bytes of stack at that register, whose offset is known, are written now: the end of a raw access. */
+/* size bytes of stack at that register, whose offset is known, are written now: the end of a raw
+ * access. */
 int ebpf_verify_stack_written(struct ebpf_verifier *v, unsigned reg, uint32_t size);
 
 /* Must be the region's own address, as its type gives it. */
 int ebpf_verify_unmodified(struct ebpf_verifier *v, unsigned reg);
 
-/* Is the map's value constant: frozen, and not writable by programs? Then the size bytes at off are *value. */
+/* Is the map's value constant: frozen, and not writable by programs? Then the size bytes at off are
+ * *value. */
 bool ebpf_verify_constant(const struct ebpf_map *map);
 bool ebpf_verify_read_constant(const struct ebpf_map *map, uint32_t off, void *value,
                                uint32_t size);
@@ -81,16 +86,17 @@ bool ebpf_verify_read_constant(const struct ebpf_map *map, uint32_t off, void *v
 int ebpf_verify_map_rights(struct ebpf_verifier *v, const struct ebpf_map *map, bool write,
                            int64_t off, uint32_t size);
 
-/* ---- dynptr.c ----------------------------------------------------------------------------------------------------- */
+/* ---- dynptr.c -------------------------------------------------------------------------------- */
 
 /* [off, off + size) of that frame will be overwritten: ends the dynptrs there, or refuses. */
 int ebpf_verify_dynptr_overwrite(struct ebpf_verifier *v, unsigned frame, int off, unsigned size);
 
-/* ---- ref.c -------------------------------------------------------------------------------------------------------- */
+/* ---- ref.c ----------------------------------------------------------------------------------- */
 
 /* A new reference, got by the current instruction; *id. 0, -ENOMEM. */
 int ebpf_verify_acquire(struct ebpf_verifier *v, uint32_t *id);
-/* The reference ends, and whatever was made from it is no pointer any more. false: there is no such. */
+/* The reference ends, and whatever was made from it is no pointer any more. false: there is no
+ * such. */
 bool ebpf_verify_release(struct ebpf_verifier *v, uint32_t id);
 /* All pointers made from ref are numbers now. */
 void ebpf_verify_forget(struct ebpf_verifier *v, uint32_t ref);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arguments of helpers. Each enum ebpf_arg has a row: which kinds of pointer it may be, whether NULL is one, and what else
- * is to be checked once the kind is right. A helper's prototype is nothing but a list of such rows' names:
+ * Arguments of helpers. Each enum ebpf_arg has a row: which kinds of pointer it may be, whether
+ * NULL is one, and what else is to be checked once the kind is right. A helper's prototype is
+ * nothing but a list of such rows' names:
  *
  *     bpf_probe_read_kernel(dst, size, src)    ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING
  *
- *     r1 = r10 - 64, r2 = [0, 64]:  the register before a size is memory: 64 bytes at r1 must be writable
+ *     r1 = r10 - 64, r2 = [0, 64]: before a size is memory: 64 bytes at r1 must be writable
  *
- * Memory is looked at when its size is: the argument behind it. A buffer whose size is known and that is only written may
- * hold nothing before; it is marked as written when all arguments are checked (call.c), since another argument might be
- * read from there.
+ * Memory is looked at when its size is: the argument behind it. A buffer whose size is known and
+ * that is only written may hold nothing before; it is marked as written when all arguments are
+ * checked (call.c), since another argument might be read from there.
  */
 #include "src/verifier/access.h"
 #include "src/verifier/call.h"
@@ -28,7 +29,7 @@ static bool is_null(const struct ebpf_vreg *reg)
            !reg->var.known.value;
 }
 
-/* ---- maps ------------------------------------------------------------------------------------------------------------ */
+/* ---- maps ------------------------------------------------------------------------------------ */
 
 /* A map that is only a picture of those in another map: which one it is, nobody knows. */
 static bool is_inner(const struct ebpf_verifier *v, const struct ebpf_map *map)
@@ -45,8 +46,8 @@ static int arg_map(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
     const struct ebpf_map *map = ebpf_verify_reg(v, n)->map;
 
     if (call->map && (call->map != map || is_inner(v, map)))
-        return ebpf_verify_refuse(v, -EINVAL, "timer pointer in R1 doesn't match map pointer in R%u",
-                                  n);
+        return ebpf_verify_refuse(v, -EINVAL,
+                                  "timer pointer in R1 doesn't match map pointer in R%u", n);
     call->map = map;
     return ebpf_verify_map_use(v, map);
 }
@@ -88,7 +89,7 @@ static int arg_value(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned 
     return map_buffer(v, call, n, call->map->value_size, write);
 }
 
-/* ---- memory and its size ----------------------------------------------------------------------------------------------- */
+/* ---- memory and its size --------------------------------------------------------------------- */
 
 /* The kind is all; memory: its size comes in the next argument. */
 static int arg_plain(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
@@ -192,7 +193,7 @@ static int arg_const_str(struct ebpf_verifier *v, struct ebpf_vcall *call, unsig
     return err;
 }
 
-/* ---- special things ---------------------------------------------------------------------------------------------------- */
+/* ---- special things -------------------------------------------------------------------------- */
 
 static int arg_func(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
 {
@@ -219,7 +220,8 @@ static int arg_dynptr_new(struct ebpf_verifier *v, struct ebpf_vcall *call, unsi
 
     /* what it points to must stay: values do, the stack of a function does not */
     if (!record && ebpf_verify_reg(v, BPF_REG_1)->kind != EBPF_KIND_MAP_VALUE)
-        return ebpf_verify_refuse(v, -EACCES, "Unsupported reg type %s for bpf_dynptr_from_mem data",
+        return ebpf_verify_refuse(v, -EACCES,
+                                  "Unsupported reg type %s for bpf_dynptr_from_mem data",
                                   ebpf_verify_type_name(ebpf_verify_reg(v, BPF_REG_1)));
     return ebpf_verify_dynptr_make(v, n, record);
 }
@@ -252,7 +254,7 @@ static int arg_sock(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n
     return call->helper->arg[n - 1] == ARG_SOCK_RELEASE ? arg_release(v, call, n) : 0;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static const char memory_names[] =
     "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_";
@@ -335,8 +337,8 @@ static int check_offset(struct ebpf_verifier *v, enum ebpf_arg arg, unsigned n)
 
     if ((arg == ARG_RECORD || arg == ARG_SOCK_RELEASE) && reg->off)
         return ebpf_verify_refuse(v, -EINVAL,
-                                  "R%u must have zero offset when passed to release func or trusted "
-                                  "arg to kfunc",
+                                  "R%u must have zero offset when passed to release func or "
+                                  "trusted arg to kfunc",
                                   n);
     if (!ebpf_vreg_is_pointer(reg) || (MEMORY >> reg->kind & 1 && arg != ARG_RECORD))
         return 0;
@@ -383,7 +385,7 @@ int ebpf_verify_arg(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n
     return err ? err : rules[arg].check(v, call, n);
 }
 
-/* ---- helper and map ------------------------------------------------------------------------------------------------------ */
+/* ---- helper and map -------------------------------------------------------------------------- */
 
 int ebpf_verify_map_fits(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {

@@ -2,12 +2,13 @@
 /*
  * Atomic operations, and loads of packets the old way.
  *
- * An atomic operation is a load and a store of the same bytes, so it is checked as both: what a fetch gives is what a load
- * would have given, and on the stack nothing is known of the bytes afterwards. It must be aligned, and go to memory that
- * several harts share or to the stack: a context is rewritten when it is accessed, and packets may be anywhere.
+ * An atomic operation is a load and a store of the same bytes, so it is checked as both: what a
+ * fetch gives is what a load would have given, and on the stack nothing is known of the bytes
+ * afterwards. It must be aligned, and go to memory that several harts share or to the stack: a
+ * context is rewritten when it is accessed, and packets may be anywhere.
  *
- * BPF_ABS and BPF_IND (RFC 9669, section 5.5) end the program where the packet is too short. So nothing may be held
- * there, and r6 must be the context.
+ * BPF_ABS and BPF_IND (RFC 9669, section 5.5) end the program where the packet is too short. So
+ * nothing may be held there, and r6 must be the context.
  */
 #include "src/verifier/access.h"
 

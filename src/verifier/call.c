@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls of helpers: may this program call it, do the arguments fit its prototype (arg.c), and what is different afterwards:
- * references got and given back, packets that moved, buffers that were written, functions of the program that will be
- * called, and r0. The prototype (helpers/helper.h) says all of that; the few helpers whose result depends on more are at
- * the end of each part.
+ * Calls of helpers: may this program call it, do the arguments fit its prototype (arg.c), and what
+ * is different afterwards: references got and given back, packets that moved, buffers that were
+ * written, functions of the program that will be called, and r0. The prototype (helpers/helper.h)
+ * says all of that; the few helpers whose result depends on more are at the end of each part.
  *
  * r1 to r5 hold nothing after any call.
  */
@@ -13,7 +13,7 @@
 
 #include "src/base/bits.h"
 
-/* ---- may it be called here? ------------------------------------------------------------------------------------------- */
+/* ---- may it be called here? ------------------------------------------------------------------ */
 
 static int check_allowed(struct ebpf_verifier *v, const struct ebpf_helper *helper, uint32_t id)
 {
@@ -38,7 +38,7 @@ static int check_allowed(struct ebpf_verifier *v, const struct ebpf_helper *help
     return 0;
 }
 
-/* ---- functions of the program that it calls ----------------------------------------------------------------------------- */
+/* ---- functions of the program that it calls -------------------------------------------------- */
 
 static struct ebpf_vreg map_pointer(enum ebpf_kind kind, const struct ebpf_map *map)
 {
@@ -132,7 +132,7 @@ static int call_back(struct ebpf_verifier *v, const struct ebpf_vcall *call)
     return ebpf_verify_callback(v, call->subprog, kind, setups[kind]);
 }
 
-/* ---- effects ------------------------------------------------------------------------------------------------------------ */
+/* ---- effects --------------------------------------------------------------------------------- */
 
 static int write_buffers(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
@@ -169,11 +169,12 @@ static int check_special(struct ebpf_verifier *v, const struct ebpf_vcall *call)
     return 0;
 }
 
-/* ---- r0 ------------------------------------------------------------------------------------------------------------------ */
+/* ---- r0 -------------------------------------------------------------------------------------- */
 
 /*
- * The element of an array that is known to be there: the key is a number on the stack below max_entries. As Linux has it
- * (get_constant_map_key()), it must have been stored as 4 bytes, or be zeros.
+ * The element of an array that is known to be there: the key is a number on the stack below
+ * max_entries. As Linux has it (get_constant_map_key()), it must have been stored as 4 bytes, or be
+ * zeros.
  */
 static int known_element(struct ebpf_verifier *v, const struct ebpf_vcall *call, bool *known)
 {
@@ -291,7 +292,7 @@ static int find_returned(struct ebpf_verifier *v, const struct ebpf_vcall *call,
     return err;
 }
 
-/* ---- the call ------------------------------------------------------------------------------------------------------------ */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 static int check_arguments(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {

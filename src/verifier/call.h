@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One call of a helper, on its way through its arguments (arg.c) to its effects (call.c). Context T. */
+/* One call of a helper, on its way through its arguments (arg.c) to its effects (call.c). Context
+ * T. */
 #ifndef EBPF_VERIFIER_CALL_H
 #define EBPF_VERIFIER_CALL_H
 
@@ -33,7 +34,7 @@ struct ebpf_vcall {
     uint32_t subprog;           /* of ARG_FUNC */
     uint32_t dynptr;            /* of ARG_DYNPTR: its id */
     uint32_t mem_size;          /* of ARG_RESERVE_SIZE */
-    uint64_t at_most;           /* the last ARG_SIZE's maximum: what the helper returns at most, if it returns a size */
+    uint64_t at_most;           /* the last ARG_SIZE's maximum: lengths returned are no more */
     uint32_t raw[BPF_REG_6];    /* [register] bytes of the buffer there that the helper writes */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accesses to the context. What a program type's context has is said by its row: a table of fields, the program's view of
- * them, or nothing but a size. The pointer must be as it was given, since the instruction is rewritten to the kernel's own
- * struct: the offset in it must name the field.
+ * Accesses to the context. What a program type's context has is said by its row: a table of fields,
+ * the program's view of them, or nothing but a size. The pointer must be as it was given, since the
+ * instruction is rewritten to the kernel's own struct: the offset in it must name the field.
  *
  *     *(u32 *)(r1 + 4)    struct xdp_md.data_end: r0 becomes the end of the packet
  *     *(u16 *)(r1 + 12)   the lower half of ingress_ifindex: a narrow load, of numbers only

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dynptrs: 16 bytes of stack (two slots, aligned) that a helper makes into a pointer with a length, and that only helpers
- * look into. Programs neither read these bytes nor point into their middle; a store to any of them ends the dynptr, and
- * the slices of it that bpf_dynptr_data() gave are pointers no more. One over a reserved record holds a reference: it may
- * not be overwritten, and submit or discard end it.
+ * Dynptrs: 16 bytes of stack (two slots, aligned) that a helper makes into a pointer with a length,
+ * and that only helpers look into. Programs neither read these bytes nor point into their middle; a
+ * store to any of them ends the dynptr, and the slices of it that bpf_dynptr_data() gave are
+ * pointers no more. One over a reserved record holds a reference: it may not be overwritten, and
+ * submit or discard end it.
  *
- *     fp-16: DYNPTR (reg.id 5, reg.off 8: the upper half)      A slice has ref 5. Ending dynptr 5 ends all that
- *     fp-24: DYNPTR (reg.id 5, reg.off 0: the start)           has ref 5, wherever it was put.
+ *     fp-16: DYNPTR (reg.id 5, reg.off 8: the upper half)   A slice has ref 5. Ending dynptr 5 ends
+ *     fp-24: DYNPTR (reg.id 5, reg.off 0: the start)        all that has ref 5, wherever it was put.
  *
- * reg.flags has EBPF_REG_RECORD for one over a record; reg.ref is then the reference, the same number as reg.id.
+ * reg.flags has EBPF_REG_RECORD for one over a record; reg.ref is then the reference, the same
+ * number as reg.id.
  */
 #include "src/verifier/dynptr.h"
 
@@ -56,7 +58,8 @@ int ebpf_verify_dynptr_overwrite(struct ebpf_verifier *v, unsigned frame, int of
     return 0;
 }
 
-/* The stack slots of the dynptr at that register: its lowest offset. Two whole slots of the frame. */
+/* The stack slots of the dynptr at that register: its lowest offset. Two whole slots of the frame.
+ * */
 static int find_place(struct ebpf_verifier *v, unsigned n, int *place)
 {
     const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
@@ -120,7 +123,8 @@ static int find(struct ebpf_verifier *v, unsigned n, bool record, const struct e
         err = find_place(v, n, &off);
         slot = err ? NULL : slot_at(v->now->frames[reg->frame], off);
         if (!err && (!slot || !is_dynptr(slot) || slot->reg.off))
-            err = ebpf_verify_refuse(v, -EINVAL, "Expected an initialized dynptr as arg #%u", n - 1);
+            err = ebpf_verify_refuse(v, -EINVAL, "Expected an initialized dynptr as arg #%u",
+                                     n - 1);
         if (!err)
             err = ebpf_verify_note_stack(v, reg->frame, off, DYNPTR_SIZE, false);
         *out = slot ? &slot->reg : NULL;
@@ -154,8 +158,8 @@ int ebpf_verify_dynptr_release(struct ebpf_verifier *v, unsigned n)
     if (err)
         return err;
     if (ebpf_verify_reg(v, n)->kind != EBPF_KIND_STACK)
-        return ebpf_verify_refuse(v, -EINVAL, "R%u must be referenced when passed to release function",
-                                  n);
+        return ebpf_verify_refuse(v, -EINVAL,
+                                  "R%u must be referenced when passed to release function", n);
     id = half->id;
     clear(frame, id);
     return ebpf_verify_release(v, id)

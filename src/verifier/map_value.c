@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values of maps: value_size bytes at what a lookup gave, without the struct bpf_spin_lock and struct bpf_timer in them,
- * which only helpers touch. Maps may be closed to programs' stores (BPF_F_RDONLY_PROG) or loads (BPF_F_WRONLY_PROG).
+ * Values of maps: value_size bytes at what a lookup gave, without the struct bpf_spin_lock and
+ * struct bpf_timer in them, which only helpers touch. Maps may be closed to programs' stores
+ * (BPF_F_RDONLY_PROG) or loads (BPF_F_WRONLY_PROG).
  *
- * A map that programs may not write and that is frozen never changes any more: what is loaded from a known place in it is a
- * known number. That is how .rodata works: `const volatile int verbose = 0;` makes `if (verbose)` a branch that is never
- * taken, and may hold what this kernel has not got.
+ * A map that programs may not write and that is frozen never changes any more: what is loaded from
+ * a known place in it is a known number. That is how .rodata works: `const volatile int verbose =
+ * 0;` makes `if (verbose)` a branch that is never taken, and may hold what this kernel has not got.
  */
 #include "src/verifier/access.h"
 
@@ -94,7 +95,8 @@ int ebpf_verify_at_field(struct ebpf_verifier *v, unsigned n, const char *name, 
     return 0;
 }
 
-/* Programs that may interrupt whoever holds a lock must not take it (Linux: check_map_prog_compatibility()). */
+/* Programs that may interrupt whoever holds a lock must not take it (Linux:
+ * check_map_prog_compatibility()). */
 int ebpf_verify_map_use(struct ebpf_verifier *v, const struct ebpf_map *map)
 {
     uint64_t tracing = 1ull << BPF_PROG_TYPE_KPROBE | 1ull << BPF_PROG_TYPE_TRACEPOINT |

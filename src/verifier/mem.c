@@ -2,22 +2,23 @@
 /*
  * Loads, stores, and what all regions of memory have in common.
  *
- * A pointer points to its region's start + off + var. An access of size bytes at the instruction's offset is fine when
- * every byte that it may touch is inside: the lowest possible address must not be before the region, the highest must end
- * before its end. With a map value of 48 bytes and r1 = value + [0, 40]:
+ * A pointer points to its region's start + off + var. An access of size bytes at the instruction's
+ * offset is fine when every byte that it may touch is inside: the lowest possible address must not
+ * be before the region, the highest must end before its end. With a map value of 48 bytes and r1 =
+ * value + [0, 40]:
  *
  *     *(u64 *)(r1 + 0)     0 + 0 >= 0, 40 + 0 + 8 <= 48    fine
- *     *(u64 *)(r1 + 8)     0 + 8 >= 0, 40 + 8 + 8 > 48     "R1 max value is outside of the allowed memory range"
+ *     *(u64 *)(r1 + 8)     0 + 8 >= 0, 40 + 8 + 8 > 48     "R1 max value is outside ..."
  *
- * What may be done inside is the business of the region's own file; regions[] says which. Pointers that may be NULL are
- * regions of nobody: they must be compared first.
+ * What may be done inside is the business of the region's own file; regions[] says which. Pointers
+ * that may be NULL are regions of nobody: they must be compared first.
  */
 #include "src/verifier/access.h"
 
 #include "src/base/bits.h"
 #include "src/base/fmt.h"
 
-/* ---- for people ----------------------------------------------------------------------------------------------------- */
+/* ---- for people ------------------------------------------------------------------------------ */
 
 const char *ebpf_verify_type_name(const struct ebpf_vreg *reg)
 {
@@ -65,13 +66,14 @@ struct ebpf_vtext ebpf_verify_var_text(const struct ebpf_vreg *reg)
     return text;
 }
 
-/* ---- where --------------------------------------------------------------------------------------------------------- */
+/* ---- where ----------------------------------------------------------------------------------- */
 
 bool ebpf_verify_fixed(const struct ebpf_vreg *reg, int64_t *off)
 {
     int64_t var = (int64_t)reg->var.known.value;
 
-    /* what is further away than any region is as wrong as what is unknown, but its sum might wrap */
+    /* what is further away than any region is as wrong as what is unknown, but its sum might wrap
+     * */
     if (!ebpf_tnum_is_const(reg->var.known) || var > INT32_MAX || var < INT32_MIN)
         return false;
     *off = var + reg->off;
@@ -130,15 +132,16 @@ int ebpf_verify_unmodified(struct ebpf_verifier *v, unsigned n)
         return ebpf_verify_refuse(v, -EACCES, "negative offset %s ptr R%u off=%d disallowed", name,
                                   n, reg->off);
     if (reg->off)
-        return ebpf_verify_refuse(v, -EACCES, "dereference of modified %s ptr R%u off=%d disallowed",
-                                  name, n, reg->off);
+        return ebpf_verify_refuse(v, -EACCES,
+                                  "dereference of modified %s ptr R%u off=%d disallowed", name, n,
+                                  reg->off);
     if (!ebpf_tnum_is_const(reg->var.known) || reg->var.known.value)
         return ebpf_verify_refuse(v, -EACCES, "variable %s access var_off=%s disallowed", name,
                                   ebpf_verify_var_text(reg).s);
     return 0;
 }
 
-/* ---- regions that are nothing but bytes ------------------------------------------------------------------------------ */
+/* ---- regions that are nothing but bytes ------------------------------------------------------ */
 
 static int check_leak(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const char *where)
 {
@@ -182,7 +185,7 @@ static int check_flow_keys(struct ebpf_verifier *v, const struct ebpf_vaccess *a
                               a->size);
 }
 
-/* ---- any region ------------------------------------------------------------------------------------------------------ */
+/* ---- any region ------------------------------------------------------------------------------ */
 
 static const struct {
     int (*check)(struct ebpf_verifier *v, const struct ebpf_vaccess *a, struct ebpf_vreg *out);
@@ -206,7 +209,8 @@ static const struct {
 /* Linux: NET_IP_ALIGN, which makes the header behind an Ethernet header aligned */
 #define PACKET_ALIGN 2
 
-/* The stack's slots need aligned accesses always, everything else if the loader or the machine wants it. */
+/* The stack's slots need aligned accesses always, everything else if the loader or the machine
+ * wants it. */
 int ebpf_verify_aligned(struct ebpf_verifier *v, const struct ebpf_vaccess *a)
 {
     const struct ebpf_vreg *reg = ebpf_verify_reg(v, a->reg);
@@ -270,9 +274,10 @@ int ebpf_verify_region(struct ebpf_verifier *v, unsigned reg, uint32_t size, boo
     return err || !writes ? err : ebpf_verify_buffer(v, &a);
 }
 
-/* ---- instructions ---------------------------------------------------------------------------------------------------- */
+/* ---- instructions ---------------------------------------------------------------------------- */
 
-/* Accesses that engines must be able to tell apart: what they are compiled to depends on the pointer. */
+/* Accesses that engines must be able to tell apart: what they are compiled to depends on the
+ * pointer. */
 static bool is_exclusive(unsigned kind)
 {
     uint32_t kinds = 1u << EBPF_KIND_CTX | 1u << EBPF_KIND_SOCK | 1u << EBPF_KIND_SOCK_COMMON |

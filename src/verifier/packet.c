@@ -2,16 +2,17 @@
 /*
  * Accesses to packets and to sockets.
  *
- * How long a packet is, only a comparison with data_end tells. branch.c writes what it told into the range of all pointers
- * with the same id, that is, the same unknown part var: `range` bytes behind start + var are there. So only the constant
- * offset counts here:
+ * How long a packet is, only a comparison with data_end tells. branch.c writes what it told into
+ * the range of all pointers with the same id, that is, the same unknown part var: `range` bytes
+ * behind start + var are there. So only the constant offset counts here:
  *
  *     r2 = data + 14;  if (r2 > data_end) goto out;     data (id 0): range 14
  *     r0 = *(u8 *)(data + 13)                           13 + 1 <= 14: fine
  *     r3 = data + r5 (0 to 255);  r4 = r3 + 8;
  *     if (r4 > data_end) goto out;                      r3 (id 7): range 8, whatever r5 was
  *
- * Sockets are Linux's (bpf-check --linux): structs in the program's view, of which fields are loaded, never stored.
+ * Sockets are Linux's (bpf-check --linux): structs in the program's view, of which fields are
+ * loaded, never stored.
  */
 #include "src/verifier/access.h"
 
@@ -32,12 +33,13 @@ int ebpf_verify_packet(struct ebpf_verifier *v, const struct ebpf_vaccess *a, st
                                   a->reg);
     if (off >= 0 && (a->size || a->empty) && off + (int64_t)a->size <= (int64_t)reg->range)
         return 0;
-    ebpf_verify_refuse(v, -EACCES, "invalid access to packet, off=%lld size=%u, R%d(id=%u,off=%d,r=%u)",
+    ebpf_verify_refuse(v, -EACCES,
+                       "invalid access to packet, off=%lld size=%u, R%d(id=%u,off=%d,r=%u)",
                        (long long)off, a->size, a->reg, reg->id, reg->off, reg->range);
     return ebpf_verify_refuse(v, -EACCES, "R%d offset is outside of the packet", a->reg);
 }
 
-/* ---- sockets ---------------------------------------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 /* A run of fields of one size. */
 struct fields {

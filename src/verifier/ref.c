@@ -2,23 +2,24 @@
 /*
  * References, locks, and pointers that may be NULL: facts that hold of many registers at once.
  *
- * A reference is a duty: what bpf_ringbuf_reserve() gave must go to submit or discard, exactly once, on every path. The
- * state lists those that are open; every register and slot that is one, or was made from one, has its number in ref. When
- * it ends, all these become numbers, so that nobody uses what is gone:
+ * A reference is a duty: what bpf_ringbuf_reserve() gave must go to submit or discard, exactly
+ * once, on every path. The state lists those that are open; every register and slot that is one, or
+ * was made from one, has its number in ref. When it ends, all these become numbers, so that nobody
+ * uses what is gone:
  *
  *     r6 = bpf_ringbuf_reserve(...)     refs = {3}; r6: mem_or_null, id 3, ref 3
  *     if (r6 == 0) exit                 here NULL: reference 3 never was, the exit is fine
  *     r7 = r6                           r7: mem, ref 3
  *     bpf_ringbuf_submit(r6)            refs = {}; r6, r7: numbers
  *
- * One spin lock at a time: the state keeps which value of which map; two lookups of the same key may be two values, so the
- * unlock must come through the same lookup (the same id).
+ * One spin lock at a time: the state keeps which value of which map; two lookups of the same key
+ * may be two values, so the unlock must come through the same lookup (the same id).
  */
 #include "src/verifier/access.h"
 
 #include "src/base/mem.h"
 
-/* ---- references ------------------------------------------------------------------------------------------------------- */
+/* ---- references ------------------------------------------------------------------------------ */
 
 int ebpf_verify_acquire(struct ebpf_verifier *v, uint32_t *id)
 {
@@ -38,8 +39,9 @@ int ebpf_verify_acquire(struct ebpf_verifier *v, uint32_t *id)
     return 0;
 }
 
-/* The array is always as long as there are references: who frees it knows its size by that. Without memory for a shorter
- * one nothing changes, and the program will be refused for what it seems to hold. */
+/* The array is always as long as there are references: who frees it knows its size by that. Without
+ * memory for a shorter one nothing changes, and the program will be refused for what it seems to
+ * hold. */
 static int remove_ref(struct ebpf_verifier *v, uint32_t id)
 {
     struct ebpf_vstate *s = v->now;
@@ -119,7 +121,7 @@ int ebpf_verify_nothing_held(struct ebpf_verifier *v, const char *what)
     return s->ref_cnt ? ebpf_verify_refuse(v, -EINVAL, "%s would lead to reference leak", what) : 0;
 }
 
-/* ---- packets ---------------------------------------------------------------------------------------------------------- */
+/* ---- packets --------------------------------------------------------------------------------- */
 
 static void packet_gone(struct ebpf_verifier *v, struct ebpf_vreg *reg, struct ebpf_vslot *slot,
                         void *arg)
@@ -137,7 +139,7 @@ void ebpf_verify_packet_moved(struct ebpf_verifier *v)
     ebpf_verify_each_reg(v, packet_gone, NULL);
 }
 
-/* ---- locks ------------------------------------------------------------------------------------------------------------ */
+/* ---- locks ----------------------------------------------------------------------------------- */
 
 int ebpf_verify_lock(struct ebpf_verifier *v, unsigned n, bool lock)
 {
@@ -163,10 +165,10 @@ int ebpf_verify_lock(struct ebpf_verifier *v, unsigned n, bool lock)
     return 0;
 }
 
-/* ---- NULL or not ------------------------------------------------------------------------------------------------------- */
+/* ---- NULL or not ----------------------------------------------------------------------------- */
 
-/* What the helper gave for a value of that map, now that it is there. The id stays where it tells one lookup from another:
- * locks, and what is in inner maps. */
+/* What the helper gave for a value of that map, now that it is there. The id stays where it tells
+ * one lookup from another: locks, and what is in inner maps. */
 static void value_is_there(struct ebpf_vreg *reg)
 {
     const struct ebpf_map *map = reg->map;
@@ -214,7 +216,8 @@ void ebpf_verify_null_known(struct ebpf_verifier *v, uint32_t id, bool null)
 {
     struct known known = {.id = id, .null = null};
 
-    /* id is that of a reference only where the pointer is what was acquired, not what was cast from it */
+    /* id is that of a reference only where the pointer is what was acquired, not what was cast from
+     * it */
     if (null)
         (void)remove_ref(v, id);
     ebpf_verify_each_reg(v, known_one, &known);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stack's bytes. A slot is the 8 bytes at r10 - 8 * (n + 1); each byte of it holds nothing, anything, a zero, its part
- * of a spilled register, or of a dynptr. What is stored from the start of a slot stays known as a register: a pointer with
- * 8 bytes, a number with 1, 2, 4 or 8 (the number kept is cut to that). A load from there gives it back, cut further if it
- * is shorter. All other loads see plain bytes: zeros, or a number that can be anything.
+ * The stack's bytes. A slot is the 8 bytes at r10 - 8 * (n + 1); each byte of it holds nothing,
+ * anything, a zero, its part of a spilled register, or of a dynptr. What is stored from the start
+ * of a slot stays known as a register: a pointer with 8 bytes, a number with 1, 2, 4 or 8 (the
+ * number kept is cut to that). A load from there gives it back, cut further if it is shorter. All
+ * other loads see plain bytes: zeros, or a number that can be anything.
  *
- *     r10-8                                    r10       *(u32 *)(r10 - 8) = w1;  *(u8 *)(r10 - 3) = 0:
- *     SPILL SPILL SPILL SPILL  -   ZERO  -    -          a load of 4 bytes at -8 gives w1's bounds back
+ *     r10-8                               r10    *(u32 *)(r10 - 8) = w1;  *(u8 *)(r10 - 3) = 0:
+ *     SPILL SPILL SPILL SPILL - ZERO - -         a load of 4 bytes at -8 gives w1's bounds back
  *
- * A number keeps its id on the way in and out as long as none of its bits are cut off. A store into a part of a spill makes
- * its other bytes plain. Bytes of a pointer are never loaded in pieces, those of a dynptr not at all; who overwrites a
- * dynptr must have ended it before (dynptr.c).
+ * A number keeps its id on the way in and out as long as none of its bits are cut off. A store into
+ * a part of a spill makes its other bytes plain. Bytes of a pointer are never loaded in pieces,
+ * those of a dynptr not at all; who overwrites a dynptr must have ended it before (dynptr.c).
  */
 #include "src/verifier/state.h"
 
@@ -67,8 +68,9 @@ static bool is_zero(const struct ebpf_vreg *value, unsigned size)
     return value->kind == EBPF_KIND_SCALAR && !part.value && !part.mask;
 }
 
-/* The slot's register is no longer known; its bytes are still there. They are known to be zeros only where that does not
- * depend on what a saved state allows for (from): nobody would remember to compare it. */
+/* The slot's register is no longer known; its bytes are still there. They are known to be zeros
+ * only where that does not depend on what a saved state allows for (from): nobody would remember to
+ * compare it. */
 static void break_spill(struct ebpf_vslot *slot)
 {
     bool zero = is_zero(&slot->reg, 8) && !slot->reg.from;
@@ -96,9 +98,10 @@ static int check_breaks(const struct ebpf_vframe *frame, int off, unsigned size,
     return 0;
 }
 
-/* ---- stores ----------------------------------------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
-/* The lowest size bytes of a number; it stays the same number, and linked, where the others are zero anyway. */
+/* The lowest size bytes of a number; it stays the same number, and linked, where the others are
+ * zero anyway. */
 static void cut(struct ebpf_vreg *reg, unsigned size)
 {
     if (reg->var.full.umax > ebpf_low_bits(size * 8)) {
@@ -192,7 +195,7 @@ int ebpf_vstack_clobber(struct ebpf_vmem *mem, struct ebpf_vframe *frame, int of
     return err;
 }
 
-/* ---- loads ------------------------------------------------------------------------------------------------------------- */
+/* ---- loads ----------------------------------------------------------------------------------- */
 
 int ebpf_vstack_readable(const struct ebpf_vframe *frame, int off, unsigned size,
                          const struct ebpf_vstack_rules *rules, const char **why)
@@ -216,8 +219,8 @@ static bool all_bytes(const struct ebpf_vframe *frame, int off, unsigned size, u
     return true;
 }
 
-/* Bytes of a spilled register that is there: a part of a pointer is refused, of a number it is known what it is if the load
- * begins where the number does, or if all of it is zero. */
+/* Bytes of a spilled register that is there: a part of a pointer is refused, of a number it is
+ * known what it is if the load begins where the number does, or if all of it is zero. */
 static bool fill(const struct ebpf_vslot *slot, int off, unsigned size, struct ebpf_vreg *out)
 {
     if (byte_of(off) != 0 && !is_zero(&slot->reg, 8))

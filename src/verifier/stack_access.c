@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accesses to the stack, of this function or of a caller whose address came as an argument: where they go is found out here,
- * what they do to the bytes is in stack.c.
+ * Accesses to the stack, of this function or of a caller whose address came as an argument: where
+ * they go is found out here, what they do to the bytes is in stack.c.
  *
- * At an offset that is not known a store may hit each byte of a range, and need not: afterwards nothing is known of any of
- * them; a load needs all of them to be readable. Helpers see the stack as bytes: what they read must be initialised, what
- * they write is unknown afterwards. The strict mode has no offsets that are not known, and reads nothing that was not
- * written.
+ * At an offset that is not known a store may hit each byte of a range, and need not: afterwards
+ * nothing is known of any of them; a load needs all of them to be readable. Helpers see the stack
+ * as bytes: what they read must be initialised, what they write is unknown afterwards. The strict
+ * mode has no offsets that are not known, and reads nothing that was not written.
  */
 #include "src/verifier/access.h"
 
@@ -29,7 +29,8 @@ static int refuse_limits(struct ebpf_verifier *v, const struct ebpf_vaccess *a, 
     if (known)
         return ebpf_verify_refuse(v, err, "invalid %s stack R%d off=%lld size=%u", how, a->reg,
                                   (long long)min, a->size);
-    return ebpf_verify_refuse(v, err, "invalid variable-offset %s stack R%d var_off=%s off=%d size=%u",
+    return ebpf_verify_refuse(v, err,
+                              "invalid variable-offset %s stack R%d var_off=%s off=%d size=%u",
                               how, a->reg, ebpf_verify_var_text(ebpf_verify_reg(v, a->reg)).s,
                               a->off, a->size);
 }
@@ -66,9 +67,10 @@ static int find_span(struct ebpf_verifier *v, const struct ebpf_vaccess *a, stru
     return 0;
 }
 
-/* ---- stores ----------------------------------------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
-/* A number that is spilled gets an id, so that what is learnt of it later is learnt of the spill too. */
+/* A number that is spilled gets an id, so that what is learnt of it later is learnt of the spill
+ * too. */
 static void give_id(struct ebpf_verifier *v, const struct ebpf_vaccess *a)
 {
     struct ebpf_vreg *reg = ebpf_verify_reg(v, (unsigned)a->value_reg);
@@ -80,7 +82,8 @@ static void give_id(struct ebpf_verifier *v, const struct ebpf_vaccess *a)
     }
 }
 
-/* Its end comes before that of the callers' frames: this function's stack, and what a helper lends a callback. */
+/* Its end comes before that of the callers' frames: this function's stack, and what a helper lends
+ * a callback. */
 static bool is_short_lived(const struct ebpf_vreg *value)
 {
     return value->kind == EBPF_KIND_STACK || value->kind == EBPF_KIND_MAP_KEY ||
@@ -137,7 +140,7 @@ static int store(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const st
                                         true);
 }
 
-/* ---- loads ------------------------------------------------------------------------------------------------------------ */
+/* ---- loads ----------------------------------------------------------------------------------- */
 
 static int refuse_read(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
                        const struct span *span)
@@ -176,9 +179,10 @@ static int load(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const str
     return ebpf_verify_note_stack(v, span->number, span->min, span->len, false);
 }
 
-/* ---- helpers ---------------------------------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
-/* Raw: written before it is read, by the number of bytes that the program knows too. A dynptr must not be there. */
+/* Raw: written before it is read, by the number of bytes that the program knows too. A dynptr must
+ * not be there. */
 static int check_raw(struct ebpf_verifier *v, const struct span *span)
 {
     for (int off = span->min; off < span->min + (int)span->len; off++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole programs over maps, packets and callbacks: each rule with a program that keeps it and one that does not. */
+/* Whole programs over maps, packets and callbacks: each rule with a program that keeps it and one
+ * that does not. */
 #include "tests/unit/verify_middle.h"
 
 #define MAP_LOOKUP 1

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads, stores and atomic operations: for each region and each rule one access that is fine and one that is not. */
+/* Loads, stores and atomic operations: for each region and each rule one access that is fine and
+ * one that is not. */
 #include "tests/unit/verify_middle.h"
 
 #define R0 BPF_REG_0
@@ -348,7 +349,7 @@ TEST(verifier_sockets_have_fields_that_are_loaded_only)
     middle_end(&m);
 }
 
-/* ---- the stack ---------------------------------------------------------------------------------------------------------- */
+/* ---- the stack ------------------------------------------------------------------------------- */
 
 TEST(verifier_stack_accesses_stay_in_the_frame)
 {
@@ -500,7 +501,7 @@ TEST(verifier_a_function_does_not_put_its_stack_into_its_callers)
     middle_end(&m);
 }
 
-/* ---- atomics -------------------------------------------------------------------------------------------------------------- */
+/* ---- atomics --------------------------------------------------------------------------------- */
 
 TEST(verifier_atomics_fetch_what_a_load_would)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A verifier in the middle of a program, for tests of single instructions: registers are set by hand. */
+/* A verifier in the middle of a program, for tests of single instructions: registers are set by
+ * hand. */
 #ifndef TESTS_UNIT_VERIFY_MIDDLE_H
 #define TESTS_UNIT_VERIFY_MIDDLE_H
 
@@ -18,8 +19,8 @@ struct middle {
     struct ebpf_map *maps[4];
 };
 
-/* One frame, r1 the context of a program of that type; capable: as loaded with all capabilities, else the strict mode.
- * end() gives all memory and maps back. */
+/* One frame, r1 the context of a program of that type; capable: as loaded with all capabilities,
+ * else the strict mode. end() gives all memory and maps back. */
 void middle_begin(struct middle *m, uint32_t type, bool capable);
 void middle_end(struct middle *m);
 
@@ -39,7 +40,8 @@ struct ebpf_vreg *middle_point(struct middle *m, unsigned reg, enum ebpf_kind ki
 /* The n-th allocation of the next verification fails; 0: none. */
 extern unsigned middle_fail_alloc;
 
-/* A whole program, of which BPF_LD_MAP_FD(reg, 0) is a map like that: 0, or the errno; log: the verifier's words. */
+/* A whole program, of which BPF_LD_MAP_FD(reg, 0) is a map like that: 0, or the errno; log: the
+ * verifier's words. */
 int middle_program(uint32_t type, const struct ebpf_map_spec *spec, const struct bpf_insn *insns,
                    uint32_t count, char *log, uint32_t log_size);
 
