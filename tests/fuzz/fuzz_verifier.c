@@ -11,6 +11,20 @@
 #include "tests/fuzz/fuzz_verifier.h"
 
 #define INPUTS 4u
+#define MORE_INPUTS 400u /* where Linux does not agree */
+
+/* As on the machine whose Linux is asked: what bpf_get_smp_processor_id() may return is known from it. */
+unsigned ebpf_os_cpu_count(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_CONF);
+
+    return cpus > 0 && cpus <= EBPF_CONFIG_MAX_CPUS ? (unsigned)cpus : EBPF_CONFIG_MAX_CPUS;
+}
+
+unsigned ebpf_os_cpu_id(void)
+{
+    return 0;
+}
 
 uint32_t fuzz_isa;
 
@@ -22,10 +36,12 @@ static struct {
     uint64_t programs, accepted, findings[FINDINGS], stricter, tired;
 } run;
 
-/* What Linux refuses for reasons that are not about safety: it gives up, where we do not. */
+/* What Linux refuses for reasons that are not about safety: it gives up, where we do not, or finds a
+ * bug of its own (6.18: functions that only dead code calls). */
 static bool gives_up(int err, const char *message)
 {
-    return err == -E2BIG || strstr(message, "too complex") || strstr(message, "too large");
+    return err == -E2BIG || strstr(message, "too complex") || strstr(message, "too large") ||
+           strstr(message, "verifier bug");
 }
 
 static int load(const struct fuzz_prog *prog)
@@ -48,39 +64,52 @@ static int load(const struct fuzz_prog *prog)
     return err;
 }
 
-/* What our verdict is worth; why: in words. */
+/* Inputs number `from` to before `to`; false, and why: one of them makes it break a promise. */
+static bool keeps_promises(const struct fuzz_prog *prog, unsigned from, unsigned to, char why[200])
+{
+    char message[128];
+
+    for (unsigned n = from; n < to; n++) {
+        struct vf_packet packet;
+        uint64_t r0;
+        enum vf_end end;
+
+        vf_world_reset(prog->seed, n, &packet);
+        end = vf_run(prog, &packet, &r0, message);
+        run.tired += end == VF_TIRED;
+        if (end == VF_VIOLATED) {
+            snprintf(why, 200, "input %u: %s", n, message);
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * What our verdict is worth; why: in words. A program that only Linux refuses may be one whose numbers
+ * Linux does not follow as far as we do (docs/VERIFIER.md): it is run on many more inputs before it
+ * counts as that.
+ */
 static enum finding judge(const struct fuzz_prog *prog, char why[200])
 {
     char message[160];
-    int err = load(prog);
+    int theirs, err = load(prog);
 
     why[0] = 0;
-    if (!err) {
-        for (unsigned n = 0; n < INPUTS; n++) {
-            struct vf_packet packet;
-            uint64_t r0;
-            enum vf_end end;
-
-            vf_world_reset(prog->seed, n, &packet);
-            end = vf_run(prog, &packet, &r0, message);
-            run.tired += end == VF_TIRED;
-            if (end == VF_VIOLATED) {
-                snprintf(why, 200, "input %u: %s", n, message);
-                return VIOLATION;
-            }
-        }
+    if (!err && !keeps_promises(prog, 0, INPUTS, why))
+        return VIOLATION;
+    if (!run.linux_asked || (err && !run.verbose))
+        return err ? REFUSED : FINE;
+    theirs = vf_linux_load(prog, vf_type(prog->seed), message);
+    if (!err && theirs && !gives_up(theirs, message)) {
+        if (!keeps_promises(prog, INPUTS, MORE_INPUTS, why))
+            return VIOLATION;
+        snprintf(why, 200, "Linux %d: %s", theirs, message);
+        return LINUX_REFUSES;
     }
-    if (run.linux_asked && (!err || run.verbose)) {
-        int theirs = vf_linux_load(prog, vf_type(prog->seed), message);
-
-        if (!err && theirs && !gives_up(theirs, message)) {
-            snprintf(why, 200, "Linux %d: %s", theirs, message);
-            return LINUX_REFUSES;
-        }
-        if (err && !theirs) {
-            run.stricter++;
-            snprintf(why, 200, "only we refuse it (%d)", err);
-        }
+    if (err && !theirs) {
+        run.stricter++;
+        snprintf(why, 200, "only we refuse it (%d)", err);
     }
     return err ? REFUSED : FINE;
 }
@@ -119,11 +148,11 @@ static void report(struct fuzz_prog *prog, enum finding finding, const char *why
     FILE *file;
 
     printf("seed %llu: %s: %s\n", (unsigned long long)prog->seed,
-           finding == VIOLATION ? "ACCEPTED AND UNSAFE" : "ACCEPTED, LINUX REFUSES", why);
-    minimise(prog, finding);
-    judge(prog, small);
+           finding == VIOLATION ? "ACCEPTED AND UNSAFE" : "only Linux refuses", why);
     if (!run.dir)
         return;
+    minimise(prog, finding);
+    judge(prog, small);
     mkdir(run.dir, 0777);
     snprintf(path, sizeof(path), "%s/verifier-%llu.txt", run.dir, (unsigned long long)prog->seed);
     file = fopen(path, "w");
@@ -150,7 +179,7 @@ static void one(uint64_t seed)
     run.programs++;
     run.findings[finding]++;
     run.accepted += finding != REFUSED;
-    if (finding == VIOLATION || finding == LINUX_REFUSES)
+    if (finding == VIOLATION || (finding == LINUX_REFUSES && run.verbose))
         report(&prog, finding, why);
     else if (run.verbose && why[0])
         printf("seed %llu: %s\n", (unsigned long long)seed, why);
@@ -167,7 +196,7 @@ static bool again(const char *path)
         return false;
     }
     finding = judge(&prog, why);
-    if (finding == FINE || finding == REFUSED)
+    if (finding != VIOLATION)
         return true;
     printf("%s: %s\n", path, why);
     return false;
@@ -197,6 +226,7 @@ int main(int argc, char **argv)
         else
             return 2;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     vf_world_init();
     if (run.linux_asked && !vf_linux_init(&why)) {
         printf("SKIP comparison with Linux: %s\n", why);
@@ -207,15 +237,16 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; !files && i < n; i++)
         one(seed + i);
     if (!files) {
-        printf("fuzz-verifier: %llu programs, %llu accepted, %llu unsafe, %llu that Linux refuses; "
-               "%llu that only we "
-               "refuse; %llu runs cut off\n",
+        printf("fuzz-verifier: %llu programs, %llu accepted, %llu unsafe; %llu that Linux refuses, "
+               "safe "
+               "on %u inputs; ",
                (unsigned long long)run.programs, (unsigned long long)run.accepted,
                (unsigned long long)run.findings[VIOLATION],
-               (unsigned long long)run.findings[LINUX_REFUSES], (unsigned long long)run.stricter,
-               (unsigned long long)run.tired);
-        ok = !run.findings[VIOLATION] && !run.findings[LINUX_REFUSES] &&
-             run.accepted > run.programs / 10;
+               (unsigned long long)run.findings[LINUX_REFUSES], MORE_INPUTS);
+        if (run.verbose)
+            printf("%llu that only we refuse; ", (unsigned long long)run.stricter);
+        printf("%llu runs cut off\n", (unsigned long long)run.tired);
+        ok = !run.findings[VIOLATION] && run.accepted > run.programs / 10;
     }
     return ok ? 0 : 1;
 }
