@@ -214,6 +214,15 @@ int ebpf_map_lookup(struct ebpf_map *map, const void *key, void *value)
     return element(BPF_MAP_LOOKUP_ELEM, map, key, value, 0);
 }
 
+int ebpf_map_freeze(struct ebpf_map *map)
+{
+    union bpf_attr attr;
+
+    memset(&attr, 0, sizeof(attr));
+    attr.map_fd = (uint32_t)map->obj.fd;
+    return bpf(BPF_MAP_FREEZE, &attr, sizeof(attr));
+}
+
 int ebpf_map_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
     return element(BPF_MAP_UPDATE_ELEM, map, key, value, flags);
@@ -276,9 +285,24 @@ static void name_types(union bpf_attr *attr, const struct ebpf_prog_spec *spec)
     attr->line_info_cnt = spec->line_info_cnt;
 }
 
-int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
+/* What was refused once is loaded again, for the log: the end of it is what matters. */
+static int load_with_log(union bpf_attr *attr)
 {
     static char log[2048];
+    int fd;
+
+    attr->log_level = 1;
+    attr->log_buf = ptr(log);
+    attr->log_size = sizeof(log);
+    log[0] = 0;
+    fd = bpf(BPF_PROG_LOAD, attr, sizeof(*attr));
+    if (fd < 0)
+        printf("%.16s: %s%s", attr->prog_name, log, log[0] ? "" : "no log\n");
+    return fd;
+}
+
+int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
+{
     struct bpf_insn *insns = malloc(spec->insn_cnt * sizeof(*insns));
     union bpf_attr attr;
     int fd;
@@ -298,15 +322,11 @@ int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
         attr.insns = ptr(insns);
         attr.insn_cnt = spec->insn_cnt;
         attr.license = ptr(spec->license);
-        attr.log_level = 1;
-        attr.log_buf = ptr(log);
-        attr.log_size = sizeof(log);
         name_types(&attr, spec);
         memcpy(attr.prog_name, spec->name, sizeof(attr.prog_name));
-        log[0] = 0;
         fd = bpf(BPF_PROG_LOAD, &attr, sizeof(attr));
         if (fd < 0)
-            printf("%s: %s%s", spec->name, log, log[0] ? "" : "no log\n");
+            fd = load_with_log(&attr);
     }
     free(insns);
     if (fd < 0)

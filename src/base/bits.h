@@ -10,6 +10,9 @@
 
 #include "src/base/mem.h"
 
+/* A function whose locals shall not lie on the stack of those that its caller calls next. */
+#define EBPF_NOINLINE __attribute__((noinline))
+
 #define EBPF_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define EBPF_CONTAINER_OF(ptr, type, member) \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bpf(2): BPF_PROG_LOAD and BPF_PROG_TEST_RUN. */
 #include "maps/map.h"
+#include "src/base/alloc.h"
 #include "src/base/bits.h"
 #include "src/btf/btf.h"
 #include "src/core/cmd.h"
@@ -65,7 +66,8 @@ static bool attr_ok(const union bpf_attr *attr)
            !attr->core_relo_cnt;
 }
 
-static void fill_spec(struct ebpf_prog_spec *spec, const struct ebpf_cmd *cmd, const char *license)
+EBPF_NOINLINE static void fill_spec(struct ebpf_prog_spec *spec, const struct ebpf_cmd *cmd,
+                                    const char *license)
 {
     const union bpf_attr *attr = cmd->attr;
 
@@ -84,33 +86,47 @@ static void fill_spec(struct ebpf_prog_spec *spec, const struct ebpf_cmd *cmd, c
     memcpy(spec->name, attr->prog_name, sizeof(spec->name));
 }
 
-long ebpf_cmd_prog_load(const struct ebpf_cmd *cmd)
+/* All that a load needs of its attributes; on the heap, since kernels have small stacks. */
+struct loading {
+    struct ebpf_load load;
+    struct ebpf_load_records func_info, line_info;
+    char license[128];
+};
+
+EBPF_NOINLINE static int fill_loading(struct loading *l, const struct ebpf_cmd *cmd)
 {
     const union bpf_attr *attr = cmd->attr;
-    struct ebpf_load_records func_info = {attr->func_info, attr->func_info_cnt,
-                                          attr->func_info_rec_size, 0};
-    struct ebpf_load_records line_info = {attr->line_info, attr->line_info_cnt,
-                                          attr->line_info_rec_size, 0};
-    struct ebpf_load load = {
-        .func_info = &func_info,
-        .line_info = &line_info,
-        .caller = cmd->caller,
-        .find_map = map_by_fd,
-        .get_btf = btf_by_fd,
-        .btf_fd = (int)attr->prog_btf_fd,
-        .fd_array = attr->fd_array,
-    };
-    char license[128];
+
+    l->func_info = (struct ebpf_load_records){attr->func_info, attr->func_info_cnt,
+                                              attr->func_info_rec_size, 0};
+    l->line_info = (struct ebpf_load_records){attr->line_info, attr->line_info_cnt,
+                                              attr->line_info_rec_size, 0};
+    l->load.func_info = &l->func_info;
+    l->load.line_info = &l->line_info;
+    l->load.caller = cmd->caller;
+    l->load.find_map = map_by_fd;
+    l->load.get_btf = btf_by_fd;
+    l->load.btf_fd = (int)attr->prog_btf_fd;
+    l->load.fd_array = attr->fd_array;
+    fill_spec(&l->load.spec, cmd, l->license);
+    return ebpf_copy_string_in(cmd->caller, l->license, attr->license, sizeof(l->license));
+}
+
+long ebpf_cmd_prog_load(const struct ebpf_cmd *cmd)
+{
+    struct loading *l;
     struct ebpf_prog *prog;
     int err;
 
-    if (!attr_ok(attr))
+    if (!attr_ok(cmd->attr))
         return -EINVAL;
-    err = ebpf_copy_string_in(cmd->caller, license, attr->license, sizeof(license));
-    if (err)
-        return err;
-    fill_spec(&load.spec, cmd, license);
-    err = load_prog(cmd, &load, &prog);
+    l = ebpf_zalloc(sizeof(*l));
+    if (!l)
+        return -ENOMEM;
+    err = fill_loading(l, cmd);
+    if (!err)
+        err = load_prog(cmd, &l->load, &prog);
+    ebpf_free(l, sizeof(*l));
     return err ? err : ebpf_cmd_install(&prog->obj);
 }
 

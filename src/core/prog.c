@@ -312,7 +312,7 @@ static struct ebpf_prog *prog_alloc(const struct ebpf_prog_spec *spec)
 }
 
 /* What a program takes over from its specification; the rest comes by prepare(). */
-static void take_spec(struct ebpf_prog *prog, const struct ebpf_prog_spec *spec)
+EBPF_NOINLINE static void take_spec(struct ebpf_prog *prog, const struct ebpf_prog_spec *spec)
 {
     struct ebpf_task task = {0};
 
@@ -329,16 +329,20 @@ static void take_spec(struct ebpf_prog *prog, const struct ebpf_prog_spec *spec)
 static int load_logged(struct ebpf_prog *prog, const struct ebpf_load *load, uint32_t *log_size)
 {
     const struct ebpf_prog_spec *spec = &load->spec;
-    struct ebpf_load_log log;
-    int log_err, err = ebpf_load_log_init(&log, load->caller, spec->log_level,
-                                          (uint64_t)(uintptr_t)spec->log_buf, spec->log_size);
+    struct ebpf_load_log *log = ebpf_zalloc(sizeof(*log)); /* kernels have small stacks */
+    int log_err = 0, err;
 
-    if (err)
-        return err;
-    prog->code.log = prog->load_log = &log;
-    err = prepare(prog, load);
-    prog->code.log = prog->load_log = NULL;
-    log_err = ebpf_load_log_fini(&log, log_size);
+    if (!log)
+        return -ENOMEM;
+    err = ebpf_load_log_init(log, load->caller, spec->log_level, (uint64_t)(uintptr_t)spec->log_buf,
+                             spec->log_size);
+    if (!err) {
+        prog->code.log = prog->load_log = log;
+        err = prepare(prog, load);
+        prog->code.log = prog->load_log = NULL;
+        log_err = ebpf_load_log_fini(log, log_size);
+    }
+    ebpf_free(log, sizeof(*log));
     return log_err ? log_err : err; /* Linux's order: who cannot read the log cannot see the rest */
 }
 

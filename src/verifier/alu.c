@@ -40,7 +40,7 @@ static void unlink_number(struct ebpf_vreg *reg)
     reg->link = 0;
 }
 
-static int mov_imm(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int mov_imm(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     uint64_t value =
         BPF_CLASS(insn->code) == BPF_ALU64 ? (uint64_t)(int64_t)insn->imm : (uint32_t)insn->imm;
@@ -70,7 +70,7 @@ static void mov_part(struct ebpf_verifier *v, struct ebpf_vreg *dst, struct ebpf
         dst->var = ebpf_scalar_zext(&dst->var, 32, 64);
 }
 
-static int mov_reg(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int mov_reg(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg),
                      *src = ebpf_verify_reg(v, insn->src_reg);
@@ -157,7 +157,8 @@ static void relink(struct ebpf_vreg *dst, uint8_t op, bool wide, const struct eb
         unlink_number(dst);
 }
 
-static void operate(struct ebpf_vreg *dst, const struct bpf_insn *insn, const struct ebpf_vreg *src)
+EBPF_NOINLINE static void operate(struct ebpf_vreg *dst, const struct bpf_insn *insn,
+                                  const struct ebpf_vreg *src)
 {
     uint8_t op = BPF_OP(insn->code);
     bool wide = BPF_CLASS(insn->code) == BPF_ALU64;
@@ -175,7 +176,12 @@ static void operate(struct ebpf_vreg *dst, const struct bpf_insn *insn, const st
 static const char *const names[16] = {
     "+=", "-=", "*=", "/=", "|=", "&=", "<<=", ">>=", "neg", "%=", "^=", "=", "s>>=", "endian"};
 
-static int pointer_and_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE void ebpf_verify_imm(struct ebpf_vreg *reg, const struct bpf_insn *insn)
+{
+    *reg = ebpf_vreg_scalar(ebpf_scalar_const((uint64_t)(int64_t)insn->imm, 64));
+}
+
+EBPF_NOINLINE static int pointer_and_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     if (BPF_OP(insn->code) != BPF_SUB || !v->may_leak)
         return ebpf_verify_refuse(v, -EACCES, "R%u pointer %s pointer prohibited", insn->dst_reg,
@@ -185,25 +191,25 @@ static int pointer_and_pointer(struct ebpf_verifier *v, const struct bpf_insn *i
 }
 
 /* A pointer is one of the operands of an operation with a register. */
-static int with_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int with_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    struct ebpf_vreg dst = *ebpf_verify_reg(v, insn->dst_reg),
-                     src = *ebpf_verify_reg(v, insn->src_reg);
-    bool swapped = !ebpf_vreg_is_pointer(&dst);
+    struct ebpf_vreg *dst = &v->explore->operands[0], *src = &v->explore->operands[1];
+    bool swapped = !ebpf_vreg_is_pointer(ebpf_verify_reg(v, insn->dst_reg));
     int err;
 
-    if (!swapped && ebpf_vreg_is_pointer(&src))
+    *dst = *ebpf_verify_reg(v, insn->dst_reg);
+    *src = *ebpf_verify_reg(v, insn->src_reg);
+    if (!swapped && ebpf_vreg_is_pointer(src))
         return pointer_and_pointer(v, insn);
     err = ebpf_verify_precise(v, swapped ? insn->dst_reg : insn->src_reg);
     if (err)
         return err;
-    return ebpf_verify_pointer_alu(v, insn, swapped ? &src : &dst, swapped ? &dst : &src);
+    return ebpf_verify_pointer_alu(v, insn, swapped ? src : dst, swapped ? dst : src);
 }
 
-static int binary(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int binary(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg);
-    struct ebpf_vreg imm;
+    struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg), *imm = &v->explore->imm;
 
     if (BPF_SRC(insn->code) == BPF_X) {
         const struct ebpf_vreg *src = ebpf_verify_reg(v, insn->src_reg);
@@ -213,27 +219,25 @@ static int binary(struct ebpf_verifier *v, const struct bpf_insn *insn)
         operate(dst, insn, src);
         return 0;
     }
-    imm = ebpf_vreg_scalar(ebpf_scalar_const((uint64_t)(int64_t)insn->imm, 64));
+    ebpf_verify_imm(imm, insn);
     if (ebpf_vreg_is_pointer(dst)) {
-        const struct ebpf_vreg ptr = *dst;
-
-        return ebpf_verify_pointer_alu(v, insn, &ptr, &imm);
+        v->explore->operands[0] = *dst;
+        return ebpf_verify_pointer_alu(v, insn, &v->explore->operands[0], imm);
     }
-    operate(dst, insn, &imm);
+    operate(dst, insn, imm);
     return 0;
 }
 
 /* NEG, byte swaps: one operand. The order of bytes is not followed. */
-static int unary(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int unary(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg);
 
     if (ebpf_verify_secret(v, dst))
         return ebpf_verify_refuse(v, -EACCES, "R%u pointer arithmetic prohibited", insn->dst_reg);
     if (BPF_OP(insn->code) == BPF_NEG && dst->kind == EBPF_KIND_SCALAR) {
-        const struct ebpf_vreg zero = ebpf_vreg_scalar(ebpf_scalar_const(0, 64));
-
-        operate(dst, insn, &zero);
+        ebpf_verify_imm(&v->explore->imm, &(struct bpf_insn){.imm = 0});
+        operate(dst, insn, &v->explore->imm);
     } else {
         set_number(dst, ebpf_scalar_unknown(64), 0);
     }
@@ -241,7 +245,7 @@ static int unary(struct ebpf_verifier *v, const struct bpf_insn *insn)
 }
 
 /* Linux, check_alu_op(): what an immediate may not be. */
-static int check_imm(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int check_imm(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     int32_t bits = BPF_CLASS(insn->code) == BPF_ALU64 ? 64 : 32;
 

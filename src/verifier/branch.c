@@ -13,6 +13,7 @@
  *
  * All of it follows Linux's check_cond_jmp_op().
  */
+#include "src/base/bits.h"
 #include "src/verifier/engine.h"
 
 /* ---- numbers --------------------------------------------------------------------------------- */
@@ -53,8 +54,8 @@ static bool holds(uint8_t op, bool wide, uint64_t a, uint64_t b)
 
 /* Both ways of a comparison of numbers, out[1] where it is taken. Returns the only possible way, or
  * -1. */
-static int compare(uint8_t op, bool wide, const struct ebpf_scalar *dst,
-                   const struct ebpf_scalar *src, struct ebpf_vway out[2])
+EBPF_NOINLINE static int compare(uint8_t op, bool wide, const struct ebpf_scalar *dst,
+                                 const struct ebpf_scalar *src, struct ebpf_vway out[2])
 {
     bool possible[2];
 
@@ -72,16 +73,10 @@ static int compare(uint8_t op, bool wide, const struct ebpf_scalar *dst,
 }
 
 /* What is known of a number now holds for all its copies: Linux, sync_linked_regs(). */
-struct copies {
-    struct ebpf_vreg known;
-};
-
-static void learn(struct ebpf_verifier *v, struct ebpf_vreg *reg, struct ebpf_vslot *slot,
-                  void *arg)
+EBPF_NOINLINE static void learn(struct ebpf_verifier *v, struct ebpf_vreg *reg,
+                                struct ebpf_vslot *slot, void *arg)
 {
-    const struct copies *copies = arg;
-    const struct ebpf_vreg *known = &copies->known;
-
+    const struct ebpf_vreg *known = arg;
     (void)v;
     (void)slot;
     if (reg->kind != EBPF_KIND_SCALAR || reg->id != known->id)
@@ -96,17 +91,17 @@ static void learn(struct ebpf_verifier *v, struct ebpf_vreg *reg, struct ebpf_vs
     }
 }
 
-static void teach_copies(struct ebpf_verifier *v, const struct ebpf_vreg *reg)
+EBPF_NOINLINE static void teach_copies(struct ebpf_verifier *v, const struct ebpf_vreg *reg)
 {
-    struct copies copies = {*reg};
-
-    if (reg->id)
-        ebpf_verify_each_reg(v, learn, &copies);
+    if (!reg->id)
+        return;
+    v->explore->known = *reg;
+    ebpf_verify_each_reg(v, learn, &v->explore->known);
 }
 
 /* Both operands are numbers; src NULL: an immediate. */
-static void narrow(struct ebpf_verifier *v, const struct bpf_insn *insn,
-                   const struct ebpf_vway *out)
+EBPF_NOINLINE static void narrow(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                                 const struct ebpf_vway *out)
 {
     struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg);
 
@@ -150,8 +145,8 @@ static bool is_zero(const struct ebpf_vreg *reg)
 }
 
 /* The only possible way of a comparison that a pointer takes part in, or -1. */
-static int compare_pointer(const struct bpf_insn *insn, const struct ebpf_vreg *dst,
-                           const struct ebpf_vreg *src)
+EBPF_NOINLINE static int compare_pointer(const struct bpf_insn *insn, const struct ebpf_vreg *dst,
+                                         const struct ebpf_vreg *src)
 {
     unsigned op = BPF_OP(insn->code);
     bool known = (never_null(dst) && is_zero(src)) || (never_null(src) && is_zero(dst));
@@ -209,18 +204,20 @@ static void packet_reaches(struct ebpf_verifier *v, const struct ebpf_vreg *reg,
  * What the way tells about a packet: `low < high` or `low <= high`, in whatever order it was
  * written. The end is never the lower one with profit. false: it is no such comparison.
  */
-static bool learn_packet(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
+EBPF_NOINLINE static bool learn_packet(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                                       bool taken)
 {
-    const struct ebpf_vreg dst = *ebpf_verify_reg(v, insn->dst_reg),
-                           src = *ebpf_verify_reg(v, insn->src_reg);
+    struct ebpf_vreg *dst = &v->explore->operands[0], *src = &v->explore->operands[1];
     unsigned op = BPF_OP(insn->code);
     bool greater = op == BPF_JGT || op == BPF_JGE, strict = op == BPF_JGT || op == BPF_JLT;
-    const struct ebpf_vreg *low = greater == taken ? &src : &dst,
-                           *high = greater == taken ? &dst : &src;
+    const struct ebpf_vreg *low = greater == taken ? src : dst,
+                           *high = greater == taken ? dst : src;
 
+    *dst = *ebpf_verify_reg(v, insn->dst_reg);
+    *src = *ebpf_verify_reg(v, insn->src_reg);
     if (BPF_CLASS(insn->code) != BPF_JMP || BPF_SRC(insn->code) != BPF_X ||
         (!greater && op != BPF_JLT && op != BPF_JLE) ||
-        (!ends_packet(&dst, &src) && !ends_packet(&src, &dst)))
+        (!ends_packet(dst, src) && !ends_packet(src, dst)))
         return false;
     if (ends_packet(low, high))
         packet_reaches(v, low, strict == taken);
@@ -244,7 +241,8 @@ static void learn_equal(struct ebpf_verifier *v, const struct bpf_insn *insn, bo
 }
 
 /* What one way teaches about pointers. 0, -EACCES: this comparison is not for pointers. */
-static int learn_pointers(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
+EBPF_NOINLINE static int learn_pointers(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                                        bool taken)
 {
     const struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg);
     unsigned op = BPF_OP(insn->code);
@@ -273,7 +271,8 @@ static int go(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
 }
 
 /* Only one way is possible, because of these operands. */
-static int go_one_way(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
+EBPF_NOINLINE static int go_one_way(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                                    bool taken)
 {
     int err = ebpf_verify_precise(v, insn->dst_reg);
 
@@ -293,8 +292,8 @@ static int learn_way(struct ebpf_verifier *v, const struct bpf_insn *insn,
 }
 
 /* The taken way is left behind, the other one is followed. outs: of numbers, else NULL. */
-static int go_both_ways(struct ebpf_verifier *v, const struct bpf_insn *insn,
-                        const struct ebpf_vway *outs)
+EBPF_NOINLINE static int go_both_ways(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                                      const struct ebpf_vway *outs)
 {
     struct ebpf_vstate *now = v->now, *other;
     int err;
@@ -311,7 +310,7 @@ static int go_both_ways(struct ebpf_verifier *v, const struct bpf_insn *insn,
 
 /* Linux: the loop's way is the one that is left behind, and what does not matter is forgotten on
  * it. */
-static int may_goto(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int may_goto(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     const struct ebpf_vsaved *previous = ebpf_verify_previous(v, v->at);
     struct ebpf_vstate *other;
@@ -327,7 +326,7 @@ static int may_goto(struct ebpf_verifier *v, const struct bpf_insn *insn)
     return 0;
 }
 
-static int check_operands(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int check_operands(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     int err = ebpf_verify_readable(v, insn->dst_reg);
     const struct ebpf_vreg *src;
@@ -347,7 +346,7 @@ static int check_operands(struct ebpf_verifier *v, const struct bpf_insn *insn)
 int ebpf_verify_jump(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vway *outs = v->explore->ways;
-    struct ebpf_vreg imm, *dst, *src;
+    struct ebpf_vreg *dst, *src;
     bool numbers;
     int way, err;
 
@@ -359,8 +358,8 @@ int ebpf_verify_jump(struct ebpf_verifier *v, const struct bpf_insn *insn)
     dst = ebpf_verify_reg(v, insn->dst_reg);
     src = ebpf_verify_reg(v, insn->src_reg);
     if (BPF_SRC(insn->code) == BPF_K) {
-        imm = ebpf_vreg_scalar(ebpf_scalar_const((uint64_t)(int64_t)insn->imm, 64));
-        src = &imm;
+        src = &v->explore->imm;
+        ebpf_verify_imm(src, insn);
     }
     numbers = dst->kind == EBPF_KIND_SCALAR && src->kind == EBPF_KIND_SCALAR;
     if (numbers)

@@ -44,7 +44,7 @@ struct ebpf_vsub {
 struct ebpf_vsaved {
     struct ebpf_vsaved *next, **link; /* in its bucket, of open ones or of those that are safe */
     struct ebpf_vsaved *parent;
-    uint32_t at; /* instruction */
+    uint32_t at;       /* instruction */
     uint32_t branches; /* ways from here not yet followed to their end; 0: shown to be safe */
     uint32_t hits, misses;
     uint32_t hash; /* equal where states are the same */
@@ -86,8 +86,11 @@ struct ebpf_vexplore {
     uint32_t saved_cnt, saved_peak, total_states, max_per_insn;
     uint32_t budget; /* of instructions, in this attempt: verify.c */
     bool relaxed;    /* comparisons of two registers go both ways, whatever is known of them */
-    struct ebpf_vway ways[2]; /* of the current jump; here, since kernels have small stacks */
-    bool fresh_path;          /* the log shows the whole state next */
+    /* Of the current instruction; here, since kernels have small stacks: */
+    struct ebpf_vway ways[2];
+    struct ebpf_vreg imm, operands[2]; /* an immediate, copies of dst and src */
+    struct ebpf_vreg known;            /* what copies of a number learn */
+    bool fresh_path;                   /* the log shows the whole state next */
     uint32_t came_from;
     struct ebpf_vshown *shown; /* report.c's; NULL: there is no log */
 };
@@ -150,6 +153,8 @@ int64_t ebpf_verify_target(const struct bpf_insn *insn,
 
 int ebpf_verify_step(struct ebpf_verifier *v);
 int ebpf_verify_alu(struct ebpf_verifier *v, const struct bpf_insn *insn);
+void ebpf_verify_imm(struct ebpf_vreg *reg,
+                     const struct bpf_insn *insn); /* a number: its immediate */
 int ebpf_verify_pointer_alu(struct ebpf_verifier *v, const struct bpf_insn *insn,
                             const struct ebpf_vreg *ptr, const struct ebpf_vreg *off);
 int ebpf_verify_jump(struct ebpf_verifier *v, const struct bpf_insn *insn);

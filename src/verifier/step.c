@@ -3,6 +3,7 @@
  * One instruction: which file deals with it. Loads of constants, being nobody's, are dealt with
  * here.
  */
+#include "src/base/bits.h"
 #include "src/base/log.h"
 #include "src/verifier/access.h"
 #include "src/verifier/engine.h"
@@ -58,7 +59,7 @@ static const struct ebpf_map *map_of_value(const struct ebpf_verifier *v, uint64
     return NULL;
 }
 
-static int load_map_value(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int load_map_value(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_MAP_VALUE);
     uint32_t off = 0;
@@ -72,7 +73,7 @@ static int load_map_value(struct ebpf_verifier *v, const struct bpf_insn *insn)
     return 0;
 }
 
-static int load_map(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int load_map(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_MAP);
     uint64_t addr = ebpf_insn_imm64(insn);
@@ -86,7 +87,7 @@ static int load_map(struct ebpf_verifier *v, const struct bpf_insn *insn)
     return 0;
 }
 
-static int load_func(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int load_func(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_FUNC);
 
@@ -97,7 +98,7 @@ static int load_func(struct ebpf_verifier *v, const struct bpf_insn *insn)
     return 0;
 }
 
-static int load_const(struct ebpf_verifier *v, const struct bpf_insn *insn)
+EBPF_NOINLINE static int load_const(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     int err = ebpf_verify_writable(v, insn->dst_reg);
 
