@@ -466,9 +466,9 @@ static bool step_jump(struct machine *m, const struct bpf_insn *insn, uint32_t *
     bool by_reg = BPF_SRC(insn->code) == BPF_X;
 
     switch (BPF_OP(insn->code)) {
-    case BPF_EXIT:
+    case BPF_EXIT: /* a function of the program may leave r0 as it was: then nobody reads it */
         *done = true;
-        return read_reg(m, 0);
+        return m->depth || read_reg(m, 0);
     case BPF_CALL:
         return insn->src_reg == BPF_PSEUDO_CALL ? call_function(m, m->at + 1 + (uint32_t)insn->imm)
                                                 : call_helper(m, insn);
