@@ -128,11 +128,11 @@ static void *text(uint64_t addr)
 
 /*
  * c.ebreak over the first half-word, whatever stands there: harts fetch half-words, and nothing but
- * Ziccif promises that they fetch two at once. With an ebreak of 4 bytes, a hart could see one half of
- * it and one of the instruction, which is some third one. (QEMU's translator does read them one after
- * the other; a kernel test once caught it.) The second half is never touched, so any mixture is right.
- * Only where the library is built for harts without C, all code is at multiples of 4 and there is no
- * choice: ebreak, in one store.
+ * Ziccif promises that they fetch two at once. With an ebreak of 4 bytes, a hart could see one half
+ * of it and one of the instruction, which is some third one. (QEMU's translator does read them one
+ * after the other; a kernel test once caught it.) The second half is never touched, so any mixture
+ * is right. Only where the library is built for harts without C, all code is at multiples of 4 and
+ * there is no choice: ebreak, in one store.
  */
 static bool takes_ebreak(void)
 {

@@ -43,12 +43,12 @@ extern uint32_t mock_random;       /* next value of ebpf_os_random(); 0: pseudo-
 /* What ebpf_os_stack() finds, the innermost first: 0 entries by default. */
 extern uint64_t mock_stack[256], mock_user_stack[256];
 extern unsigned mock_stack_len, mock_user_stack_len;
-/* ebpf_os_task_current(), of this host thread: 1 by default. The fds from MOCK_PIDFD on are pidfds of
- * the tasks 1 to 1000. */
+/* ebpf_os_task_current(), of this host thread: 1 by default. The fds from MOCK_PIDFD on are pidfds
+ * of the tasks 1 to 1000. */
 extern _Thread_local uintptr_t mock_task_id;
 extern uintptr_t mock_task_ended; /* a task that no pidfd finds any more */
 #define MOCK_PIDFD 5000
-bool mock_irqs_off(void);          /* on this host thread */
+bool mock_irqs_off(void); /* on this host thread */
 
 /* ---- console ---- */
 const char *mock_console(void); /* all lines since mock_begin(), each with \n */
@@ -70,12 +70,12 @@ int mock_text_add(void *start, size_t size);
 void mock_symbol_add(const char *name, uint64_t addr, uint64_t size);
 
 /* ---- hooks that a kernel may leave out ---- */
-extern bool mock_no_hooks; /* all of the following are absent: as the weak defaults */
+extern bool mock_no_hooks;   /* all of the following are absent: as the weak defaults */
 extern uint64_t mock_tai_ns; /* default 0: unknown */
 extern uint32_t mock_signal; /* the last one sent */
 extern bool mock_signal_thread;
 
-/* ---- bpf(2) as a user would call it: copies attr to user memory, calls ebpf_bpf(), copies back ---- */
+/* ---- bpf(2) as a user would call it: copies attr to user memory, calls ebpf_bpf(), copies back --- */
 union bpf_attr;
 extern uint32_t mock_caps; /* of the caller; default EBPF_CAP_ALL */
 long mock_bpf(int cmd, union bpf_attr *attr, uint32_t size);

@@ -3,13 +3,15 @@
  * ksymgen: reads a linked kernel and writes the symbol table that its second link takes in.
  *
  *     ksymgen KERNEL.elf OUT.S     writes the table as source for the GNU assembler
- *     ksymgen --check KERNEL.elf   after the second link: is the table inside equal to the ELF's own symbols?
+ *     ksymgen --check KERNEL.elf   after the second link: is the table inside equal to the ELF's
+ *     own symbols?
  *     ksymgen --list KERNEL.elf    prints the table inside
  *
- * Taken are functions (STT_FUNC, static ones included) and global labels without a type, as assembly leaves them, in
- * executable sections. A linker script that places .rodata behind .text keeps all addresses when the table comes in; one
- * that does not needs a third link, of a table made from the second, and --check says so. The format is described in
- * src/base/ksym_table.h; the reader is the library's own, src/base/ksym.c.
+ * Taken are functions (STT_FUNC, static ones included) and global labels without a type, as
+ * assembly leaves them, in executable sections. A linker script that places .rodata behind .text
+ * keeps all addresses when the table comes in; one that does not needs a third link, of a table
+ * made from the second, and --check says so. The format is described in src/base/ksym_table.h; the
+ * reader is the library's own, src/base/ksym.c.
  */
 #include <fcntl.h>
 #include <gelf.h>
@@ -69,7 +71,7 @@ static void *allocate(size_t count, size_t size)
     return mem;
 }
 
-/* ---- the kernel's ELF file ------------------------------------------------------------------------------- */
+/* ---- the kernel's ELF file ------------------------------------------------------------------- */
 
 static void kernel_open(struct kernel *k, const char *path)
 {
@@ -108,7 +110,8 @@ static void kernel_close(struct kernel *k)
 
 static bool is_usable_name(const char *name)
 {
-    /* .L: local to an assembly file; $x: mapping symbols; range markers of the library's units, src/base/unit.h */
+    /* .L: local to an assembly file; $x: mapping symbols; range markers of the library's units,
+     * src/base/unit.h */
     if (!*name || name[0] == '$' || !strncmp(name, ".L", 2) ||
         !strncmp(name, "ebpf_text_start_", 16) || !strncmp(name, "ebpf_text_end_", 14))
         return false;
@@ -118,7 +121,8 @@ static bool is_usable_name(const char *name)
     return true;
 }
 
-/* Among the names of one address a function goes before a label, a global before a weak before a local. */
+/* Among the names of one address a function goes before a label, a global before a weak before a
+ * local. */
 static int rank_of(int type, int bind)
 {
     return (type == STT_FUNC ? 0 : 3) + (bind == STB_GLOBAL ? 0 : bind == STB_WEAK ? 1 : 2);
@@ -152,7 +156,8 @@ static int order_by_address(const void *a, const void *b)
     return x->rank != y->rank ? x->rank - y->rank : strcmp(x->name, y->name);
 }
 
-/* Where each function ends: its own size if it has one, but not beyond the next address or the section. */
+/* Where each function ends: its own size if it has one, but not beyond the next address or the
+ * section. */
 static void derive_sizes(struct kernel *k)
 {
     uint64_t end = 0; /* of what lies at the address last seen */
@@ -207,7 +212,7 @@ static void kernel_collect(struct kernel *k)
     derive_sizes(k);
 }
 
-/* ---- compression: the commonest pair of tokens becomes a new token, until none is left ----------------- */
+/* ---- compression: the commonest pair of tokens becomes a new token, until none is left ------- */
 
 static void init_codes(struct kernel *k)
 {
@@ -223,7 +228,8 @@ static void init_codes(struct kernel *k)
     }
 }
 
-/* The pair of codes that occurs most often, and how often. Overlaps (aaa) are counted twice: a guess is enough. */
+/* The pair of codes that occurs most often, and how often. Overlaps (aaa) are counted twice: a
+ * guess is enough. */
 static uint32_t commonest_pair(const struct kernel *k, uint8_t pair[2])
 {
     static uint32_t counts[0x10000];
@@ -275,7 +281,7 @@ static void compress(struct kernel *k)
     }
 }
 
-/* ---- the table as bytes --------------------------------------------------------------------------------- */
+/* ---- the table as bytes ---------------------------------------------------------------------- */
 
 struct buffer {
     uint8_t *data;
@@ -388,7 +394,7 @@ static void build_table(const struct kernel *k, struct buffer *out)
     free(texts.data);
 }
 
-/* ---- the three ways to be called ------------------------------------------------------------------------ */
+/* ---- the three ways to be called ------------------------------------------------------------- */
 
 static void write_source(const char *path, const struct buffer *table)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a kprobe program sees: on entry to the kernel's openat handler, before its first instruction has run, prints the
- * address and all 32 registers, as the eBPF demo of zCore prints them, and keeps them in a map for the user side to check.
+ * What a kprobe program sees: on entry to the kernel's openat handler, before its first instruction
+ * has run, prints the address and all 32 registers, as the eBPF demo of zCore prints them, and
+ * keeps them in a map for the user side to check.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Linked into the kernel's image and loaded from inside it (demo/kernel/selftest_bpf.c): no user mode takes part. */
+/* Linked into the kernel's image and loaded from inside it (demo/kernel/selftest_bpf.c): no user
+ * mode takes part. */
 #include <linux/bpf.h>
 #include <linux/types.h>
 

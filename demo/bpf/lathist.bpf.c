@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long does opening a file take? Two kprobes on the way of openat(2): sys_openat() begins, fd_install() ends it. The
- * time between goes into a histogram of powers of two. There is one start time per CPU, with the thread that it belongs to:
- * a thread that was preempted in between finds another's start, or is on another CPU, and is counted as missed. (One that
- * finds an older start of its own there makes a sample that is too long: rare, and harmless in a histogram.)
+ * How long does opening a file take? Two kprobes on the way of openat(2): sys_openat() begins,
+ * fd_install() ends it. The time between goes into a histogram of powers of two. There is one start
+ * time per CPU, with the thread that it belongs to: a thread that was preempted in between finds
+ * another's start, or is on another CPU, and is counted as missed. (One that finds an older start
+ * of its own there makes a sample that is too long: rare, and harmless in a histogram.)
  */
 #include <linux/bpf.h>
 #include <linux/types.h>

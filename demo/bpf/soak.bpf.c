@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The programs of the soak (demo/kernel/soak.c): one for each map type, called soak_NAME for the map
- * NAME, all on the same kernel function. Each does something at random and counts what it did in
- * the array `counts[SOAK_NAME]`; demo/kernel/soak_rows.c does the same by bpf(2), and adds up in the end.
+ * The programs of the soak (demo/kernel/soak.c): one for each map type, called soak_NAME for the
+ * map NAME, all on the same kernel function. Each does something at random and counts what it did
+ * in the array `counts[SOAK_NAME]`; demo/kernel/soak_rows.c does the same by bpf(2), and adds up in
+ * the end.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>

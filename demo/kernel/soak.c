@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The soak: `test=soak seconds=60`. Threads call soak_hit(), on which a program for each map type
- * runs; other threads do to the same maps what bpf(2) can do; programs on schedule() interrupt both.
- * Then all stop, and everything must add up: runs and calls, what went into each map, what came out
- * and what is left; and no memory and no object may be left behind.
+ * runs; other threads do to the same maps what bpf(2) can do; programs on schedule() interrupt
+ * both. Then all stop, and everything must add up: runs and calls, what went into each map, what
+ * came out and what is left; and no memory and no object may be left behind.
  */
 #include "soak.h"
 

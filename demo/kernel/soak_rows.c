@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The map types of the soak: what bpf(2) does to each while programs (demo/bpf/soak.bpf.c) do the
- * same, and what must add up when all have stopped. A new type is a row of enum soak_row, a map with
- * a program, and a row of the table at the end of this file.
+ * same, and what must add up when all have stopped. A new type is a row of enum soak_row, a map
+ * with a program, and a row of the table at the end of this file.
  */
 #include "soak.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's in-kernel interface (<ebpf/ebpf.h>) once more, for user mode: each function is a bpf(2) system call and
- * each object an fd. Linked in front of the library's archive, it makes the ELF loader of <ebpf/object.h>, the same machine
- * code that the kernel has, work in a user program.
+ * The library's in-kernel interface (<ebpf/ebpf.h>) once more, for user mode: each function is a
+ * bpf(2) system call and each object an fd. Linked in front of the library's archive, it makes the
+ * ELF loader of <ebpf/object.h>, the same machine code that the kernel has, work in a user program.
  */
 #include "bpfsys.h"
 
@@ -37,7 +37,7 @@ static uint64_t ptr(const void *p)
     return (uint64_t)p;
 }
 
-/* ---- what the library asks of a kernel ------------------------------------------------------------ */
+/* ---- what the library asks of a kernel ------------------------------------------------------- */
 
 void *ebpf_os_alloc(size_t size)
 {
@@ -56,8 +56,9 @@ void ebpf_os_console(const char *line)
 }
 
 /*
- * User mode knows no kernel addresses, but the kernel attaches by name. So each name asked for gets an address of its own
- * that ebpf_link_kprobe() turns back into the name; whether the function exists shows there.
+ * User mode knows no kernel addresses, but the kernel attaches by name. So each name asked for gets
+ * an address of its own that ebpf_link_kprobe() turns back into the name; whether the function
+ * exists shows there.
  */
 #define SYMBOLS 16
 #define SYMBOL_SIZE 0x1000u
@@ -80,7 +81,7 @@ int ebpf_os_symbol(const char *name, struct ebpf_symbol *out)
     return 0;
 }
 
-/* ---- objects -------------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 static void *object_create(size_t size, int fd)
 {
@@ -128,7 +129,7 @@ int object_fd(const struct ebpf_obj *obj)
     return obj->fd;
 }
 
-/* ---- types ----------------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 int ebpf_btf_load(const void *data, size_t size, struct ebpf_btf **out)
 {
@@ -150,7 +151,7 @@ struct ebpf_obj *ebpf_btf_obj(struct ebpf_btf *btf)
     return &btf->obj;
 }
 
-/* ---- maps ----------------------------------------------------------------------------------------- */
+/* ---- maps ------------------------------------------------------------------------------------ */
 
 int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
 {
@@ -190,7 +191,8 @@ void ebpf_map_spec(const struct ebpf_map *map, struct ebpf_map_spec *out)
     *out = map->spec;
 }
 
-/* Per-CPU maps have one value per CPU, and how many those are only the kernel knows: programs that want them use bpf(2). */
+/* Per-CPU maps have one value per CPU, and how many those are only the kernel knows: programs that
+ * want them use bpf(2). */
 uint32_t ebpf_map_value_size(const struct ebpf_map *map)
 {
     return map->spec.value_size;
@@ -247,11 +249,10 @@ int ebpf_map_set_prog(struct ebpf_map *map, uint32_t index, struct ebpf_prog *pr
 int ebpf_map_set_map(struct ebpf_map *outer, const void *key, struct ebpf_map *inner,
                      uint64_t flags)
 {
-    return inner ? ebpf_map_update(outer, key, &inner->obj.fd, flags)
-                 : ebpf_map_delete(outer, key);
+    return inner ? ebpf_map_update(outer, key, &inner->obj.fd, flags) : ebpf_map_delete(outer, key);
 }
 
-/* ---- programs ------------------------------------------------------------------------------------- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 /* In place: references to maps by their index become references by fd. */
 static int name_maps_by_fd(struct bpf_insn *insns, const struct ebpf_prog_spec *spec)
@@ -335,7 +336,7 @@ int ebpf_prog_load(const struct ebpf_prog_spec *spec, struct ebpf_prog **out)
     return *out ? 0 : -ENOMEM;
 }
 
-/* ---- links ---------------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 int ebpf_link_kprobe(struct ebpf_prog *prog, uint64_t addr, uint64_t cookie, struct ebpf_link **out)
 {
@@ -361,13 +362,17 @@ int ebpf_link_kprobe(struct ebpf_prog *prog, uint64_t addr, uint64_t cookie, str
     return *out ? 0 : -ENOMEM;
 }
 
-/* ---- bpfsys.h -------------------------------------------------------------------------------------- */
+/* ---- bpfsys.h -------------------------------------------------------------------------------- */
 
-/* A lookup in a per-CPU map writes one value, rounded up to 8 bytes, for each CPU: count those that were written. */
+/* A lookup in a per-CPU map writes one value, rounded up to 8 bytes, for each CPU: count those that
+ * were written. */
 unsigned possible_cpus(void)
 {
-    static const struct ebpf_map_spec spec = {
-        .type = BPF_MAP_TYPE_PERCPU_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1, .name = "cpus"};
+    static const struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_PERCPU_ARRAY,
+                                              .key_size = 4,
+                                              .value_size = 8,
+                                              .max_entries = 1,
+                                              .name = "cpus"};
     static uint64_t values[MAX_CPUS];
     struct ebpf_map *map;
     uint32_t key = 0;

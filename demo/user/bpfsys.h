@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* BPF objects from user mode for the demo programs: <ebpf/object.h> works (see bpfsys.c), and these say what went wrong. */
+/* BPF objects from user mode for the demo programs: <ebpf/object.h> works (see bpfsys.c), and these
+ * say what went wrong. */
 #ifndef DEMO_USER_BPFSYS_H
 #define DEMO_USER_BPFSYS_H
 

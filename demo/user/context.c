@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * context: shows what a kprobe program on the kernel's openat handler sees. Opens a file once and asks the kernel to say so
- * (O_VERBOSE); the program's lines, address and 32 registers, stand on the console before the kernel's own. Checks in the
- * program's map that it saw exactly the arguments of the call.
+ * context: shows what a kprobe program on the kernel's openat handler sees. Opens a file once and
+ * asks the kernel to say so (O_VERBOSE); the program's lines, address and 32 registers, stand on
+ * the console before the kernel's own. Checks in the program's map that it saw exactly the
+ * arguments of the call.
  */
 #include "bpfsys.h"
 #include "lib.h"

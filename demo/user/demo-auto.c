@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs the three parts of the demo one after the other, says of each how it went, and exits 0 only if all went well. */
+/* Runs the three parts of the demo one after the other, says of each how it went, and exits 0 only
+ * if all went well. */
 #include "lib.h"
 
 static const struct part {

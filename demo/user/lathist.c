@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lathist [SECONDS]: how long openat(2) takes in the kernel, as a histogram. Worker processes open and close a file as fast
- * as they can; two kprobe programs (demo/bpf/lathist.bpf.c) measure each open and count it in a bucket; this side polls
- * the map and draws. At the end every open that a worker made must be in a bucket or counted as missed.
+ * lathist [SECONDS]: how long openat(2) takes in the kernel, as a histogram. Worker processes open
+ * and close a file as fast as they can; two kprobe programs (demo/bpf/lathist.bpf.c) measure each
+ * open and count it in a bucket; this side polls the map and draws. At the end every open that a
+ * worker made must be in a bucket or counted as missed.
  */
 #include "bpfsys.h"
 #include "lib.h"

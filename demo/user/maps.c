@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * maps: arrays and hash maps through bpf(2), what works and what must be refused, and with which error. One line per check;
- * exit status 1 if one failed.
+ * maps: arrays and hash maps through bpf(2), what works and what must be refused, and with which
+ * error. One line per check; exit status 1 if one failed.
  */
 #include "bpfsys.h"
 #include "lib.h"
@@ -23,7 +23,7 @@ static void check(const char *what, long got, long want)
     printf("FAIL %s: %ld, expected %ld\n", what, got, want);
 }
 
-/* ---- bpf(2) --------------------------------------------------------------------------------------- */
+/* ---- bpf(2) ---------------------------------------------------------------------------------- */
 
 static int map_create(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t max_entries,
                       uint32_t flags)
@@ -72,7 +72,7 @@ static int next_key(int fd, const void *key, void *next)
     return element(BPF_MAP_GET_NEXT_KEY, fd, key, next, 0);
 }
 
-/* ---- creation ------------------------------------------------------------------------------------- */
+/* ---- creation -------------------------------------------------------------------------------- */
 
 static void creation(void)
 {
@@ -104,7 +104,7 @@ static void creation(void)
     check("name without an end is refused", bpf(BPF_MAP_CREATE, &attr, sizeof(attr)), -EINVAL);
 }
 
-/* ---- the system call itself ------------------------------------------------------------------------ */
+/* ---- the system call itself ------------------------------------------------------------------ */
 
 static void system_call(void)
 {
@@ -169,7 +169,7 @@ static void information(void)
     close(fd);
 }
 
-/* ---- arrays --------------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 static void array(void)
 {
@@ -224,7 +224,7 @@ static void read_only(void)
     close(fd);
 }
 
-/* ---- hash maps ------------------------------------------------------------------------------------ */
+/* ---- hash maps ------------------------------------------------------------------------------- */
 
 static void hash(void)
 {
@@ -291,7 +291,7 @@ static void hash_walk(void)
     close(fd);
 }
 
-/* ---- per-CPU maps: user mode sees one value for each CPU, rounded up to 8 bytes ---------------------- */
+/* ---- per-CPU maps: user mode sees one value for each CPU, rounded up to 8 bytes -------------- */
 
 static void per_cpu_array(void)
 {

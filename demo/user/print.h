@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Printing for the user programs, a part of lib.h: one write(2) per call as long as the text fits 512 bytes. */
+/* Printing for the user programs, a part of lib.h: one write(2) per call as long as the text fits
+ * 512 bytes. */
 #ifndef DEMO_USER_PRINT_H
 #define DEMO_USER_PRINT_H
 

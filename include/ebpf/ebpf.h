@@ -37,7 +37,7 @@ int ebpf_fini(void);
 #define EBPF_CAP_BPF (1u << 0)       /* create maps, load programs */
 #define EBPF_CAP_PERFMON (1u << 1)   /* tracing program types, read kernel memory */
 #define EBPF_CAP_NET_ADMIN (1u << 2) /* networking program types */
-#define EBPF_CAP_TRUST (1u << 3)     /* without a verifier (EBPF_CONFIG_VERIFIER 0): load programs */
+#define EBPF_CAP_TRUST (1u << 3) /* without a verifier (EBPF_CONFIG_VERIFIER 0): load programs */
 #define EBPF_CAP_SYS_ADMIN (1u << 4) /* programs that write user memory */
 #define EBPF_CAP_ALL 0x1fu
 

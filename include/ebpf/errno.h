@@ -3,8 +3,8 @@
 #ifndef EBPF_ERRNO_H
 #define EBPF_ERRNO_H
 
-/* A host or a hosted kernel may have included its own <errno.h>; the numbers below are the ABI either way,
- * and a test compares them with Linux's. */
+/* A host or a hosted kernel may have included its own <errno.h>; the numbers below are the ABI
+ * either way, and a test compares them with Linux's. */
 #ifndef EPERM
 #define EPERM 1
 #define ENOENT 2

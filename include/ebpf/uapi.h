@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Linux ABI that user programs and compilers see: names, numbers and layouts of <linux/bpf.h>, written anew
- * from the man page bpf(2), RFC 9669 and the kernel's documentation. `make test` compares every number, offset
- * and size here with the system's own <linux/bpf.h>.
+ * The Linux ABI that user programs and compilers see: names, numbers and layouts of <linux/bpf.h>,
+ * written anew from the man page bpf(2), RFC 9669 and the kernel's documentation. `make test`
+ * compares every number, offset and size here with the system's own <linux/bpf.h>.
  */
 #ifndef EBPF_UAPI_H
 #define EBPF_UAPI_H
 
 #include <stdint.h>
 
-/* ---- instructions (RFC 9669) ----------------------------------------------------------------------- */
+/* ---- instructions (RFC 9669) ----------------------------------------------------------------- */
 
 struct bpf_insn {
     uint8_t code;
@@ -114,7 +114,7 @@ enum {
 #define BPF_OBJ_NAME_LEN 16u
 #define BPF_TAG_SIZE 8
 
-/* ---- bpf(2) ---------------------------------------------------------------------------------------- */
+/* ---- bpf(2) ---------------------------------------------------------------------------------- */
 
 enum bpf_cmd {
     BPF_MAP_CREATE = 0,
@@ -413,7 +413,7 @@ union bpf_attr {
     } link_create;
 } __attribute__((aligned(8)));
 
-/* ---- BPF_OBJ_GET_INFO_BY_FD ------------------------------------------------------------------------ */
+/* ---- BPF_OBJ_GET_INFO_BY_FD ------------------------------------------------------------------ */
 
 struct bpf_map_info {
     uint32_t type;
@@ -500,7 +500,8 @@ struct bpf_line_info {
 #define BPF_LINE_INFO_LINE_NUM(line_col) ((line_col) >> 10)
 #define BPF_LINE_INFO_LINE_COL(line_col) ((line_col)&0x3ff)
 
-/* Linux has a union of all link types behind prog_id: the members here have its names and offsets. */
+/* Linux has a union of all link types behind prog_id: the members here have its names and
+ * offsets. */
 struct bpf_link_info {
     uint32_t type;
     uint32_t id;
@@ -517,7 +518,7 @@ struct bpf_link_info {
     };
 } __attribute__((aligned(8)));
 
-/* ---- contexts of program types --------------------------------------------------------------------- */
+/* ---- contexts of program types --------------------------------------------------------------- */
 
 struct xdp_md {
     uint32_t data;

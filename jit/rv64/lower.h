@@ -17,9 +17,9 @@
  *
  * Lengths. A pass lowers every operation in order, knowing positions from the pass before. An
  * operation whose length depends on a distance stores the reach that it needs in it, and never goes
- * back to a smaller one: lengths only grow. When a pass changes nothing, all distances are exact and
- * its bytes are right. Most programs settle in two passes; after RV_MAX_PASSES everything takes its
- * longest form, which cannot change any more.
+ * back to a smaller one: lengths only grow. When a pass changes nothing, all distances are exact
+ * and its bytes are right. Most programs settle in two passes; after RV_MAX_PASSES everything takes
+ * its longest form, which cannot change any more.
  */
 #ifndef EBPF_JIT_RV64_LOWER_H
 #define EBPF_JIT_RV64_LOWER_H
@@ -88,9 +88,11 @@ struct rv_jit {
 /* ---- lower.c ---- */
 /* One pass over the whole program. */
 void ebpf_rv_pass(struct rv_jit *j);
-/* Passes until nothing changes: as.buf, if there is one, is right then. 0 or the error of the assembler. */
+/* Passes until nothing changes: as.buf, if there is one, is right then. 0 or the error of the
+ * assembler. */
 int ebpf_rv_relax(struct rv_jit *j);
-/* One pass, and is every reach what the distances that it found need? What comes out for the same base is so long then. */
+/* One pass, and is every reach what the distances that it found need? What comes out for the same
+ * base is so long then. */
 bool ebpf_rv_settles(struct rv_jit *j);
 /* Forgets what passes for another base have found. */
 void ebpf_rv_forget(struct rv_jit *j);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Included in front of every unit of the library (-include, with -DEBPF_UNIT=name): two symbols mark where the unit's
- * .text begins and ends, for src/base/text.h. Subsection 8000 of .text comes behind everything that the compiler
- * puts into subsection 0.
+ * Included in front of every unit of the library (-include, with -DEBPF_UNIT=name): two symbols
+ * mark where the unit's .text begins and ends, for src/base/text.h. Subsection 8000 of .text comes
+ * behind everything that the compiler puts into subsection 0.
  */
 #ifndef EBPF_BASE_UNIT_H
 #define EBPF_BASE_UNIT_H
@@ -13,21 +13,21 @@
 #define EBPF_STRING(x) EBPF_STRING_(x)
 
 #ifdef __ASSEMBLER__
-.text
-.globl EBPF_PASTE(ebpf_text_start_, EBPF_UNIT)
-EBPF_PASTE(ebpf_text_start_, EBPF_UNIT):
-.text 8000
-.globl EBPF_PASTE(ebpf_text_end_, EBPF_UNIT)
-EBPF_PASTE(ebpf_text_end_, EBPF_UNIT):
-.text
+.text.globl EBPF_PASTE(ebpf_text_start_, EBPF_UNIT) EBPF_PASTE(ebpf_text_start_, EBPF_UNIT)
+    :.text 8000.globl EBPF_PASTE(ebpf_text_end_, EBPF_UNIT) EBPF_PASTE(ebpf_text_end_, EBPF_UNIT)
+    :.text
 #else
-__asm__(".text\n"
-        ".globl ebpf_text_start_" EBPF_STRING(EBPF_UNIT) "\n"
-        "ebpf_text_start_" EBPF_STRING(EBPF_UNIT) ":\n"
-        ".text 8000\n"
-        ".globl ebpf_text_end_" EBPF_STRING(EBPF_UNIT) "\n"
-        "ebpf_text_end_" EBPF_STRING(EBPF_UNIT) ":\n"
-        ".text\n");
+__asm__(
+    ".text\n"
+    ".globl ebpf_text_start_" EBPF_STRING(
+        EBPF_UNIT) "\n"
+                   "ebpf_text_start_" EBPF_STRING(
+                       EBPF_UNIT) ":\n"
+                                  ".text 8000\n"
+                                  ".globl ebpf_text_end_" EBPF_STRING(
+                                      EBPF_UNIT) "\n"
+                                                 "ebpf_text_end_" EBPF_STRING(EBPF_UNIT) ":\n"
+                                                                                         ".text\n");
 #endif
 
 #endif /* EBPF_BASE_UNIT_H */

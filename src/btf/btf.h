@@ -86,8 +86,8 @@ bool ebpf_btf_int_is_regular(const struct btf_type *t);
 
 /*
  * Where in a value of that type the struct called name ("bpf_spin_lock", "bpf_timer") is, in bytes:
- * in a struct, in structs inside it, in a variable of a DATASEC. -ENOENT: nowhere; -EINVAL: the type
- * is neither; -E2BIG: more than one, or nested too deeply.
+ * in a struct, in structs inside it, in a variable of a DATASEC. -ENOENT: nowhere; -EINVAL: the
+ * type is neither; -E2BIG: more than one, or nested too deeply.
  */
 int ebpf_btf_find_field(const struct ebpf_btf *btf, uint32_t type_id, const char *name,
                         uint32_t *offset);

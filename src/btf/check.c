@@ -326,12 +326,16 @@ static const struct {
     [BTF_KIND_CONST] = {.check = check_ref},
     [BTF_KIND_RESTRICT] = {.check = check_ref},
     [BTF_KIND_FUNC] = {.check = check_func, .vlen = true},
-    [BTF_KIND_FUNC_PROTO] = {.check = check_func_proto, .each = sizeof(struct btf_param), .vlen = true},
+    [BTF_KIND_FUNC_PROTO] = {.check = check_func_proto,
+                             .each = sizeof(struct btf_param),
+                             .vlen = true},
     [BTF_KIND_VAR] = {.check = check_var, .fixed = sizeof(struct btf_var)},
     [BTF_KIND_DATASEC] = {check_datasec, 0, sizeof(struct btf_var_secinfo), true, false, true},
     [BTF_KIND_FLOAT] = {.check = check_float},
     /* kflag: an attribute of the compiler's (Linux 6.14) */
-    [BTF_KIND_DECL_TAG] = {.check = check_decl_tag, .fixed = sizeof(struct btf_decl_tag), .kflag = true},
+    [BTF_KIND_DECL_TAG] = {.check = check_decl_tag,
+                           .fixed = sizeof(struct btf_decl_tag),
+                           .kflag = true},
     [BTF_KIND_TYPE_TAG] = {.check = check_ref, .kflag = true},
     [BTF_KIND_ENUM64] = {check_enum, 0, sizeof(struct btf_enum64), true, true, true},
 };

@@ -6,7 +6,8 @@
 #include "src/base/bits.h"
 
 #define MAX_DEPTH 32u /* Linux: MAX_RESOLVE_DEPTH, of arrays in arrays and of structs in structs */
-/* Members that are looked at in one search: structs that share their memory could make it endless */
+/* Members that are looked at in one search: structs that share their memory could make it
+ * endless */
 #define MAX_STEPS 200000u
 
 /* Of another size, or not aligned, it is only somebody's struct of the same name. */

@@ -3,11 +3,11 @@
  * Checking BTF, second part: what types refer to. A walk in depth over the graph of types, on a
  * stack of its own of MAX_DEPTH types; every type is walked once.
  *
- * A walk need not go everywhere: through a pointer, a struct may well lead back to itself. So a walk
- * that began with a pointer follows pointers and modifiers only, and ends at what they lead to; one
- * that began with a struct or array follows what lies inside these and ends at pointers; any other
- * becomes one of these when it gets to such a type. What a walk ends at has a walk of its own.
- * Whoever is met a second time on the way is in a circle: of pointers and modifiers only, or a
+ * A walk need not go everywhere: through a pointer, a struct may well lead back to itself. So a
+ * walk that began with a pointer follows pointers and modifiers only, and ends at what they lead
+ * to; one that began with a struct or array follows what lies inside these and ends at pointers;
+ * any other becomes one of these when it gets to such a type. What a walk ends at has a walk of its
+ * own. Whoever is met a second time on the way is in a circle: of pointers and modifiers only, or a
  * struct inside itself.
  */
 #include "src/btf/check.h"
@@ -98,8 +98,8 @@ static int bad(const struct walk *w, const struct btf_type *t, const char *why)
 
 /* ---- one kind each: what the type on top of the stack refers to ------------------------------ */
 
-/* A pointer or modifier to void, to a struct that is only declared, or to a function's type is fine;
- * everything else has a size. */
+/* A pointer or modifier to void, to a struct that is only declared, or to a function's type is
+ * fine; everything else has a size. */
 static int end_ref(struct walk *w, const struct btf_type *t, uint32_t id)
 {
     const struct btf_type *next = ebpf_btf_type(w->btf, id);

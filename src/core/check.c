@@ -58,8 +58,9 @@ static int bad(const struct check *check, const struct bpf_insn *insn, const cha
 }
 
 /*
- * The same for what is wrong only where the instruction is reached: Linux refuses it while it follows the program, so
- * that dead code may hold it. Where a verifier comes next it is left to that, which takes dead code out.
+ * The same for what is wrong only where the instruction is reached: Linux refuses it while it
+ * follows the program, so that dead code may hold it. Where a verifier comes next it is left to
+ * that, which takes dead code out.
  */
 static int bad_where_reached(const struct check *check, const struct bpf_insn *insn,
                              const char *why)

@@ -58,8 +58,8 @@ static int load_prog(const struct ebpf_cmd *cmd, struct ebpf_load *load, struct 
     return give_err ? -EFAULT : err;
 }
 
-/* What this build has no objects for: devices, the kernel's own types and programs to attach to; and
- * CO-RE relocations, which loaders apply. */
+/* What this build has no objects for: devices, the kernel's own types and programs to attach to;
+ * and CO-RE relocations, which loaders apply. */
 static bool attr_ok(const union bpf_attr *attr)
 {
     return !attr->prog_ifindex && !attr->attach_btf_id && !attr->attach_prog_fd &&

@@ -6,11 +6,12 @@
  * fields.
  *
  * Which instructions go through the context pointer is known from the verifier (EBPF_FACT_CTX).
- * Without one, which register holds it is found by a small dataflow analysis over each function: for each instruction, the set of registers and stack slots that may hold it, and the
- * set that must (on every path). r1 holds it at the program's start; moves, spills and fills of
- * whole registers carry it, and so do arguments of bpf-to-bpf calls. Where the sets differ at an
- * access, or where the pointer would go out of sight (stored elsewhere, changed, returned), the
- * program is refused, as Linux's verifier would.
+ * Without one, which register holds it is found by a small dataflow analysis over each function:
+ * for each instruction, the set of registers and stack slots that may hold it, and the set that
+ * must (on every path). r1 holds it at the program's start; moves, spills and fills of whole
+ * registers carry it, and so do arguments of bpf-to-bpf calls. Where the sets differ at an access,
+ * or where the pointer would go out of sight (stored elsewhere, changed, returned), the program is
+ * refused, as Linux's verifier would.
  *
  * Sets only grow (may) or shrink (must), so every instruction is visited a bounded number of times.
  */

@@ -41,8 +41,8 @@ int ebpf_prog_btf_take(struct ebpf_prog *prog, const struct ebpf_load *load);
 int ebpf_prog_btf_check(const struct ebpf_prog *prog);
 void ebpf_prog_btf_free(struct ebpf_prog *prog); /* what take() has allocated, and the reference */
 
-/* As ebpf_prog_load(), but the verifier is not asked: for tests of the engines, whose programs know what
- * they do. T */
+/* As ebpf_prog_load(), but the verifier is not asked: for tests of the engines, whose programs know
+ * what they do. T */
 int ebpf_prog_load_unverified(const struct ebpf_prog_spec *spec, struct ebpf_prog **out);
 
 /* Does the licence make GPL-only helpers available? */

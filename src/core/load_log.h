@@ -34,11 +34,13 @@ struct ebpf_load_log {
     bool line_ended; /* the next text begins another one */
 };
 
-/* -EINVAL: level, buf and size do not fit together, as Linux's bpf_verifier_log_attr_valid() has it. */
+/* -EINVAL: level, buf and size do not fit together, as Linux's bpf_verifier_log_attr_valid() has
+ * it. */
 int ebpf_load_log_init(struct ebpf_load_log *log, const struct ebpf_caller *caller, uint32_t level,
                        uint64_t buf, uint32_t size);
 
-/* Is somebody interested in texts of one of these levels? log NULL: no. Asked at every instruction. */
+/* Is somebody interested in texts of one of these levels? log NULL: no. Asked at every
+ * instruction. */
 static inline bool ebpf_load_log_on(const struct ebpf_load_log *log, uint32_t levels)
 {
     return log && log->level & levels;
@@ -54,7 +56,8 @@ void ebpf_load_vlogf(struct ebpf_load_log *log, const char *format, va_list args
 uint64_t ebpf_load_log_mark(const struct ebpf_load_log *log);
 void ebpf_load_log_reset(struct ebpf_load_log *log, uint64_t mark);
 
-/* Ends the text. *true_size: bytes that a buffer for all of it needs. 0, -ENOSPC: it did not fit, -EFAULT. */
+/* Ends the text. *true_size: bytes that a buffer for all of it needs. 0, -ENOSPC: it did not fit,
+ * -EFAULT. */
 int ebpf_load_log_fini(struct ebpf_load_log *log, uint32_t *true_size);
 
 #endif /* EBPF_CORE_LOAD_LOG_H */

@@ -216,7 +216,8 @@ static int check_sleepable(const struct ebpf_prog *prog)
 }
 
 #if EBPF_CONFIG_VERIFIER
-/* What was left to the verifier is dead code, and gone: the engines' own check has the last word. */
+/* What was left to the verifier is dead code, and gone: the engines' own check has the last
+ * word. */
 static int check_again(struct ebpf_prog *prog)
 {
     struct ebpf_code *code = &prog->code;

@@ -111,7 +111,8 @@ enum ebpf_ctx_kind {
     EBPF_CTX_SOCK,
     EBPF_CTX_FLOW_KEYS,
     EBPF_CTX_SOCK_OR_NULL,
-    EBPF_CTX_BUFFER, /* of a writable raw tracepoint: bytes of any constant offset, its user checks */
+    /* of a writable raw tracepoint: bytes of any constant offset, its user checks */
+    EBPF_CTX_BUFFER,
 };
 
 /* One field of the context that programs may read (and write): loads of [off, off + size) in the

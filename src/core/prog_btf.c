@@ -107,8 +107,8 @@ static int take_funcs(struct ebpf_prog *prog, const struct ebpf_load *load)
     return err;
 }
 
-/* Does the function call tail_call, or load from a packet by BPF_ABS or BPF_IND? NULL: neither. Both
- * end the function with a number of their own. */
+/* Does the function call tail_call, or load from a packet by BPF_ABS or BPF_IND? NULL: neither.
+ * Both end the function with a number of their own. */
 static const char *unusual_return(const struct ebpf_prog *prog, const struct ebpf_subprog *func)
 {
     for (uint32_t i = func->start; i < func->end; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known about a number in a register: known bits, and ranges of the whole and of its low half. See bounds.c.
- * Pure functions, any context. bits is the register's width: 64, and smaller even widths in tests, which can then try
- * all values.
+ * What is known about a number in a register: known bits, and ranges of the whole and of its low
+ * half. See bounds.c. Pure functions, any context. bits is the register's width: 64, and smaller
+ * even widths in tests, which can then try all values.
  */
 #ifndef EBPF_VERIFIER_BOUNDS_H
 #define EBPF_VERIFIER_BOUNDS_H
@@ -31,16 +31,17 @@ struct ebpf_scalar ebpf_scalar_zext(const struct ebpf_scalar *s, unsigned low, u
 struct ebpf_scalar ebpf_scalar_movsx(const struct ebpf_scalar *s, unsigned low, unsigned bits);
 
 /*
- * The result of an instruction of class BPF_ALU64 (wide) or BPF_ALU: op is BPF_ADD to BPF_ARSH without BPF_MOV. What the
- * domain does not follow (BPF_DIV, BPF_MOD, shifts by an unknown number or by too many places) is unknown, but for the
- * upper half, which is zero where !wide.
+ * The result of an instruction of class BPF_ALU64 (wide) or BPF_ALU: op is BPF_ADD to BPF_ARSH
+ * without BPF_MOV. What the domain does not follow (BPF_DIV, BPF_MOD, shifts by an unknown number
+ * or by too many places) is unknown, but for the upper half, which is zero where !wide.
  */
 struct ebpf_scalar ebpf_scalar_alu(uint8_t op, bool wide, const struct ebpf_scalar *dst,
                                    const struct ebpf_scalar *src, unsigned bits);
 
 /*
- * Narrows dst and src to the values with which the jump `op` (BPF_JEQ to BPF_JSLE; class BPF_JMP: wide, else BPF_JMP32) is
- * taken, or is not. false: there are none, that way is dead; dst and src are of no use then.
+ * Narrows dst and src to the values with which the jump `op` (BPF_JEQ to BPF_JSLE; class BPF_JMP:
+ * wide, else BPF_JMP32) is taken, or is not. false: there are none, that way is dead; dst and src
+ * are of no use then.
  */
 bool ebpf_scalar_branch(uint8_t op, bool wide, bool taken, struct ebpf_scalar *dst,
                         struct ebpf_scalar *src, unsigned bits);

@@ -7,7 +7,8 @@
  * submit or discard end it.
  *
  *     fp-16: DYNPTR (reg.id 5, reg.off 8: the upper half)   A slice has ref 5. Ending dynptr 5 ends
- *     fp-24: DYNPTR (reg.id 5, reg.off 0: the start)        all that has ref 5, wherever it was put.
+ *     fp-24: DYNPTR (reg.id 5, reg.off 0: the start)        all that has ref 5, wherever it was
+ *     put.
  *
  * reg.flags has EBPF_REG_RECORD for one over a record; reg.ref is then the reference, the same
  * number as reg.id.
@@ -123,15 +124,14 @@ static int find(struct ebpf_verifier *v, unsigned n, bool record, const struct e
         err = find_place(v, n, &off);
         slot = err ? NULL : slot_at(v->now->frames[reg->frame], off);
         if (!err && (!slot || !is_dynptr(slot) || slot->reg.off))
-            err = ebpf_verify_refuse(v, -EINVAL, "Expected an initialized dynptr as arg #%u",
-                                     n - 1);
+            err =
+                ebpf_verify_refuse(v, -EINVAL, "Expected an initialized dynptr as arg #%u", n - 1);
         if (!err)
             err = ebpf_verify_note_stack(v, reg->frame, off, DYNPTR_SIZE, false);
         *out = slot ? &slot->reg : NULL;
     } else {
-        return ebpf_verify_refuse(v, -EINVAL,
-                                  "arg#%u expected pointer to stack or const struct bpf_dynptr",
-                                  n - 1);
+        return ebpf_verify_refuse(
+            v, -EINVAL, "arg#%u expected pointer to stack or const struct bpf_dynptr", n - 1);
     }
     if (!err && record && !((*out)->flags & EBPF_REG_RECORD))
         err = ebpf_verify_refuse(v, -EINVAL, "Expected a dynptr of type ringbuf as arg #%u", n - 1);

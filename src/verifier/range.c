@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ranges. (umin, umax, smin, smax) stands for all x of `bits` bits with umin <= x <= umax as unsigned and
- * smin <= x <= smax as signed numbers. Neither says all that the other does: 0xff..fe to 1 is everything unsigned, but -2
- * to 1 signed. On a circle of 2^bits numbers each of the two is one arc:
+ * Ranges. (umin, umax, smin, smax) stands for all x of `bits` bits with umin <= x <= umax as
+ * unsigned and smin <= x <= smax as signed numbers. Neither says all that the other does: 0xff..fe
+ * to 1 is everything unsigned, but -2 to 1 signed. On a circle of 2^bits numbers each of the two is
+ * one arc:
  *
  *          0 1 2 ... 0x7f.. | 0x80.. ... 0xff..      unsigned: does not cross the right end
  *          0 1 2 ... 0x7f.. | -0x80.. ... -1         signed:   does not cross the middle
  *
- * so that each half of the circle holds one plain interval of both, and their intersection is exact half by half
- * (ebpf_range_sync()). An operation is sound when its result holds op(x, y) for every x and y of its operands; where
- * bounds could overflow it gives up the signed, the unsigned, or both.
+ * so that each half of the circle holds one plain interval of both, and their intersection is exact
+ * half by half (ebpf_range_sync()). An operation is sound when its result holds op(x, y) for every
+ * x and y of its operands; where bounds could overflow it gives up the signed, the unsigned, or
+ * both.
  */
 #include "src/verifier/range.h"
 
@@ -94,8 +96,8 @@ struct ebpf_range ebpf_range_meet(const struct ebpf_range *a, const struct ebpf_
                                smax2(a->smin, b->smin), smin2(a->smax, b->smax)};
 }
 
-/* Both halves of the circle are intersected as signed numbers: an unsigned bound's sign extension keeps the order within
- * a half. */
+/* Both halves of the circle are intersected as signed numbers: an unsigned bound's sign extension
+ * keeps the order within a half. */
 bool ebpf_range_sync(struct ebpf_range *r, unsigned bits)
 {
     uint64_t top = (uint64_t)smax_of(bits); /* the last number that is not negative */
@@ -127,10 +129,10 @@ bool ebpf_range_sync(struct ebpf_range *r, unsigned bits)
     return true;
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
-/* first, first + 1, ... first + span: their lowest bits make an arc, which is an interval where it does not cross the
- * end of the numbers. */
+/* first, first + 1, ... first + span: their lowest bits make an arc, which is an interval where it
+ * does not cross the end of the numbers. */
 static void low_of_arc(uint64_t first, uint64_t span, unsigned low, struct ebpf_range *out)
 {
     uint64_t from = first & umax_of(low), to = (first + span) & umax_of(low);
@@ -156,7 +158,8 @@ struct ebpf_range ebpf_range_low(const struct ebpf_range *r, unsigned low)
     return out;
 }
 
-/* The first number from `at` upwards whose low part, unsigned, is in part: false where it would not fit bits. */
+/* The first number from `at` upwards whose low part, unsigned, is in part: false where it would not
+ * fit bits. */
 static bool trim_up(uint64_t *at, const struct ebpf_range *part, unsigned low, unsigned bits)
 {
     uint64_t rest = *at & umax_of(low), base = *at - rest;
@@ -185,8 +188,8 @@ static bool trim_down(uint64_t *at, const struct ebpf_range *part, unsigned low)
     return true;
 }
 
-/* The same for the signed bounds, by a detour: adding 2^(bits - 1) turns signed order into unsigned order, and
- * 2^(low - 1) does it for the part, which is narrower. */
+/* The same for the signed bounds, by a detour: adding 2^(bits - 1) turns signed order into unsigned
+ * order, and 2^(low - 1) does it for the part, which is narrower. */
 static bool trim_signed(struct ebpf_range *r, unsigned bits, const struct ebpf_range *part,
                         unsigned low)
 {
@@ -214,7 +217,7 @@ bool ebpf_range_trim(struct ebpf_range *r, unsigned bits, const struct ebpf_rang
     return trim_signed(r, bits, part, low);
 }
 
-/* ---- operations: the unsigned bounds, then the signed ones ---------------------------------------------------- */
+/* ---- operations: the unsigned bounds, then the signed ones ----------------------------------- */
 
 static bool fits_signed(int64_t value, unsigned bits)
 {

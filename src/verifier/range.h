@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ranges of numbers of some width, seen unsigned and signed at once. See range.c. Pure functions, any context.
- * bits is 1 to 64; signed bounds are sign-extended from it.
+ * Ranges of numbers of some width, seen unsigned and signed at once. See range.c. Pure functions,
+ * any context. bits is 1 to 64; signed bounds are sign-extended from it.
  */
 #ifndef EBPF_VERIFIER_RANGE_H
 #define EBPF_VERIFIER_RANGE_H
@@ -28,7 +28,8 @@ bool ebpf_range_within(const struct ebpf_range *inner, const struct ebpf_range *
 /* What is in both, bound by bound; run ebpf_range_sync() afterwards. */
 struct ebpf_range ebpf_range_meet(const struct ebpf_range *a, const struct ebpf_range *b);
 
-/* Lets the signed and the unsigned bounds learn from each other; false: no number is within both. */
+/* Lets the signed and the unsigned bounds learn from each other; false: no number is within
+ * both. */
 bool ebpf_range_sync(struct ebpf_range *r, unsigned bits);
 
 /* The lowest `low` bits of all numbers in r. */

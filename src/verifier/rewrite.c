@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What engines get from a verification. Instructions that no path reaches become jumps to themselves (Linux:
- * sanitize_dead_code()): whatever they were, an engine need not understand it. Conditional jumps that went one way only
- * become unconditional, or jumps to the next instruction (Linux: opt_hard_wire_dead_code_branches()), which takes the dead
- * code out of the compiler's sight. The rest are facts, a byte for each instruction. Context T.
+ * What engines get from a verification. Instructions that no path reaches become jumps to
+ * themselves (Linux: sanitize_dead_code()): whatever they were, an engine need not understand it.
+ * Conditional jumps that went one way only become unconditional, or jumps to the next instruction
+ * (Linux: opt_hard_wire_dead_code_branches()), which takes the dead code out of the compiler's
+ * sight. The rest are facts, a byte for each instruction. Context T.
  */
 #include "src/base/alloc.h"
 #include "src/verifier/engine.h"
@@ -12,8 +13,8 @@ static bool is_conditional(const struct bpf_insn *insn)
 {
     uint8_t cls = BPF_CLASS(insn->code), op = BPF_OP(insn->code);
 
-    return (cls == BPF_JMP || cls == BPF_JMP32) && op != BPF_JA && op != BPF_CALL && op != BPF_EXIT &&
-           op != BPF_JCOND;
+    return (cls == BPF_JMP || cls == BPF_JMP32) && op != BPF_JA && op != BPF_CALL &&
+           op != BPF_EXIT && op != BPF_JCOND;
 }
 
 static void hard_wire(struct bpf_insn *insn, uint8_t flags)

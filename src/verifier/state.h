@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known at one point of one path: registers and stack of each live frame. See state.c. Context T.
+ * What is known at one point of one path: registers and stack of each live frame. See state.c.
+ * Context T.
  */
 #ifndef EBPF_VERIFIER_STATE_H
 #define EBPF_VERIFIER_STATE_H
@@ -40,7 +41,8 @@ enum ebpf_kind {
 #define EBPF_REG_OR_NULL 1u /* may be NULL instead, until a comparison has told */
 #define EBPF_REG_RDONLY 2u  /* MEM, MAP_VALUE: stores are refused */
 #define EBPF_REG_RECORD 4u  /* MEM: a record of a ring buffer, what submit and discard take */
-/* SCALAR, in saved states only: its value decided something on a path that was followed (precise.c) */
+/* SCALAR, in saved states only: its value decided something on a path that was followed
+ * (precise.c) */
 #define EBPF_REG_PRECISE 8u
 #define EBPF_REG_PINNED 16u /* the same for a path that ended at a loop which was still open */
 
@@ -50,20 +52,23 @@ struct ebpf_vreg {
     uint8_t frame; /* STACK: whose */
     uint16_t flags;
     int32_t off;
-    /* 0: none. Numbers and packet pointers with one id have one and the same var (numbers: but for link);
-     * pointers that may be NULL with one id are NULL together; map values and locks: which lookup gave it. */
+    /* 0: none. Numbers and packet pointers with one id have one and the same var (numbers: but for
+     * link); pointers that may be NULL with one id are NULL together; map values and locks: which
+     * lookup gave it. */
     uint32_t id;
-    uint32_t ref;   /* the reference that it is, or was made from; 0: none */
-    int32_t link;   /* SCALAR with an id: its var is that of the others plus this constant */
+    uint32_t ref; /* the reference that it is, or was made from; 0: none */
+    int32_t link; /* SCALAR with an id: its var is that of the others plus this constant */
     union {
-        uint32_t range;    /* PACKET, PACKET_META: bytes behind start + var that a comparison has shown to be there */
+        /* PACKET, PACKET_META: bytes behind start + var that a comparison has shown to be there */
+        uint32_t range;
         uint32_t mem_size; /* MEM */
         uint32_t subprog;  /* FUNC */
         uint32_t btf_id;   /* BTF */
     };
     const struct ebpf_map *map;
-    /* SCALAR: which registers and slots of the last saved state it was computed from (precise.c). Who makes one number from
-     * others must keep it: out.from = a.from | b.from. Constants, and what comes from outside, have none: 0. */
+    /* SCALAR: which registers and slots of the last saved state it was computed from (precise.c).
+     * Who makes one number from others must keep it: out.from = a.from | b.from. Constants, and
+     * what comes from outside, have none: 0. */
     uint64_t from;
     struct ebpf_scalar var;
 };
@@ -86,8 +91,10 @@ struct ebpf_vframe {
     struct ebpf_vreg regs[11];
     uint32_t call;    /* the instruction that called; of the main function: 0 */
     uint32_t subprog; /* which function this is */
-    uint8_t callback; /* enum ebpf_callback: a helper called it; CALLBACK_NONE: an instruction did */
-    uint32_t callback_depth; /* how often in a row a helper that this function calls has called back */
+    /* enum ebpf_callback: a helper called it; CALLBACK_NONE: an instruction did */
+    uint8_t callback;
+    /* how often in a row a helper that this function calls has called back */
+    uint32_t callback_depth;
     uint32_t slot_cnt;
     struct ebpf_vslot
         *slots; /* slots[n]: the 8 bytes at r10 - 8 * (n + 1); below slot_cnt: NOTHING */
@@ -103,7 +110,7 @@ struct ebpf_vstate {
     uint32_t frame_cnt;
     struct ebpf_vframe *frames[EBPF_MAX_FRAMES];
     uint32_t ref_cnt;
-    struct ebpf_vref *refs; /* [ref_cnt] */
+    struct ebpf_vref *refs;          /* [ref_cnt] */
     const struct ebpf_map *lock_map; /* whose value's spin lock is held; NULL: none */
     uint32_t lock_id;                /* the id of that value */
     uint32_t may_goto_depth;
@@ -112,7 +119,8 @@ struct ebpf_vstate {
 /* All memory of one verification, with its bound. */
 struct ebpf_vmem {
     size_t used, limit, peak;
-    /* Blocks that nobody uses at the moment, by size: frames, states and stacks come and go with every path. */
+    /* Blocks that nobody uses at the moment, by size: frames, states and stacks come and go with
+     * every path. */
     struct {
         size_t size;
         struct ebpf_vspare *first;
@@ -122,12 +130,13 @@ struct ebpf_vspare {
     struct ebpf_vspare *next;
 };
 
-void *ebpf_vmem_alloc(struct ebpf_vmem *mem, size_t size); /* NULL: no memory, or the bound is reached */
-void *ebpf_vmem_zalloc(struct ebpf_vmem *mem, size_t size); /* zero-filled */
+/* NULL: no memory, or the bound is reached */
+void *ebpf_vmem_alloc(struct ebpf_vmem *mem, size_t size);
+void *ebpf_vmem_zalloc(struct ebpf_vmem *mem, size_t size);         /* zero-filled */
 void ebpf_vmem_free(struct ebpf_vmem *mem, void *ptr, size_t size); /* NULL is fine */
-void ebpf_vmem_fini(struct ebpf_vmem *mem); /* frees what is spare */
+void ebpf_vmem_fini(struct ebpf_vmem *mem);                         /* frees what is spare */
 
-/* ---- registers -------------------------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 static inline bool ebpf_vreg_is_pointer(const struct ebpf_vreg *reg)
 {
@@ -137,7 +146,7 @@ static inline bool ebpf_vreg_is_pointer(const struct ebpf_vreg *reg)
 struct ebpf_vreg ebpf_vreg_scalar(struct ebpf_scalar var);
 struct ebpf_vreg ebpf_vreg_pointer(enum ebpf_kind kind);
 
-/* ---- states ------------------------------------------------------------------------------------------------------ */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 /* A frame more, all of it NOTHING but r10. -ENOMEM, -E2BIG: there are EBPF_MAX_FRAMES. */
 int ebpf_vstate_push(struct ebpf_vmem *mem, struct ebpf_vstate *s, uint32_t call);
@@ -148,22 +157,23 @@ void ebpf_vstate_fini(struct ebpf_vmem *mem, struct ebpf_vstate *s);
 
 /* How states are compared: see state.c. */
 enum ebpf_vhow {
-    EBPF_VSAME,    /* they are the same */
-    EBPF_VRANGE,   /* every number of now lies within what it was in old */
-    EBPF_VPRECISE, /* the same for the numbers of old that mattered (EBPF_REG_PRECISE, EBPF_REG_PINNED) */
+    EBPF_VSAME,  /* they are the same */
+    EBPF_VRANGE, /* every number of now lies within what it was in old */
+    /* the same for the numbers of old that mattered (EBPF_REG_PRECISE, EBPF_REG_PINNED) */
+    EBPF_VPRECISE,
 };
 
 struct ebpf_vstack_rules;
 
 /*
- * Does everything that can be true in now lie in what was allowed for in old, so that what was shown for old holds for
- * now? Exact about kinds; ids must link the same registers and slots, whatever their numbers. false may also mean that
- * there are more ids than it keeps book of.
+ * Does everything that can be true in now lie in what was allowed for in old, so that what was
+ * shown for old holds for now? Exact about kinds; ids must link the same registers and slots,
+ * whatever their numbers. false may also mean that there are more ids than it keeps book of.
  */
-bool ebpf_vstate_within(const struct ebpf_vstate *now, const struct ebpf_vstate *old, enum ebpf_vhow how,
-                        const struct ebpf_vstack_rules *rules);
+bool ebpf_vstate_within(const struct ebpf_vstate *now, const struct ebpf_vstate *old,
+                        enum ebpf_vhow how, const struct ebpf_vstack_rules *rules);
 
-/* ---- the stack: [off, off + size) with -EBPF_FRAME_SIZE <= off and off + size <= 0, which the caller has checked ----- */
+/* ---- the stack: [off, off + size) with -EBPF_FRAME_SIZE <= off and off + size <= 0, which the caller has checked --- */
 
 /* What the program's loader may do. */
 struct ebpf_vstack_rules {
@@ -171,8 +181,8 @@ struct ebpf_vstack_rules {
     bool break_spills; /* may a part of a spilled pointer be overwritten? The same */
 };
 
-/* Stores the lowest size bytes (1, 2, 4, 8) of value. 0, -ENOMEM, -EACCES: *why is Linux's words for it, here and
- * below. */
+/* Stores the lowest size bytes (1, 2, 4, 8) of value. 0, -ENOMEM, -EACCES: *why is Linux's words
+ * for it, here and below. */
 int ebpf_vstack_store(struct ebpf_vmem *mem, struct ebpf_vframe *frame, int off, unsigned size,
                       const struct ebpf_vreg *value, const struct ebpf_vstack_rules *rules,
                       const char **why);
@@ -182,13 +192,14 @@ int ebpf_vstack_load(const struct ebpf_vframe *frame, int off, unsigned size,
                      const struct ebpf_vstack_rules *rules, struct ebpf_vreg *out,
                      const char **why);
 
-/* Someone may write anything to any of these bytes, and need not: a store at an offset that is not known, a helper's
- * output buffer (sure: it writes all of them). Spills there are gone. 0, -ENOMEM, -EACCES with *why. */
+/* Someone may write anything to any of these bytes, and need not: a store at an offset that is not
+ * known, a helper's output buffer (sure: it writes all of them). Spills there are gone. 0, -ENOMEM,
+ * -EACCES with *why. */
 int ebpf_vstack_clobber(struct ebpf_vmem *mem, struct ebpf_vframe *frame, int off, unsigned size,
                         bool sure, const struct ebpf_vstack_rules *rules, const char **why);
 
-/* A zero may be stored to any of these bytes, and need not: zeros stay what they are. *used: there are such, so that it
- * mattered that it is a zero. 0, -EACCES with *why. */
+/* A zero may be stored to any of these bytes, and need not: zeros stay what they are. *used: there
+ * are such, so that it mattered that it is a zero. 0, -EACCES with *why. */
 int ebpf_vstack_maybe_zero(const struct ebpf_vframe *frame, int off, unsigned size,
                            const struct ebpf_vstack_rules *rules, bool *used, const char **why);
 

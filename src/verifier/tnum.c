@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Known bits. A tnum (value, mask) stands for the set of all x with x & ~mask == value: each bit is known to be 0
- * (neither has it), known to be 1 (value has it) or unknown (mask has it). Example: (0b0100, 0b0011) is {4, 5, 6, 7}.
+ * Known bits. A tnum (value, mask) stands for the set of all x with x & ~mask == value: each bit is
+ * known to be 0 (neither has it), known to be 1 (value has it) or unknown (mask has it). Example:
+ * (0b0100, 0b0011) is {4, 5, 6, 7}.
  *
- * An operation is sound when its result holds op(x, y) for every x in a and y in b. All of them are computed on whole
- * words, without looking at one bit after the other, but multiplication. The empty set has no tnum: only
- * ebpf_tnum_meet() can find it, and says so.
+ * An operation is sound when its result holds op(x, y) for every x in a and y in b. All of them are
+ * computed on whole words, without looking at one bit after the other, but multiplication. The
+ * empty set has no tnum: only ebpf_tnum_meet() can find it, and says so.
  *
- * The idea is published: H. Vishwanathan et al., "Sound, Precise, and Fast Abstract Interpretation with Tristate
- * Numbers", CGO 2022.
+ * The idea is published: H. Vishwanathan et al., "Sound, Precise, and Fast Abstract Interpretation
+ * with Tristate Numbers", CGO 2022.
  */
 #include "src/verifier/tnum.h"
 
@@ -22,7 +23,8 @@ struct ebpf_tnum ebpf_tnum_cut(struct ebpf_tnum t, unsigned bits)
     return (struct ebpf_tnum){t.value & ebpf_low_bits(bits), t.mask & ebpf_low_bits(bits)};
 }
 
-/* Bits above the highest one in which min and max differ are the same in all numbers between them. */
+/* Bits above the highest one in which min and max differ are the same in all numbers between
+ * them. */
 struct ebpf_tnum ebpf_tnum_range(uint64_t min, uint64_t max)
 {
     uint64_t differ = min ^ max;
@@ -46,8 +48,9 @@ bool ebpf_tnum_meet(struct ebpf_tnum a, struct ebpf_tnum b, struct ebpf_tnum *ou
 }
 
 /*
- * The smallest sum has all unknown bits 0, the largest all 1. A bit of the result is unknown where an operand's is, or
- * where the carry into it can differ: those are the bits in which the two sums differ from each other.
+ * The smallest sum has all unknown bits 0, the largest all 1. A bit of the result is unknown where
+ * an operand's is, or where the carry into it can differ: those are the bits in which the two sums
+ * differ from each other.
  */
 struct ebpf_tnum ebpf_tnum_add(struct ebpf_tnum a, struct ebpf_tnum b, unsigned bits)
 {
@@ -66,8 +69,8 @@ struct ebpf_tnum ebpf_tnum_sub(struct ebpf_tnum a, struct ebpf_tnum b, unsigned 
     return ebpf_tnum_cut((struct ebpf_tnum){plain & ~unknown, unknown}, bits);
 }
 
-/* As in school: a sum of b, moved, for each bit of a. For an unknown bit of a, "b or nothing": all of b's bits that can
- * be 1 are unknown. */
+/* As in school: a sum of b, moved, for each bit of a. For an unknown bit of a, "b or nothing": all
+ * of b's bits that can be 1 are unknown. */
 struct ebpf_tnum ebpf_tnum_mul(struct ebpf_tnum a, struct ebpf_tnum b, unsigned bits)
 {
     struct ebpf_tnum sum = ebpf_tnum_const(0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Known bits ("tristate numbers"): each bit of a value is known to be 0, known to be 1, or unknown. See tnum.c.
- * Pure functions, any context. Where a function takes `bits`, values have that many (1 to 64), and all results
- * are cut to it; the others work for every width at once, as two's complement arithmetic does.
+ * Known bits ("tristate numbers"): each bit of a value is known to be 0, known to be 1, or unknown.
+ * See tnum.c. Pure functions, any context. Where a function takes `bits`, values have that many (1
+ * to 64), and all results are cut to it; the others work for every width at once, as two's
+ * complement arithmetic does.
  */
 #ifndef EBPF_VERIFIER_TNUM_H
 #define EBPF_VERIFIER_TNUM_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What both kprobe runners measure: batches of a system call, and the cheapest counts. They define now() and call(). */
+/* What both kprobe runners measure: batches of a system call, and the cheapest counts. They define
+ * now() and call(). */
 #ifndef TESTS_BENCH_BATCH_H
 #define TESTS_BENCH_BATCH_H
 

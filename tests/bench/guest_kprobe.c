@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kprobe ADDRESS OFFSET...: what a kprobe hit costs on the teaching kernel, as the first process: getppid(2) without and
- * with a probe on its handler, which begins at ADDRESS. Prints the same lines as linux_kprobe.c, its twin.
+ * kprobe ADDRESS OFFSET...: what a kprobe hit costs on the teaching kernel, as the first process:
+ * getppid(2) without and with a probe on its handler, which begins at ADDRESS. Prints the same
+ * lines as linux_kprobe.c, its twin.
  */
 #include "bpfsys.h"
 #include "lib.h"

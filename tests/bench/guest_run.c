@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The benchmark's runner on the teaching kernel, as the first process: runs every program of every object in /bench
- * through BPF_PROG_TEST_RUN. Prints for each `RUN NAME ret= ns= load= xlated= jited= obj=`, as linux_run.c, its twin, does;
- * or `UNSUPPORTED NAME obj= REASON` where this kernel lacks what the object wants.
+ * The benchmark's runner on the teaching kernel, as the first process: runs every program of every
+ * object in /bench through BPF_PROG_TEST_RUN. Prints for each `RUN NAME ret= ns= load= xlated=
+ * jited= obj=`, as linux_run.c, its twin, does; or `UNSUPPORTED NAME obj= REASON` where this kernel
+ * lacks what the object wants.
  */
 #include "bpfsys.h"
 #include "lib.h"
@@ -38,7 +39,7 @@ static void fill_tails(struct ebpf_object *obj)
     }
 }
 
-/* ---- what PROG_LOAD costs -------------------------------------------------------------------------- */
+/* ---- what PROG_LOAD costs -------------------------------------------------------------------- */
 
 struct code {
     struct bpf_insn *insns;
@@ -105,7 +106,7 @@ static int64_t load_cost(const struct code *code, uint32_t type)
     return best;
 }
 
-/* ---- objects ---------------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 static int test_run(int fd, union bpf_attr *attr)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench-large: what it takes to check and compile programs of 1,000 to 1,000,000 instructions. For each shape of program and
- * each size it prints processor time, the most memory that was in use at once (counted by the allocation hook), and both
- * for each instruction; then it runs the code and compares with the interpreter. Fails if an instruction of
- * 1,000,000 costs more than twice what one of 10,000 does: both have to be linear.
+ * bench-large: what it takes to check and compile programs of 1,000 to 1,000,000 instructions. For
+ * each shape of program and each size it prints processor time, the most memory that was in use at
+ * once (counted by the allocation hook), and both for each instruction; then it runs the code and
+ * compares with the interpreter. Fails if an instruction of 1,000,000 costs more than twice what
+ * one of 10,000 does: both have to be linear.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include "src/core/prog.h"
 #include "tests/unit/insn.h"
 
-/* ---- the kernel's part ------------------------------------------------------------------------------ */
+/* ---- the kernel's part ----------------------------------------------------------------------- */
 
 static size_t live, peak;
 
@@ -85,7 +86,7 @@ int ebpf_os_text_write(void *dst, const void *src, size_t len)
     return 0;
 }
 
-/* ---- programs ------------------------------------------------------------------------------------------ */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 /* How often, of 64 slots, what comes; the rest is arithmetic. */
 struct shape {
@@ -96,10 +97,13 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {"arithmetic", 0, 0, 0, 0, 0, 0},   {"mixed", 10, 4, 16, 2, 40, 64},
-    {"branches", 32, 0, 0, 0, 1500, 0}, /* about as far as a conditional branch of RV64 gets: half are just too far */
+    {"arithmetic", 0, 0, 0, 0, 0, 0},
+    {"mixed", 10, 4, 16, 2, 40, 64},
+    /* about as far as a conditional branch of RV64 gets: half are just too far */
+    {"branches", 32, 0, 0, 0, 1500, 0},
     {"far", 16, 0, 8, 0, 32000, 0}, /* as far as BPF's get */
-    {"constants", 4, 40, 0, 0, 20, 0},  {"calls", 0, 0, 4, 24, 0, 32},
+    {"constants", 4, 40, 0, 0, 20, 0},
+    {"calls", 0, 0, 4, 24, 0, 32},
 };
 #define CTX_WORDS 8
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
@@ -155,7 +159,8 @@ static struct bpf_insn jump(const struct shape *shape, uint32_t room)
                         off, rng() % 100);
 }
 
-/* What jumps into the middle of a constant goes one further, and an immediate form has no source register. */
+/* What jumps into the middle of a constant goes one further, and an immediate form has no source
+ * register. */
 static void mend(struct bpf_insn *insns, uint32_t start, uint32_t end)
 {
     for (uint32_t i = start; i < end; i++) {
@@ -175,7 +180,8 @@ static void mend(struct bpf_insn *insns, uint32_t start, uint32_t end)
     }
 }
 
-/* Values that no compiler can know: the main function's come from the context, others' are their arguments. */
+/* Values that no compiler can know: the main function's come from the context, others' are their
+ * arguments. */
 static uint32_t begin(struct bpf_insn *insns, const struct shape *shape, bool is_main)
 {
     uint32_t i = 0;
@@ -225,7 +231,8 @@ static uint32_t next(struct bpf_insn *insns, const struct shape *shape, uint32_t
     return 1;
 }
 
-/* A function in [start, end); it calls the leaves of shape->leaf slots each that lie in [leaves, last), if any. */
+/* A function in [start, end); it calls the leaves of shape->leaf slots each that lie in [leaves,
+ * last), if any. */
 static void function(struct bpf_insn *insns, const struct shape *shape, uint32_t start,
                      uint32_t end, uint32_t leaves, uint32_t last)
 {
@@ -255,7 +262,7 @@ static void generate(struct bpf_insn *insns, uint32_t cnt, const struct shape *s
         function(insns, shape, i, i + shape->leaf, 0, 0);
 }
 
-/* ---- measuring ------------------------------------------------------------------------------------------ */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 struct cost {
     uint64_t check_ns, jit_ns;
@@ -314,7 +321,8 @@ static struct cost once(struct bpf_insn *insns, uint32_t cnt, const struct shape
     return cost;
 }
 
-/* The best of some times; small programs need more of them, until the emulator has translated everything. */
+/* The best of some times; small programs need more of them, until the emulator has translated
+ * everything. */
 static struct cost measure(struct bpf_insn *insns, uint32_t cnt, const struct shape *shape)
 {
     unsigned times = cnt >= 1000000 ? 2 : cnt >= 100000 ? 4 : cnt >= 10000 ? 20 : 50;

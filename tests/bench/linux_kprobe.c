@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a kprobe hit costs on Linux, as the first process: getppid(2) without and with a probe on its handler. Prints
- * `BASE ns=` and for each program and offset `HIT PROGRAM off= ns=` (on top of the unprobed call), or
- * `REFUSED PROGRAM off= err=`. Twin of guest_kprobe.c.
+ * What a kprobe hit costs on Linux, as the first process: getppid(2) without and with a probe on
+ * its handler. Prints `BASE ns=` and for each program and offset `HIT PROGRAM off= ns=` (on top of
+ * the unprobed call), or `REFUSED PROGRAM off= err=`. Twin of guest_kprobe.c.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The benchmark's runner on Linux, as the first process: runs every program of every object in /bench through
- * BPF_PROG_TEST_RUN. Prints for each `RUN NAME ret= ns= load= xlated= jited= obj=`: cost per run and of BPF_PROG_LOAD in
- * nanoseconds, which under qemu -icount shift=0 are retired instructions, and sizes in bytes. Twin of guest_run.c.
+ * The benchmark's runner on Linux, as the first process: runs every program of every object in
+ * /bench through BPF_PROG_TEST_RUN. Prints for each `RUN NAME ret= ns= load= xlated= jited= obj=`:
+ * cost per run and of BPF_PROG_LOAD in nanoseconds, which under qemu -icount shift=0 are retired
+ * instructions, and sizes in bytes. Twin of guest_run.c.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -11,7 +11,7 @@
 
 #include <uthash.h>
 
-/* ---- hash_count.bpf.c: a counter for each flow; in all runs but the first, the key exists ------ */
+/* ---- hash_count.bpf.c: a counter for each flow; in all runs but the first, the key exists ---- */
 
 struct flow {
     uint32_t saddr, daddr;
@@ -40,7 +40,7 @@ static __attribute__((noinline)) void uthash_count(uint32_t length)
     __atomic_fetch_add(&found->value, 1, __ATOMIC_RELAXED);
 }
 
-/* ---- hash_churn.bpf.c: sixteen keys go in, sixteen go out -------------------------------------- */
+/* ---- hash_churn.bpf.c: sixteen keys go in, sixteen go out ------------------------------------ */
 
 #define CHURNED 16u
 
@@ -82,7 +82,7 @@ static __attribute__((noinline)) void uthash_nothing(uint32_t length)
     __asm__ volatile("" ::"r"(length));
 }
 
-/* ------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 
 static uint64_t uthash_cost(void (*fn)(uint32_t))
 {

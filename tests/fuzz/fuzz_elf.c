@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_elf N [SEED [FILE...]]: opens, links and loads N mutants of each compiled object (default: all of build/progs)
- * under the address and undefined-behaviour sanitizers. Each mutant has a seed of its own, printed when something is
- * wrong: fuzz_elf 1 THAT_SEED FILE makes it again. Exits with 0 if nothing was.
+ * fuzz_elf N [SEED [FILE...]]: opens, links and loads N mutants of each compiled object (default:
+ * all of build/progs) under the address and undefined-behaviour sanitizers. Each mutant has a seed
+ * of its own, printed when something is wrong: fuzz_elf 1 THAT_SEED FILE makes it again. Exits with
+ * 0 if nothing was.
  */
 #include "tests/unit/loader_mutate.h"
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_jit [-n PROGRAMS] [-s SEED] [-j JOBS] [-o DIRECTORY] [-f FAILURES] [-w]: random programs on both engines (on RV64; elsewhere the
- * compiler compiles them, under the sanitizers). -w: anything the structural check lets pass, only compiled.
- * fuzz_jit -p SEED [-w]: prints that program. fuzz_jit -r FILE...: runs programs of files.
+ * fuzz_jit [-n PROGRAMS] [-s SEED] [-j JOBS] [-o DIRECTORY] [-f FAILURES] [-w]: random programs on
+ * both engines (on RV64; elsewhere the compiler compiles them, under the sanitizers). -w: anything
+ * the structural check lets pass, only compiled. fuzz_jit -p SEED [-w]: prints that program.
+ * fuzz_jit -r FILE...: runs programs of files.
  *
- * Workers run the programs; the parent notices when one dies, makes the program that it had small, prints it, writes it
- * to DIRECTORY, and starts the worker anew behind it. Exits with 0 if nothing was wrong.
+ * Workers run the programs; the parent notices when one dies, makes the program that it had small,
+ * prints it, writes it to DIRECTORY, and starts the worker anew behind it. Exits with 0 if nothing
+ * was wrong.
  */
 #include "tests/fuzz/fuzz_jit.h"
 
@@ -40,7 +42,7 @@ static struct report *reports;
 static struct fuzz_prog prog;
 static unsigned failures;
 
-/* ---- workers ---------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static struct report *mine;
 
@@ -113,7 +115,7 @@ static pid_t start(struct report *report, uint64_t first)
     return child;
 }
 
-/* ---- the parent ----------------------------------------------------------------------------------- */
+/* ---- the parent ------------------------------------------------------------------------------ */
 
 static void save(uint64_t seed, enum fuzz_verdict verdict)
 {

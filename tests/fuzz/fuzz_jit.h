@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The differential fuzzer of the engines, in parts: _gen and _items make programs, _memory holds what
- * they work on, _run runs them on both engines and compares, _ref runs them once more with every
- * access looked at, _min makes a failing one small, _text reads and writes them, _wild makes those
- * that are only compiled, _os is a light set of hooks. All is decided by a program's seed.
+ * The differential fuzzer of the engines, in parts: _gen and _items make programs, _memory holds
+ * what they work on, _run runs them on both engines and compares, _ref runs them once more with
+ * every access looked at, _min makes a failing one small, _text reads and writes them, _wild makes
+ * those that are only compiled, _os is a light set of hooks. All is decided by a program's seed.
  */
 #ifndef TESTS_FUZZ_FUZZ_JIT_H
 #define TESTS_FUZZ_FUZZ_JIT_H
@@ -146,8 +146,8 @@ enum fuzz_verdict {
 };
 extern const char *const fuzz_verdicts[];
 
-/* Both engines, and the interpreter against _ref if reference. The JIT's code only runs on RV64: other
- * machines compile, for several addresses. */
+/* Both engines, and the interpreter against _ref if reference. The JIT's code only runs on RV64:
+ * other machines compile, for several addresses. */
 enum fuzz_verdict fuzz_run(const struct fuzz_prog *prog, bool reference, bool quiet);
 /* Compiles, with failing allocations, too; runs nothing. */
 enum fuzz_verdict fuzz_compile_only(const struct fuzz_prog *prog, bool quiet);
@@ -158,7 +158,7 @@ enum fuzz_verdict fuzz_apart(const struct fuzz_prog *prog, bool wild);
 void fuzz_probe(void);
 extern uint32_t fuzz_isa; /* EBPF_ISA_*: what the hook says */
 
-/* ---- results ----------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 /* _min: the smallest program found that still does as bad. At most tries runs. */
 void fuzz_minimise(struct fuzz_prog *prog, enum fuzz_verdict verdict, bool wild, unsigned tries);

@@ -26,7 +26,7 @@ static void merge(struct gen_regs *to, const struct gen_regs *from)
     }
 }
 
-/* ---- jumps and blocks -------------------------------------------------------------------------- */
+/* ---- jumps and blocks ------------------------------------------------------------------------ */
 
 static void set_target(struct gen *g, uint32_t at, uint32_t target)
 {
@@ -115,10 +115,10 @@ static void item_break(struct gen *g)
     g->dead = true;
 }
 
-/* ---- if and loops -------------------------------------------------------------------------------- */
+/* ---- if and loops ---------------------------------------------------------------------------- */
 
-/* Thousands of instructions that a branch has to get over, on a number that no compiler knows. Without Zbb
- * byte swaps are the longest. */
+/* Thousands of instructions that a branch has to get over, on a number that no compiler knows.
+ * Without Zbb byte swaps are the longest. */
 static void pad(struct gen *g)
 {
     unsigned cnt = gen_chance(g, 10) ? 20000 : 200 + gen_below(g, 1200), reg = gen_free(g, 0, 9);
@@ -165,7 +165,8 @@ static void item_if(struct gen *g, unsigned depth)
     close_block(g, &before);
 }
 
-/* A loop's body finds each time what it finds the first time: addresses stay, or are not looked at. */
+/* A loop's body finds each time what it finds the first time: addresses stay, or are not looked
+ * at. */
 static void enter_loop(struct gen *g)
 {
     unsigned kept = 0;
@@ -236,7 +237,7 @@ static void item_loop(struct gen *g, unsigned depth)
     close_block(g, &before);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static bool arguments_free(const struct gen *g)
 {
@@ -326,7 +327,7 @@ static void item_helper(struct gen *g)
     after_call(g);
 }
 
-/* ---- maps -------------------------------------------------------------------------------------------- */
+/* ---- maps ------------------------------------------------------------------------------------ */
 
 /* r1 = the map; r2 = a key, likely one that is there. */
 static void put_map_and_key(struct gen *g, unsigned map)
@@ -403,7 +404,7 @@ static void item_lookup(struct gen *g, unsigned depth)
     close_block(g, &before);
 }
 
-/* ---- functions ----------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 static void gen_body(struct gen *g, unsigned depth, unsigned items)
 {
@@ -502,7 +503,8 @@ static void make_function(struct gen *g, unsigned number, unsigned items)
     choose_signature(g, fn);
     begin_function(g);
     gen_body(g, 0, items);
-    if (g->dead) { /* a block always leaves something open at its end, but for what a function ends with */
+    /* a block always leaves something open at its end, but for what a function ends with */
+    if (g->dead) {
         g->dead = false;
         memset(&g->regs, 0, sizeof(g->regs));
         g->extent = 0;

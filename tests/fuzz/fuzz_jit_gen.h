@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the two halves of the generator share: _items emits straight-line code, _gen everything with
- * control flow. The generator knows of each register what it holds, so that programs are safe as they are
- * made: data registers hold numbers that are the same on every engine, the others addresses with
- * the bytes around them that may be accessed.
+ * control flow. The generator knows of each register what it holds, so that programs are safe as
+ * they are made: data registers hold numbers that are the same on every engine, the others
+ * addresses with the bytes around them that may be accessed.
  */
 #ifndef TESTS_FUZZ_FUZZ_JIT_GEN_H
 #define TESTS_FUZZ_FUZZ_JIT_GEN_H
@@ -76,7 +76,8 @@ static inline bool gen_chance(struct gen *g, unsigned percent)
 void gen_put(struct gen *g, struct bpf_insn insn);
 void gen_put_imm64(struct gen *g, unsigned dst, unsigned src, uint64_t imm);
 
-/* Registers. gen_num(): that holds a number, making one if there is none. gen_dst(): that may be written. */
+/* Registers. gen_num(): that holds a number, making one if there is none. gen_dst(): that may be
+ * written. */
 unsigned gen_num(struct gen *g);
 unsigned gen_any_num(struct gen *g); /* 11: none */
 unsigned gen_dst(struct gen *g);

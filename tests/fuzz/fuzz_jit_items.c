@@ -6,7 +6,7 @@
 
 bool fuzz_has_may_goto, fuzz_has_acq_rel;
 
-/* ---- emitting ---------------------------------------------------------------------------------- */
+/* ---- emitting -------------------------------------------------------------------------------- */
 
 void gen_put(struct gen *g, struct bpf_insn insn)
 {
@@ -27,7 +27,7 @@ static int32_t imm32(struct gen *g)
     return (int32_t)fuzz_value(&g->rnd);
 }
 
-/* ---- registers --------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 static bool readable(const struct gen_reg *reg)
 {
@@ -121,7 +121,7 @@ void gen_const(struct gen *g, unsigned reg)
     gen_set_num(g, reg);
 }
 
-/* ---- arithmetic -------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 static void mov_reg(struct gen *g, uint8_t cls)
 {
@@ -170,7 +170,7 @@ void gen_alu(struct gen *g)
         gen_put(g, BPF_RAW_INSN(cls | op | BPF_K, dst, 0, off, imm32(g)));
 }
 
-/* ---- what compilers emit, and the optimizer knows -------------------------------------------------- */
+/* ---- what compilers emit, and the optimizer knows -------------------------------------------- */
 
 /* A copy, and operations on it that forget their old value. */
 static void item_chain(struct gen *g)
@@ -264,7 +264,7 @@ static void item_address_like(struct gen *g)
                                               : ~(int32_t)(1u << gen_below(g, 32))));
 }
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static const uint8_t sizes[4] = {BPF_B, BPF_H, BPF_W, BPF_DW};
 
@@ -447,7 +447,7 @@ static void item_atomic(struct gen *g)
     gen_put(g, BPF_ATOMIC_OP(sizes[size], op, base, src, off));
 }
 
-/* ---- addresses ----------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 /* A displacement that brings the bytes within reach of an instruction's off, or only just. */
 static int32_t displacement(struct gen *g, int32_t room)

@@ -19,7 +19,8 @@ const struct ebpf_map_spec fuzz_specs[FUZZ_MAPS] = {
     [FUZZ_GLOBAL] = {BPF_MAP_TYPE_ARRAY, 4, FUZZ_GLOBAL_SIZE, 1, 0, "global"},
 };
 
-/* A number that each run gives again, where nothing else is: programs may take the address as data. */
+/* A number that each run gives again, where nothing else is: programs may take the address as
+ * data. */
 #if defined(__riscv)
 #define PLACE 0x2f00000000ul
 #else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes a failing program small: halves, quarters, ... single instructions are taken out, then constants
- * made simple, as long as what is left is safe and still fails. Nothing is random.
+ * Makes a failing program small: halves, quarters, ... single instructions are taken out, then
+ * constants made simple, as long as what is left is safe and still fails. Nothing is random.
  */
 #include "tests/fuzz/fuzz_jit.h"
 
@@ -38,7 +38,8 @@ static uint32_t length(const struct fuzz_prog *prog, uint32_t at)
     return fuzz_is_imm64(&prog->insns[at]) && at + 1 < prog->cnt ? 2 : 1;
 }
 
-/* The candidate: without slots [from, to); jumps into them go to what follows. False: a jump cannot. */
+/* The candidate: without slots [from, to); jumps into them go to what follows. False: a jump
+ * cannot. */
 static bool cut(struct minimiser *m, uint32_t from, uint32_t to)
 {
     const struct fuzz_prog *prog = m->prog;

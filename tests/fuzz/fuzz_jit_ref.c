@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A third engine, slow and suspicious, for two purposes: it knows of every register and byte of stack
- * whether it is undefined, a number, or an address that differs between runs, and refuses whatever could
- * make two correct engines differ, or leave memory; and what it computes, the interpreter must, too.
+ * A third engine, slow and suspicious, for two purposes: it knows of every register and byte of
+ * stack whether it is undefined, a number, or an address that differs between runs, and refuses
+ * whatever could make two correct engines differ, or leave memory; and what it computes, the
+ * interpreter must, too.
  */
 #include "tests/fuzz/fuzz_jit.h"
 
@@ -245,7 +246,7 @@ static bool step_alu(const struct bpf_insn *insn)
     return true;
 }
 
-/* ---- loads and stores -------------------------------------------------------------------------- */
+/* ---- loads and stores ------------------------------------------------------------------------ */
 
 static bool step_load(const struct bpf_insn *insn)
 {
@@ -341,7 +342,7 @@ static bool step_store(const struct bpf_insn *insn)
     return true;
 }
 
-/* ---- jumps and calls ----------------------------------------------------------------------------- */
+/* ---- jumps and calls ------------------------------------------------------------------------- */
 
 static bool compare(const struct bpf_insn *insn, uint64_t a, uint64_t b)
 {

@@ -20,7 +20,7 @@ const char *const fuzz_verdicts[FUZZ_VERDICTS] = {"agree",        "refused by th
                                                   "not compiled", "memory leaked",
                                                   "crash"};
 
-/* ---- code ------------------------------------------------------------------------------------- */
+/* ---- code ------------------------------------------------------------------------------------ */
 
 bool fuzz_code(const struct fuzz_prog *prog, struct ebpf_code *code)
 {
@@ -55,20 +55,21 @@ static int encode(const struct ebpf_code *code, uint64_t base)
     return err;
 }
 
-/* ---- native code -------------------------------------------------------------------------------- */
+/* ---- native code ----------------------------------------------------------------------------- */
 
 #if defined(__riscv)
 
-/* Calls fn(ctx) with everything that it must keep holding known numbers, and what it must not look at, too;
- * *broken: other than 0 if one of the former has changed. */
+/* Calls fn(ctx) with everything that it must keep holding known numbers, and what it must not look
+ * at, too; *broken: other than 0 if one of the former has changed. */
 uint64_t fuzz_native(const void *fn, void *ctx, uint64_t *broken);
 extern uint64_t fuzz_native_sp;
 uint64_t fuzz_native_sp;
 
-#define SAVED(X)                                                                              \
-    X(s0, 8)                                                                                  \
-    X(s1, 16) X(s2, 24) X(s3, 32) X(s4, 40) X(s5, 48) X(s6, 56) X(s7, 64) X(s8, 72) X(s9, 80) \
-        X(s10, 88) X(s11, 96)
+#define SAVED(X)                                                                               \
+    X(s0, 8)                                                                                   \
+    X(s1, 16)                                                                                  \
+    X(s2, 24) X(s3, 32) X(s4, 40) X(s5, 48) X(s6, 56) X(s7, 64) X(s8, 72) X(s9, 80) X(s10, 88) \
+        X(s11, 96)
 #define SAVE(reg, at) "sd " #reg "," #at "(sp)\n li " #reg ", 0x5a5a5a5a00 + " #at "\n"
 #define LOOK(reg, at)                                                                         \
     "li t2, 0x5a5a5a5a00 + " #at "\n xor t2, t2, " #reg "\n or a2, a2, t2\n ld " #reg "," #at \
@@ -134,7 +135,8 @@ static enum fuzz_verdict run_native(const struct fuzz_prog *prog, const struct e
 
 #endif
 
-/* All passes, some, and none, which costs less to find wrong, every other time; each with other extensions. */
+/* All passes, some, and none, which costs less to find wrong, every other time; each with other
+ * extensions. */
 static enum fuzz_verdict run_masks(const struct fuzz_prog *prog, const struct ebpf_code *code,
                                    bool maps, const struct fuzz_state *want, bool quiet)
 {
@@ -157,7 +159,7 @@ static enum fuzz_verdict run_masks(const struct fuzz_prog *prog, const struct eb
     return verdict;
 }
 
-/* ---- the interpreter, and the engine that looks at everything ---------------------------------------- */
+/* ---- the interpreter, and the engine that looks at everything -------------------------------- */
 
 static bool run_reference(const struct fuzz_prog *prog, const struct ebpf_code *code, bool maps,
                           struct fuzz_state *state, bool quiet)
@@ -207,7 +209,7 @@ enum fuzz_verdict fuzz_run(const struct fuzz_prog *prog, bool reference, bool qu
     return verdict;
 }
 
-/* ---- only compiled ------------------------------------------------------------------------------------- */
+/* ---- only compiled --------------------------------------------------------------------------- */
 
 static bool known_error(int err)
 {
@@ -260,7 +262,7 @@ enum fuzz_verdict fuzz_apart(const struct fuzz_prog *prog, bool wild)
                : FUZZ_CRASH;
 }
 
-/* ---- what there is -------------------------------------------------------------------------------------- */
+/* ---- what there is --------------------------------------------------------------------------- */
 
 static bool compiles(const struct bpf_insn *insns, uint32_t cnt)
 {

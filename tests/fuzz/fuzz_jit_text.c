@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs as text: rows of BPF_RAW_INSN() that can be pasted into a test, and are read back. And what all parts share:
- * jumps, and numbers near the edges. */
+/* Programs as text: rows of BPF_RAW_INSN() that can be pasted into a test, and are read back. And
+ * what all parts share: jumps, and numbers near the edges. */
 #include "tests/fuzz/fuzz_jit.h"
 
 uint64_t fuzz_value(struct fuzz_random *r)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Programs that are only compiled: instructions of every kind with fields at random, most of them as the
- * structural check wants them; and safe programs with some fields changed.
+ * Programs that are only compiled: instructions of every kind with fields at random, most of them
+ * as the structural check wants them; and safe programs with some fields changed.
  */
 #include "tests/fuzz/fuzz_jit.h"
 

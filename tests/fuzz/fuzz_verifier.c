@@ -13,7 +13,8 @@
 #define INPUTS 4u
 #define MORE_INPUTS 400u /* where Linux does not agree */
 
-/* As on the machine whose Linux is asked: what bpf_get_smp_processor_id() may return is known from it. */
+/* As on the machine whose Linux is asked: what bpf_get_smp_processor_id() may return is known from
+ * it. */
 unsigned ebpf_os_cpu_count(void)
 {
     long cpus = sysconf(_SC_NPROCESSORS_CONF);
@@ -36,8 +37,8 @@ static struct {
     uint64_t programs, accepted, findings[FINDINGS], stricter, tired;
 } run;
 
-/* What Linux refuses for reasons that are not about safety: it gives up, where we do not, or finds a
- * bug of its own (6.18: functions that only dead code calls). */
+/* What Linux refuses for reasons that are not about safety: it gives up, where we do not, or finds
+ * a bug of its own (6.18: functions that only dead code calls). */
 static bool gives_up(int err, const char *message)
 {
     return err == -E2BIG || strstr(message, "too complex") || strstr(message, "too large") ||
@@ -86,9 +87,9 @@ static bool keeps_promises(const struct fuzz_prog *prog, unsigned from, unsigned
 }
 
 /*
- * What our verdict is worth; why: in words. A program that only Linux refuses may be one whose numbers
- * Linux does not follow as far as we do (docs/VERIFIER.md): it is run on many more inputs before it
- * counts as that.
+ * What our verdict is worth; why: in words. A program that only Linux refuses may be one whose
+ * numbers Linux does not follow as far as we do (docs/VERIFIER.md): it is run on many more inputs
+ * before it counts as that.
  */
 static enum finding judge(const struct fuzz_prog *prog, char why[200])
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What compilers do not write: constants by symbol in instructions and data, bytes between functions, a license
- * without NUL, calls that the assembler resolved by itself. */
+/* What compilers do not write: constants by symbol in instructions and data, bytes between
+ * functions, a license without NUL, calls that the assembler resolved by itself. */
 __asm__(".set answer, 42\n"
         ".set wide, 0x123456789\n"
         ".globl answer\n"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Global data in all its sections: by object symbol, by section symbol with an offset, and strings. */
+/* Global data in all its sections: by object symbol, by section symbol with an offset, and
+ * strings. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Functions called across sections: static and global ones in .text, one beside its caller, one by reference. */
+/* Functions called across sections: static and global ones in .text, one beside its caller, one by
+ * reference. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>

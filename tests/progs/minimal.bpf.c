@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests/system/minimal.c: a map, a packet, and a probe on a function that the kernel has no name of. */
+/* For tests/system/minimal.c: a map, a packet, and a probe on a function that the kernel has no
+ * name of. */
 #include <linux/bpf.h>
 #include <linux/types.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Links a table that ksymgen wrote and the library's src/base/ksym.c. Reads lines "ADDRESS SIZE NAME" (what
- * tests/tools/ksym_expect.py printed) and looks each one up both ways; prints what is wrong, exit status 1 then.
+ * Links a table that ksymgen wrote and the library's src/base/ksym.c. Reads lines "ADDRESS SIZE
+ * NAME" (what tests/tools/ksym_expect.py printed) and looks each one up both ways; prints what is
+ * wrong, exit status 1 then.
  */
 #include <stdio.h>
 #include <stdlib.h>

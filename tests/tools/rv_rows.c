@@ -158,15 +158,15 @@ static void put(uint32_t word)
         end(#name, OPERANDS("%s,%s,%" PRId64, R(rd), R(rs1), imm)); \
     }
 
-#define ROW_UNARY(name, funct12, funct3, opcode)                  \
-    for (unsigned i = 0; i < ROUNDS; i++) {                       \
-        enum rv_reg rd = any_reg(), rs1 = again(rd);              \
-        begin();                                                  \
-        if (wide)                                                 \
-            put(rv_i(funct3, opcode, rd, rs1, funct12));          \
-        else                                                      \
-            rv_##name(&a, rd, rs1);                               \
-        end(#name, OPERANDS("%s,%s", R(rd), R(rs1)));             \
+#define ROW_UNARY(name, funct12, funct3, opcode)         \
+    for (unsigned i = 0; i < ROUNDS; i++) {              \
+        enum rv_reg rd = any_reg(), rs1 = again(rd);     \
+        begin();                                         \
+        if (wide)                                        \
+            put(rv_i(funct3, opcode, rd, rs1, funct12)); \
+        else                                             \
+            rv_##name(&a, rd, rs1);                      \
+        end(#name, OPERANDS("%s,%s", R(rd), R(rs1)));    \
     }
 
 #define ROW_SHIFT(name, upper, funct3, opcode, bits)                \
@@ -231,13 +231,15 @@ static void put(uint32_t word)
         end(#name, OPERANDS("%s,.%+" PRId64, R(rd), imm)); \
     }
 
-/* What GNU as may be too old to know by name: the fields as the manual has them, written down once more. */
-#define LITERAL_R(name, funct7, funct3, opcode)                                                    \
-    for (unsigned i = 0; i < ROUNDS; i++) {                                                        \
-        enum rv_reg rd = any_reg(), rs1 = again(rd), rs2 = again(rd);                              \
-        begin();                                                                                   \
-        rv_##name(&a, rd, rs1, rs2);                                                               \
-        end(".insn", OPERANDS("r " #opcode "," #funct3 "," #funct7 ",%s,%s,%s", R(rd), R(rs1), R(rs2))); \
+/* What GNU as may be too old to know by name: the fields as the manual has them, written down once
+ * more. */
+#define LITERAL_R(name, funct7, funct3, opcode)                                                 \
+    for (unsigned i = 0; i < ROUNDS; i++) {                                                     \
+        enum rv_reg rd = any_reg(), rs1 = again(rd), rs2 = again(rd);                           \
+        begin();                                                                                \
+        rv_##name(&a, rd, rs1, rs2);                                                            \
+        end(".insn",                                                                            \
+            OPERANDS("r " #opcode "," #funct3 "," #funct7 ",%s,%s,%s", R(rd), R(rs1), R(rs2))); \
     }
 
 #define LITERAL_AMO(name, funct5, funct3)                                                          \
@@ -246,7 +248,7 @@ static void put(uint32_t word)
         unsigned order = (unsigned)(rnd() % 4);                                                    \
         begin();                                                                                   \
         rv_##name(&a, rd, rs2, rs1, (enum rv_order)order);                                         \
-        end(".insn", OPERANDS("r 0x2f," #funct3 ",%u,%s,%s,%s", (funct5) * 4 + order, R(rd), R(rs1), \
+        end(".insn", OPERANDS("r 0x2f," #funct3 ",%u,%s,%s,%s", (funct5)*4 + order, R(rd), R(rs1), \
                               R(rs2)));                                                            \
     }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernel text for kprobe tests on the mock OS: an array of half-words, filled with instructions, in which an address is
- * an index; and the trap of a hart that has run into a breakpoint there.
+ * Kernel text for kprobe tests on the mock OS: an array of half-words, filled with instructions, in
+ * which an address is an index; and the trap of a hart that has run into a breakpoint there.
  */
 #ifndef TESTS_UNIT_KPROBE_TEXT_H
 #define TESTS_UNIT_KPROBE_TEXT_H
@@ -19,11 +19,11 @@ UNUSED static uint16_t text[TEXT_HALVES] __attribute__((aligned(4096)));
 static unsigned text_len;
 
 #define ADDI 0x00158593u /* addi a1, a1, 1 */
-#define C_ADDI 0x0585u /* c.addi a1, 1 */
-#define SD 0x00113423u /* sd ra, 8(sp) */
-#define C_SDSP 0xe406u /* c.sdsp ra, 8(sp) */
-#define LR 0x100522afu /* lr.w t0, (a0) */
-#define SC 0x18c522afu /* sc.w t0, a2, (a0) */
+#define C_ADDI 0x0585u   /* c.addi a1, 1 */
+#define SD 0x00113423u   /* sd ra, 8(sp) */
+#define C_SDSP 0xe406u   /* c.sdsp ra, 8(sp) */
+#define LR 0x100522afu   /* lr.w t0, (a0) */
+#define SC 0x18c522afu   /* sc.w t0, a2, (a0) */
 #define EBREAK 0x00100073u
 
 UNUSED static uint64_t at(unsigned half)
@@ -89,12 +89,12 @@ UNUSED static struct ebpf_kprobe_stats stats(void)
     return s;
 }
 
-#define CHECK_STATS(h, m, s, e)                                                                    \
-    do {                                                                                           \
-        CHECK_EQ(stats().hits, h);                                                                 \
-        CHECK_EQ(stats().missed, m);                                                               \
-        CHECK_EQ(stats().stale, s);                                                                \
-        CHECK_EQ(stats().step, e);                                                                 \
+#define CHECK_STATS(h, m, s, e)      \
+    do {                             \
+        CHECK_EQ(stats().hits, h);   \
+        CHECK_EQ(stats().missed, m); \
+        CHECK_EQ(stats().stale, s);  \
+        CHECK_EQ(stats().step, e);   \
     } while (0)
 
 /* check and register say the same, nothing is written, and the console names the reason. */
@@ -108,7 +108,8 @@ UNUSED static void check_refused(uint64_t addr, int err, const char *reason)
     CHECK_EQ(ebpf_kprobe_register(&p), err);
     CHECK_EQ(mock_text_writes, writes);
     if (!strstr(mock_console(), reason))
-        test_fail(__FILE__, __LINE__, "0x%llx: \"%s\" not in: %s", (unsigned long long)addr, reason, mock_console());
+        test_fail(__FILE__, __LINE__, "0x%llx: \"%s\" not in: %s", (unsigned long long)addr, reason,
+                  mock_console());
     CHECK_EQ(ebpf_kprobe_unregister(&p), -ENOENT);
 }
 

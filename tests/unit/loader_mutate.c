@@ -5,7 +5,7 @@
 #include "tests/unit/loader_util.h"
 #include "tests/unit/test.h"
 
-/* ---- mutating -------------------------------------------------------------------------------------------------- */
+/* ---- mutating -------------------------------------------------------------------------------- */
 
 static uint64_t next(uint64_t *seed) /* xorshift64* */
 {
@@ -129,7 +129,7 @@ void mutate(unsigned char *elf, size_t *size, uint64_t *seed)
         mutate_once(elf, size, seed);
 }
 
-/* ---- opening --------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* Maps of absurd sizes are the maps' affair: creating them only takes time here. */
 static bool is_small(struct ebpf_object *obj)

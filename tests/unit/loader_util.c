@@ -36,7 +36,8 @@ struct ebpf_object *object_open(const char *name)
 void object_expect(const void *elf, size_t size, int err, const char *line)
 {
     struct ebpf_object *obj = NULL;
-    /* exactly as large as it is: the address sanitizer sees what is read behind it; and unaligned */
+    /* exactly as large as it is: the address sanitizer sees what is read behind it; and
+     * unaligned */
     unsigned char *copy = malloc(size + 1);
     int got;
 
@@ -73,7 +74,7 @@ long object_run(struct ebpf_object *obj, const char *name)
     return err ? -1 : (long)attr.test.retval;
 }
 
-/* ---- in a compiled object ---------------------------------------------------------------------------------- */
+/* ---- in a compiled object -------------------------------------------------------------------- */
 
 static Elf64_Shdr *headers(unsigned char *elf)
 {
@@ -110,7 +111,7 @@ Elf64_Rel *elf_rel(unsigned char *elf, const char *section, unsigned index)
     return (Elf64_Rel *)(elf + elf_section(elf, section)->sh_offset) + index;
 }
 
-/* ---- by hand -------------------------------------------------------------------------------------------------- */
+/* ---- by hand --------------------------------------------------------------------------------- */
 
 static const char strings[] =
     "\0.strtab\0.text\0socket\0.relsocket\0maps\0.data\0.bss\0.rodata\0license\0.rel.data\0"
@@ -287,7 +288,7 @@ Elf64_Rel *built_rel(struct built *b, unsigned index)
     return (Elf64_Rel *)built_data(b, BUILT_REL) + index;
 }
 
-/* ---- BTF by hand ----------------------------------------------------------------------------------------------- */
+/* ---- BTF by hand ----------------------------------------------------------------------------- */
 
 void btf_begin(struct btf_build *b)
 {

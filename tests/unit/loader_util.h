@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* tests/progs/NAME.bpf.c as compiled (free() it); reports a failure and returns NULL if it is not there */
+/* tests/progs/NAME.bpf.c as compiled (free() it); reports a failure and returns NULL if it is not
+ * there */
 unsigned char *object_read(const char *name, size_t *size);
 /* opens it; NULL and a failure if that fails */
 struct ebpf_object *object_open(const char *name);
-/* opens bytes and expects err (0: opens, and closes again) and, if line is given, it in the console's log */
+/* opens bytes and expects err (0: opens, and closes again) and, if line is given, it in the
+ * console's log */
 void object_expect(const void *elf, size_t size, int err, const char *line);
 
 /* r0 of one BPF_PROG_TEST_RUN of a loaded socket filter, -1 if it does not run */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of tail calls, program arrays, may_goto and packet loads share: programs loaded for one engine or the
- * other, from inside the kernel. */
+/* What the tests of tail calls, program arrays, may_goto and packet loads share: programs loaded
+ * for one engine or the other, from inside the kernel. */
 #ifndef TESTS_UNIT_TAIL_UTIL_H
 #define TESTS_UNIT_TAIL_UTIL_H
 
@@ -22,7 +22,9 @@
 #define R10 BPF_REG_10
 
 /* Both arguments of insns, cnt. */
-#define PROG(...) (struct bpf_insn[]){__VA_ARGS__}, sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn)
+#define PROG(...)                     \
+    (struct bpf_insn[]){__VA_ARGS__}, \
+        sizeof((struct bpf_insn[]){__VA_ARGS__}) / sizeof(struct bpf_insn)
 #define MAP_IDX(DST, N) BPF_LD_IMM64_RAW(DST, BPF_PSEUDO_MAP_IDX, N)
 /* bpf_tail_call(r1, map 0, INDEX): four slots */
 #define TAIL_CALL(INDEX) MAP_IDX(R2, 0), BPF_MOV64_IMM(R3, INDEX), BPF_EMIT_CALL(12)
@@ -35,8 +37,8 @@
 #define LOAD_ENGINES 1
 #endif
 
-static inline int try_load(bool jit, uint32_t type, struct ebpf_map *map, const struct bpf_insn *insns, uint32_t cnt,
-                           struct ebpf_prog **out)
+static inline int try_load(bool jit, uint32_t type, struct ebpf_map *map,
+                           const struct bpf_insn *insns, uint32_t cnt, struct ebpf_prog **out)
 {
     struct ebpf_map *const maps[] = {map};
     struct ebpf_prog_spec spec = {.type = type,
@@ -55,7 +57,8 @@ static inline int try_load(bool jit, uint32_t type, struct ebpf_map *map, const 
     return err;
 }
 
-static inline struct ebpf_prog *load_on(bool jit, struct ebpf_map *map, const struct bpf_insn *insns, uint32_t cnt)
+static inline struct ebpf_prog *load_on(bool jit, struct ebpf_map *map,
+                                        const struct bpf_insn *insns, uint32_t cnt)
 {
     struct ebpf_prog *prog = NULL;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* BTF objects: commands of bpf(2), looking types up, special members, types of maps. Which blobs are
- * refused, and by what, is compared with Linux in host/test_btf_linux.c. */
+/* BTF objects: commands of bpf(2), looking types up, special members, types of maps. Which blobs
+ * are refused, and by what, is compared with Linux in host/test_btf_linux.c. */
 #include "tests/unit/btf_build.h"
 #include "tests/unit/test.h"
 

@@ -106,8 +106,8 @@ TEST(engine_helper_results_come_in_r0)
            BPF_EXIT_INSN(), BPF_EMIT_CALL(KTIME_GET_NS), BPF_EXIT_INSN());
 }
 
-/* Each byte of the stack is in the frame: a helper's own frame does not overwrite it, and writing it
- * overwrites nothing that the function has saved. */
+/* Each byte of the stack is in the frame: a helper's own frame does not overwrite it, and writing
+ * it overwrites nothing that the function has saved. */
 TEST(engine_stack_survives_helper_calls)
 {
     mock_time_ns = 1;

@@ -8,15 +8,16 @@
 #include <sys/mman.h>
 #include <time.h>
 
-/* What the encoder makes of instructions as they are: the passes, which would take most of these programs out, are off. */
-#define ENCODER_TEST(name)            \
-    static void name##_body(void);    \
-    TEST(name)                        \
-    {                                 \
-        ebpf_jit_passes = EBPF_PASS(relax);          \
-        name##_body();                \
-        ebpf_jit_passes = UINT32_MAX; \
-    }                                 \
+/* What the encoder makes of instructions as they are: the passes, which would take most of these
+ * programs out, are off. */
+#define ENCODER_TEST(name)                  \
+    static void name##_body(void);          \
+    TEST(name)                              \
+    {                                       \
+        ebpf_jit_passes = EBPF_PASS(relax); \
+        name##_body();                      \
+        ebpf_jit_passes = UINT32_MAX;       \
+    }                                       \
     static void name##_body(void)
 
 #define SOME 0x123456789abcdef0ull
@@ -451,8 +452,8 @@ TEST(jit_calls_helpers_by_jal_auipc_and_li)
 }
 
 /*
- * Constants near the code take auipc, 8 bytes, where li might be three instructions of 2 bytes: the code
- * must fit into the memory that was measured before its address was known.
+ * Constants near the code take auipc, 8 bytes, where li might be three instructions of 2 bytes: the
+ * code must fit into the memory that was measured before its address was known.
  */
 ENCODER_TEST(jit_measures_enough_for_constants_near_the_code)
 {
@@ -586,16 +587,18 @@ ENCODER_TEST(jit_code_is_as_short_as_promised)
         8);
 }
 
-/* ---- what takes more passes than there are, extensions ----------------------------------------- */
+/* ---- what takes more passes than there are, extensions --------------------------------------- */
 
 /* Every branch, jump, call and address in its longest form: what is left after RV_MAX_PASSES. */
 TEST(jit_the_longest_forms_do_the_same)
 {
     ebpf_jit_passes = UINT32_MAX ^ EBPF_PASS(relax) ^ EBPF_PASS(inline);
     EXPECT(2 * 55 + 1, NULL, BPF_MOV64_IMM(R6, 0), BPF_MOV64_IMM(R7, 10), BPF_MOV64_REG(R1, R7),
-           BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, 9), BPF_ALU64_REG(BPF_ADD, R6, R0),
-           BPF_ALU64_IMM(BPF_SUB, R7, 1), BPF_JMP_IMM(BPF_JNE, R7, 0, -5), BPF_JMP_A(1), BPF_MOV64_IMM(R6, 0),
-           BPF_EMIT_CALL(KTIME_GET_NS), BPF_MOV64_REG(R0, R6), BPF_ALU64_IMM(BPF_ADD, R0, 1), BPF_EXIT_INSN(),
+           BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, 9),
+           BPF_ALU64_REG(BPF_ADD, R6, R0), BPF_ALU64_IMM(BPF_SUB, R7, 1),
+           BPF_JMP_IMM(BPF_JNE, R7, 0, -5), BPF_JMP_A(1), BPF_MOV64_IMM(R6, 0),
+           BPF_EMIT_CALL(KTIME_GET_NS), BPF_MOV64_REG(R0, R6), BPF_ALU64_IMM(BPF_ADD, R0, 1),
+           BPF_EXIT_INSN(),
            /* function 1: doubles */
            BPF_MOV64_REG(R0, R1), BPF_ALU64_REG(BPF_ADD, R0, R1), BPF_EXIT_INSN());
     ebpf_jit_passes = UINT32_MAX;
@@ -609,11 +612,19 @@ TEST(jit_encodes_compare_and_swap_and_conditional_zero)
         struct bpf_insn insns[4];
     } rows[] = {
         /* amocas.d.aqrl a5, a1, (a0); amocas.w.aqrl a5, a1, (a0) */
-        {EBPF_ISA_ZACAS, 0x2eb537af, {BPF_ATOMIC_OP(BPF_DW, BPF_CMPXCHG, R1, R2, 0), BPF_EXIT_INSN()}},
-        {EBPF_ISA_ZACAS, 0x2eb527af, {BPF_ATOMIC_OP(BPF_W, BPF_CMPXCHG, R1, R2, 0), BPF_EXIT_INSN()}},
+        {EBPF_ISA_ZACAS,
+         0x2eb537af,
+         {BPF_ATOMIC_OP(BPF_DW, BPF_CMPXCHG, R1, R2, 0), BPF_EXIT_INSN()}},
+        {EBPF_ISA_ZACAS,
+         0x2eb527af,
+         {BPF_ATOMIC_OP(BPF_W, BPF_CMPXCHG, R1, R2, 0), BPF_EXIT_INSN()}},
         /* czero.nez a5, a5, a0; czero.eqz a5, a5, a0 */
-        {EBPF_ISA_ZICOND, 0x0ea7f7b3, {BPF_JMP_IMM(BPF_JEQ, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()}},
-        {EBPF_ISA_ZICOND, 0x0ea7d7b3, {BPF_JMP_IMM(BPF_JNE, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()}},
+        {EBPF_ISA_ZICOND,
+         0x0ea7f7b3,
+         {BPF_JMP_IMM(BPF_JEQ, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()}},
+        {EBPF_ISA_ZICOND,
+         0x0ea7d7b3,
+         {BPF_JMP_IMM(BPF_JNE, R1, 0, 1), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()}},
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -6,7 +6,7 @@
 
 #include "tests/unit/kprobe_text.h"
 
-/* ---- arming ------------------------------------------------------------------------------------------ */
+/* ---- arming ---------------------------------------------------------------------------------- */
 
 TEST(kprobe_writes_the_breakpoint_that_fits_and_restores_the_text)
 {
@@ -88,9 +88,17 @@ static void check_slot(uint64_t slot, uint32_t insn, uint64_t back)
 
 TEST(kprobe_hit_sends_other_instructions_through_a_slot_and_back)
 {
-    static const uint32_t insns[] = {SD, C_SDSP, SD, 0x0000000f /* fence */, 0x00000073 /* ecall */,
-                                     0x10500073 /* wfi */, 0xc0102573 /* csrr a0, time */, 0x00a5a02f /* amoadd.w */,
-                                     0x00053007 /* fld */, 0x2108 /* c.fld */, 0x02a57553 /* fadd.d */};
+    static const uint32_t insns[] = {SD,
+                                     C_SDSP,
+                                     SD,
+                                     0x0000000f /* fence */,
+                                     0x00000073 /* ecall */,
+                                     0x10500073 /* wfi */,
+                                     0xc0102573 /* csrr a0, time */,
+                                     0x00a5a02f /* amoadd.w */,
+                                     0x00053007 /* fld */,
+                                     0x2108 /* c.fld */,
+                                     0x02a57553 /* fadd.d */};
 
     begin();
     for (unsigned i = 0; i < sizeof(insns) / sizeof(insns[0]); i++)
@@ -237,7 +245,7 @@ TEST(kprobe_fixup_turns_a_pc_in_a_slot_into_the_one_that_the_kernel_knows)
     CHECK_STATS(1, 0, 0, 0);
 }
 
-/* ---- several probes, re-entrancy, counters -------------------------------------------------------------- */
+/* ---- several probes, re-entrancy, counters --------------------------------------------------- */
 
 TEST(kprobe_calls_several_handlers_in_the_order_of_registration)
 {
@@ -503,7 +511,8 @@ static void *trapping_hart(void *arg)
     return NULL;
 }
 
-/* Harts that trap at every moment of arming and disarming, also between looking for the point and at the text. */
+/* Harts that trap at every moment of arming and disarming, also between looking for the point and
+ * at the text. */
 TEST(kprobe_trap_is_explained_at_every_moment_of_arming_and_disarming)
 {
     struct ebpf_kprobe p;

@@ -106,20 +106,20 @@ TEST(kprobe_refuses_instructions_that_end_behind_the_function)
 TEST(kprobe_refuses_what_is_not_rv64gc)
 {
     static const uint32_t insns[] = {
-        0x0000,     /* all zeros */
-        0xc0001073, /* unimp: csrw cycle, x0 */
-        0x6101,     /* c.addi16sp sp, 0 */
-        0x4002,     /* c.lwsp x0 */
-        0x8002,     /* c.jr x0 */
-        0x9c41,     /* reserved in C; Zcb */
-        0x8000,     /* reserved in C; Zcb */
-        0x20b52533, /* sh1add: Zba */
-        0x02057057, /* vector */
-        0x0000500f, /* funct3 of MISC-MEM */
-        0x00005053, /* rounding mode 5 */
-        0x02c5953b, /* funct7 = 1 in OP-32, no such M instruction */
-        0x6205c073, /* hypervisor load */
-        0x0205951b, /* slliw by 32 */
+        0x0000,            /* all zeros */
+        0xc0001073,        /* unimp: csrw cycle, x0 */
+        0x6101,            /* c.addi16sp sp, 0 */
+        0x4002,            /* c.lwsp x0 */
+        0x8002,            /* c.jr x0 */
+        0x9c41,            /* reserved in C; Zcb */
+        0x8000,            /* reserved in C; Zcb */
+        0x20b52533,        /* sh1add: Zba */
+        0x02057057,        /* vector */
+        0x0000500f,        /* funct3 of MISC-MEM */
+        0x00005053,        /* rounding mode 5 */
+        0x02c5953b,        /* funct7 = 1 in OP-32, no such M instruction */
+        0x6205c073,        /* hypervisor load */
+        0x0205951b,        /* slliw by 32 */
         0x0000001f | 0x20, /* 64 bits */
     };
 
@@ -139,14 +139,23 @@ TEST(kprobe_refuses_what_its_own_trap_would_break)
         uint32_t insn;
         const char *reason;
     } rows[] = {
-        {EBREAK, "breakpoint already"},       {C_EBREAK, "breakpoint already"},
-        {0x10200073, "returns from a trap"},  {0x30200073, "returns from a trap"},
-        {0x00200073, "returns from a trap"},  {LR, "it is lr"},
-        {0x1405302f | 0x02000000, "it is lr"}, {SC, "it is sc"},
-        {0x10002573, "CSR"},                  {0x10017073, "CSR"}, /* csrr sstatus; csrci sstatus, 2 */
-        {0x14151073, "CSR"},                  {0x14202573, "CSR"}, /* sepc, scause */
-        {0x14302573, "CSR"},                  {0x14021273, "CSR"}, /* stval; csrrw tp, sscratch, tp */
-        {0x34102573, "CSR"},                                       /* mepc */
+        {EBREAK, "breakpoint already"},
+        {C_EBREAK, "breakpoint already"},
+        {0x10200073, "returns from a trap"},
+        {0x30200073, "returns from a trap"},
+        {0x00200073, "returns from a trap"},
+        {LR, "it is lr"},
+        {0x1405302f | 0x02000000, "it is lr"},
+        {SC, "it is sc"},
+        /* csrr sstatus; csrci sstatus, 2 */
+        {0x10002573, "CSR"},
+        {0x10017073, "CSR"},
+        {0x14151073, "CSR"},
+        {0x14202573, "CSR"}, /* sepc, scause */
+        /* stval; csrrw tp, sscratch, tp */
+        {0x14302573, "CSR"},
+        {0x14021273, "CSR"},
+        {0x34102573, "CSR"}, /* mepc */
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -158,7 +167,8 @@ TEST(kprobe_refuses_what_its_own_trap_would_break)
     }
 }
 
-/* Every instruction of a function is refused from..to (indices into which, in instructions) and accepted elsewhere. */
+/* Every instruction of a function is refused from..to (indices into which, in instructions) and
+ * accepted elsewhere. */
 static void check_window(const uint32_t *insns, unsigned count, unsigned from, unsigned to)
 {
     begin();
@@ -175,7 +185,8 @@ static void check_window(const uint32_t *insns, unsigned count, unsigned from, u
 
 TEST(kprobe_refuses_all_from_lr_to_its_sc)
 {
-    const uint32_t loop[] = {C_ADDI, ADDI, LR, 0x00029463 /* bnez t0 */, C_ADDI, SC, 0xfe0298e3 /* bnez t0 */, ADDI};
+    const uint32_t loop[] = {
+        C_ADDI, ADDI, LR, 0x00029463 /* bnez t0 */, C_ADDI, SC, 0xfe0298e3 /* bnez t0 */, ADDI};
 
     check_window(loop, 8, 2, 5);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Simulated instructions: known results everywhere, and on RISC-V every row of the table, with random operand fields
- * and registers, against the processor itself.
+ * Simulated instructions: known results everywhere, and on RISC-V every row of the table, with
+ * random operand fields and registers, against the processor itself.
  *
- * The processor runs the instruction in a region full of c.ebreak. A first breakpoint (kick) enters a SIGTRAP handler
- * that loads all registers through the signal frame and continues at the instruction; wherever that leads, the next
- * c.ebreak traps, and the handler takes all registers from the frame.
+ * The processor runs the instruction in a region full of c.ebreak. A first breakpoint (kick) enters
+ * a SIGTRAP handler that loads all registers through the signal frame and continues at the
+ * instruction; wherever that leads, the next c.ebreak traps, and the handler takes all registers
+ * from the frame.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -120,7 +121,8 @@ TEST(kprobe_simulation_never_writes_x0)
     for (unsigned i = 0; i < ebpf_rv_row_count; i++) {
         const struct ebpf_rv_row *row = &ebpf_rv_rows[i];
 
-        if (row->kind != EBPF_RV_SIMULATE || row->format > EBPF_RV_FORMAT_J || row->format == EBPF_RV_FORMAT_B)
+        if (row->kind != EBPF_RV_SIMULATE || row->format > EBPF_RV_FORMAT_J ||
+            row->format == EBPF_RV_FORMAT_B)
             continue;
         ebpf_rv_decode(row->match | 0x00b50000, &insn); /* rd is x0 */
         regs.pc = PC;
@@ -187,18 +189,36 @@ static uint64_t random64(void)
 /* Values at the edges more often than not. */
 static uint64_t operand(void)
 {
-    static const uint64_t edges[] = {0, 1, 2, 31, 32, 63, 64, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
-                                     INT64_MAX, 1ull << 63, UINT64_MAX, (uint64_t)-2, 0xffffffff80000000};
+    static const uint64_t edges[] = {0,
+                                     1,
+                                     2,
+                                     31,
+                                     32,
+                                     63,
+                                     64,
+                                     0x7fffffff,
+                                     0x80000000,
+                                     0xffffffff,
+                                     0x100000000,
+                                     INT64_MAX,
+                                     1ull << 63,
+                                     UINT64_MAX,
+                                     (uint64_t)-2,
+                                     0xffffffff80000000};
     uint64_t r = random64();
 
     switch (r % 4) {
-    case 0: return random64();
-    case 1: return (uint64_t)(int64_t)(int32_t)random64();
-    default: return edges[r / 4 % 16];
+    case 0:
+        return random64();
+    case 1:
+        return (uint64_t)(int64_t)(int32_t)random64();
+    default:
+        return edges[r / 4 % 16];
     }
 }
 
-/* Fills in[] and returns false where the instruction would leave the region, or go to itself or its own middle. */
+/* Fills in[] and returns false where the instruction would leave the region, or go to itself or its
+ * own middle. */
 static bool prepare(const struct ebpf_rv_insn *insn, uint8_t *at)
 {
     uint64_t pc = (uint64_t)(uintptr_t)at, target = pc + (uint64_t)(int64_t)insn->imm;
@@ -215,7 +235,8 @@ static bool prepare(const struct ebpf_rv_insn *insn, uint8_t *at)
         in[insn->rs1] = target - (uint64_t)(int64_t)insn->imm; /* odd ones too */
         target &= ~1ull;
     }
-    return target < pc - 2 || target >= pc + insn->len; /* -2: a 4-byte c.ebreak pair would overlap */
+    /* -2: a 4-byte c.ebreak pair would overlap */
+    return target < pc - 2 || target >= pc + insn->len;
 }
 
 static void compare(const struct ebpf_rv_row *row, const struct ebpf_rv_insn *insn)
@@ -228,8 +249,9 @@ static void compare(const struct ebpf_rv_row *row, const struct ebpf_rv_insn *in
         return;
     for (unsigned i = 0; i < 32; i++) {
         if (((uint64_t *)&regs)[i] != out[i])
-            test_fail(__FILE__, __LINE__, "%s %08x: register %u is 0x%llx, the processor's 0x%llx", row->name,
-                      insn->raw, i, (unsigned long long)((uint64_t *)&regs)[i], (unsigned long long)out[i]);
+            test_fail(__FILE__, __LINE__, "%s %08x: register %u is 0x%llx, the processor's 0x%llx",
+                      row->name, insn->raw, i, (unsigned long long)((uint64_t *)&regs)[i],
+                      (unsigned long long)out[i]);
     }
 }
 
@@ -258,12 +280,15 @@ static unsigned run_row(const struct ebpf_rv_row *row)
 
 TEST(kprobe_simulation_agrees_with_the_processor)
 {
-    struct sigaction action = {.sa_sigaction = test_kprobe_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK}, old;
+    struct sigaction action = {.sa_sigaction = test_kprobe_trap,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK},
+                     old;
     static char stack[65536];
     stack_t alt = {.ss_sp = stack, .ss_size = sizeof(stack)};
     unsigned rows = 0;
 
-    region = mmap(NULL, REGION, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    region =
+        mmap(NULL, REGION, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     REQUIRE(region != MAP_FAILED);
     for (unsigned i = 0; i < REGION; i += 2)
         memcpy(region + i, "\x02\x90", 2);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The reader of the symbol table (src/base/ksym.c) on small tables made here, sound ones and damaged ones. What
- * tools/ksymgen writes is tested in tests/suites/ksymgen.sh. */
+/* The reader of the symbol table (src/base/ksym.c) on small tables made here, sound ones and
+ * damaged ones. What tools/ksymgen writes is tested in tests/suites/ksymgen.sh. */
 #include "tests/unit/test.h"
 
 #include "src/base/ksym.h"
@@ -13,7 +13,8 @@ struct entry {
 
 #define BASE 0xffffffff80200000ULL
 
-/* sorted by address; "run" is there twice, two names share 0x40, a gap of 200 bytes lies before "far" */
+/* sorted by address; "run" is there twice, two names share 0x40, a gap of 200 bytes lies before
+ * "far" */
 static const struct entry entries[] = {
     {0x00, 0x10, "start"},  {0x10, 0x2e, "run"}, {0x40, 8, "main"},     {0x40, 8, "main_alias"},
     {0x48, 0x10, "run"},    {0x120, 6, "far"},   {0x126, 2, "tiny"},    {0x128, 4, "a"},
@@ -180,7 +181,8 @@ TEST(ksym_every_address_inside_a_function_names_it_and_none_outside)
     free(table);
 }
 
-/* All lookups on a table that may be damaged: whatever they answer, the sanitizer watches the accesses. */
+/* All lookups on a table that may be damaged: whatever they answer, the sanitizer watches the
+ * accesses. */
 static void use(const uint8_t *table, size_t size)
 {
     struct ebpf_symbol got;

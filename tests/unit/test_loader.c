@@ -41,7 +41,7 @@ static uint64_t lookup(struct ebpf_object *obj, const char *map, uint32_t key, u
     return word;
 }
 
-/* ---- several maps and programs -------------------------------------------------------------------------------- */
+/* ---- several maps and programs --------------------------------------------------------------- */
 
 TEST(loader_finds_every_map_and_program)
 {
@@ -208,7 +208,7 @@ TEST(loader_knows_section_names_exactly)
         CHECK(!ebpf_loader_sec_def(unknown[i]));
 }
 
-/* ---- maps ------------------------------------------------------------------------------------------------------- */
+/* ---- maps ------------------------------------------------------------------------------------ */
 
 TEST(loader_resolves_sizes_through_btf)
 {
@@ -315,7 +315,7 @@ TEST(loader_leaves_maps_to_others_who_hold_them)
     ebpf_obj_put(ebpf_map_obj(map));
 }
 
-/* ---- global data -------------------------------------------------------------------------------------------------- */
+/* ---- global data ----------------------------------------------------------------------------- */
 
 TEST(loader_makes_array_maps_of_global_data)
 {
@@ -387,7 +387,7 @@ TEST(loader_gives_no_initial_data_of_other_maps)
     ebpf_object_close(obj);
 }
 
-/* ---- linking ------------------------------------------------------------------------------------------------------ */
+/* ---- linking --------------------------------------------------------------------------------- */
 
 TEST(loader_links_subprograms_from_all_sections)
 {
@@ -404,7 +404,8 @@ TEST(loader_links_subprograms_from_all_sections)
     ebpf_object_close(obj);
 }
 
-/* Each needed function once, none that is not needed; calls reach the first instruction of a function. */
+/* Each needed function once, none that is not needed; calls reach the first instruction of a
+ * function. */
 TEST(loader_appends_each_needed_function_once)
 {
     struct ebpf_object *obj = object_open("loader_subprogs");
@@ -498,7 +499,7 @@ TEST(loader_refuses_core_relocations_of_programs_to_load_only)
     ebpf_object_close(obj);
 }
 
-/* ---- attaching ------------------------------------------------------------------------------------------------------ */
+/* ---- attaching ------------------------------------------------------------------------------- */
 
 /* stands for kernel text: c.nop */
 static uint16_t text[32] __attribute__((aligned(4096)));
@@ -610,7 +611,7 @@ TEST(loader_attaches_no_kprobe_without_a_place)
     ebpf_object_close(obj);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static int open_and_load(const unsigned char *elf, size_t size)
 {

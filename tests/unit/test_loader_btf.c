@@ -64,7 +64,8 @@ static void end(struct btf_build *b, unsigned map, uint32_t offset, uint32_t siz
     btf_finish(b);
 }
 
-/* struct { type; key; value; max_entries; }: an array of two values of 20 bytes; returns its type */
+/* struct { type; key; value; max_entries; }: an array of two values of 20 bytes; returns its
+ * type */
 static unsigned good_map(struct btf_build *b)
 {
     unsigned map = btf_type(b, "", STRUCT, 4, 32);
@@ -137,7 +138,7 @@ TEST(loader_btf_sizes_perf_event_arrays_by_the_cpus)
     ebpf_object_close(obj);
 }
 
-/* ---- the blob --------------------------------------------------------------------------------------------------- */
+/* ---- the blob -------------------------------------------------------------------------------- */
 
 /* A good description with one 32-bit word of the file changed. */
 static void expect_word(unsigned offset, uint32_t word, int err, const char *line)
@@ -207,7 +208,7 @@ TEST(loader_btf_accepts_maps_of_no_bytes)
     free(built.elf);
 }
 
-/* ---- the section -------------------------------------------------------------------------------------------------- */
+/* ---- the section ----------------------------------------------------------------------------- */
 
 static void expect_place(uint32_t offset, uint32_t size, int err, const char *line)
 {
@@ -283,7 +284,7 @@ TEST(loader_btf_refuses_a_second_description)
     expect(&b, -EINVAL, "second description of .maps");
 }
 
-/* ---- members ------------------------------------------------------------------------------------------------------ */
+/* ---- members --------------------------------------------------------------------------------- */
 
 /* A map whose one member, beside the type, is called name and has type. */
 static void expect_member(struct btf_build *b, const char *name, unsigned type, int err,
@@ -353,8 +354,7 @@ TEST(loader_btf_refuses_values_of_other_maps_than_program_arrays)
     begin(&b);
     proto = btf_type(&b, "", FUNC_PROTO, 0, T_INT);
     array_type(&b, btf_type(&b, "", PTR, 0, proto), 0);
-    expect_member(&b, "values", b.type_cnt, -EOPNOTSUPP,
-                  "values: not what this type of map holds");
+    expect_member(&b, "values", b.type_cnt, -EOPNOTSUPP, "values: not what this type of map holds");
 }
 
 TEST(loader_btf_refuses_sizes_that_contradict)
@@ -443,7 +443,7 @@ TEST(loader_btf_knows_the_sizes_of_all_types)
     }
 }
 
-/* ---- .BTF.ext ----------------------------------------------------------------------------------------------------- */
+/* ---- .BTF.ext -------------------------------------------------------------------------------- */
 
 /* loader_core's .BTF.ext with one word changed; offsets are from the section's begin. */
 static void expect_ext(unsigned offset, uint32_t word, int err, const char *line)
@@ -486,7 +486,7 @@ TEST(loader_btf_ext_refuses_what_lies)
     expect_ext(core + 4, UINT32_MAX, -ENOENT, "name out of bounds");
     expect_ext(core + 8, 0, -ENOEXEC, "0 records");
     expect_ext(core + 8, UINT32_MAX, -ENOEXEC, "exceed 0x");
-    expect_ext(core + 12, UINT32_MAX, 0, NULL); /* in no function: nobody needs it */
+    expect_ext(core + 12, UINT32_MAX, 0, NULL);     /* in no function: nobody needs it */
     for (unsigned part = 2; part <= 4; part += 2) { /* functions, lines */
         unsigned at = header[1] + header[part];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mutants of good objects: whatever they are, nothing crashes, nothing leaks, each refusal says why in one line. The
- * seeds are fixed; tests/fuzz/fuzz_elf.c goes further. */
+/* Mutants of good objects: whatever they are, nothing crashes, nothing leaks, each refusal says why
+ * in one line. The seeds are fixed; tests/fuzz/fuzz_elf.c goes further. */
 #include "tests/unit/loader_mutate.h"
 #include "tests/unit/loader_util.h"
 #include "tests/unit/test.h"

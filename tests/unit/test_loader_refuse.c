@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Objects that the loader must refuse: one broken field each, its errno and what the log line says. */
+/* Objects that the loader must refuse: one broken field each, its errno and what the log line
+ * says. */
 #include "tests/unit/insn.h"
 #include "tests/unit/loader_util.h"
 #include "tests/unit/test.h"
@@ -34,8 +35,8 @@
         free(elf);                                                    \
     }
 
-/* An object that opens, but the program of it that holds what was changed is refused, with that line,
- * and only that one. */
+/* An object that opens, but the program of it that holds what was changed is refused, with that
+ * line, and only that one. */
 static void expect_spoilt(struct built *b, int error, const char *line)
 {
     struct ebpf_object *obj = NULL;
@@ -61,7 +62,7 @@ static void expect_spoilt(struct built *b, int error, const char *line)
         expect_spoilt(&b, error, line);               \
     }
 
-/* ---- the good object ------------------------------------------------------------------------------------------- */
+/* ---- the good object ------------------------------------------------------------------------- */
 
 TEST(loader_takes_the_object_built_by_hand)
 {
@@ -134,7 +135,7 @@ TEST(loader_gives_the_kernel_names_that_it_takes)
     ebpf_object_close(obj);
 }
 
-/* ---- ELF header ------------------------------------------------------------------------------------------------- */
+/* ---- ELF header ------------------------------------------------------------------------------ */
 
 REFUSED(another_magic, -ENOEXEC, "header offset 0x0", b.elf[1] = 'e')
 REFUSED(a_32_bit_object, -ENOEXEC, "header offset 0x4", b.elf[4] = ELFCLASS32)
@@ -172,7 +173,7 @@ ACCEPTED(extended_numbering, {
     built_section(&b, 0)->sh_link = BUILT_STRTAB;
 })
 
-/* ---- sections --------------------------------------------------------------------------------------------------- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 REFUSED(a_section_behind_the_end, -ENOEXEC, "section .data (6) offset 0x0: bytes",
         built_section(&b, BUILT_DATA)->sh_offset = b.size + 1)
@@ -232,7 +233,7 @@ TEST(loader_prints_no_control_characters)
     free(b.elf);
 }
 
-/* ---- symbols ---------------------------------------------------------------------------------------------------- */
+/* ---- symbols --------------------------------------------------------------------------------- */
 
 REFUSED(an_object_without_symbols, -ENOEXEC, "no symbol table",
         built_section(&b, BUILT_SYMTAB)->sh_type = SHT_NOTE)
@@ -268,7 +269,7 @@ REFUSED(a_symbol_behind_its_section, -ENOEXEC, "exceeds section .data",
 REFUSED(a_symbol_whose_end_wraps, -ENOEXEC, "exceeds section .data",
         built_symbol(&b, BUILT_SYM_WORD)->st_size = UINT64_MAX)
 
-/* ---- functions -------------------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 REFUSED(a_function_of_no_bytes, -ENOEXEC, "section socket (3) offset 0x60: function other",
         built_symbol(&b, BUILT_SYM_OTHER)->st_size = 0)
@@ -302,7 +303,7 @@ REFUSED(a_call_into_the_middle, -ENOENT,
 REFUSED(a_call_in_front_of_the_section, -ENOENT, "no function begins at instruction -90",
         { ((struct bpf_insn *)built_data(&b, BUILT_SOCKET))[9].imm = -100; })
 
-/* ---- relocations ------------------------------------------------------------------------------------------------ */
+/* ---- relocations ----------------------------------------------------------------------------- */
 
 REFUSED(relocations_of_another_size, -ENOEXEC, "section .relsocket (4)",
         built_section(&b, BUILT_REL)->sh_entsize = 24)
@@ -388,7 +389,7 @@ REFUSED(a_reference_in_front_of_data, -EINVAL, "byte -1 is not in section .data"
 REFUSED(a_reference_behind_data, -EINVAL, "byte 24 is not in section .data",
         { ((struct bpf_insn *)built_data(&b, BUILT_SOCKET))[6].imm = 16; })
 SPOILT(a_reference_to_the_license, -EOPNOTSUPP, "its section is not loaded",
-        built_rel(&b, 0)->r_info = ELF64_R_INFO(BUILT_SYM_LICENSE, 1))
+       built_rel(&b, 0)->r_info = ELF64_R_INFO(BUILT_SYM_LICENSE, 1))
 REFUSED(a_reference_to_no_function, -ENOENT, "no function begins at instruction 3", {
     ((struct bpf_insn *)built_data(&b, BUILT_SOCKET))[0].imm = 8;
     built_rel(&b, 0)->r_info = ELF64_R_INFO(BUILT_SYM_CALLEE, 1);
@@ -408,7 +409,7 @@ ACCEPTED(a_function_by_its_sections_symbol, {
     built_rel(&b, 0)->r_info = ELF64_R_INFO(BUILT_SYM_TEXT, 1);
 })
 
-/* ---- legacy maps ------------------------------------------------------------------------------------------------ */
+/* ---- legacy maps ----------------------------------------------------------------------------- */
 
 REFUSED(a_map_definition_too_short, -EINVAL,
         "section maps (5) offset 0x14: map map2: definition of 16 bytes", {
@@ -428,7 +429,7 @@ REFUSED(two_map_definitions_at_one_place, -EINVAL, "definition of 0 bytes",
 REFUSED(a_map_without_name, -EINVAL, "map's name has no bytes",
         built_symbol(&b, BUILT_SYM_MAP)->st_name = 0)
 
-/* ---- license ---------------------------------------------------------------------------------------------------- */
+/* ---- license --------------------------------------------------------------------------------- */
 
 REFUSED(an_absurd_license, -EINVAL,
         "section license (9) offset 0x7f: license is longer than 127 bytes", {
@@ -438,7 +439,7 @@ REFUSED(an_absurd_license, -EINVAL,
             b.size += 200;
         })
 
-/* ---- what compilers write ----------------------------------------------------------------------------------------- */
+/* ---- what compilers write -------------------------------------------------------------------- */
 
 REFUSED_PROGRAM(pointer, -EOPNOTSUPP, "section .data (")
 REFUSED_PROGRAM(common, -EOPNOTSUPP, "(shared) is common")

@@ -2,9 +2,9 @@
 /*
  * Whom an LRU map evicts, against a model of what docs/MAPS.md and maps/lru_hash.c promise: nobody
  * while there is room; then a clock's hand goes round over all elements, gives those that were used
- * since it came by last a second chance, at most SCAN of them, and takes the next. Elements that are
- * not in the map wait in a queue, and each hart has one spare. Operations at random, from harts at
- * random; after each the same keys must be there.
+ * since it came by last a second chance, at most SCAN of them, and takes the next. Elements that
+ * are not in the map wait in a queue, and each hart has one spare. Operations at random, from harts
+ * at random; after each the same keys must be there.
  */
 #include "tests/unit/test.h"
 

@@ -111,7 +111,7 @@ TEST(user_ringbuf_errors_are_linux_s)
     put(other);
 }
 
-/* ---- a producer in user mode, on mapped pages ------------------------------------------------- */
+/* ---- a producer in user mode, on mapped pages ------------------------------------------------ */
 
 struct producer {
     struct ebpf_map *map;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The compiler's passes, all of them and each alone, with and without extensions, on random programs of what they look at:
- * nested loops, 32-bit arithmetic, shift pairs, spills, calls of functions and helpers, lookups. Whatever runs must do what
- * the interpreter does, to r0 and to memory. SEED=n in the environment repeats a run.
+ * The compiler's passes, all of them and each alone, with and without extensions, on random
+ * programs of what they look at: nested loops, 32-bit arithmetic, shift pairs, spills, calls of
+ * functions and helpers, lookups. Whatever runs must do what the interpreter does, to r0 and to
+ * memory. SEED=n in the environment repeats a run.
  */
 #include "tests/unit/engine.h"
 
@@ -52,7 +53,8 @@ static void put_imm64(unsigned reg, uint64_t value)
 
 static int32_t constant(void)
 {
-    static const int32_t some[] = {0, 1, -1, 2, 7, 8, 31, 255, 2047, 2048, -2048, -2049, 65535, 0x7fffffff, INT32_MIN, 256};
+    static const int32_t some[] = {0,    1,    -1,    2,     7,     8,          31,        255,
+                                   2047, 2048, -2048, -2049, 65535, 0x7fffffff, INT32_MIN, 256};
 
     return below(3) ? some[below(sizeof(some) / sizeof(some[0]))] : (int32_t)rnd();
 }
@@ -72,12 +74,12 @@ static unsigned any_reg(void)
     return below(9);
 }
 
-/* ---- items -------------------------------------------------------------------------------------------------------- */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 static void alu(void)
 {
-    static const uint8_t ops[] = {BPF_ADD, BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR, BPF_AND, BPF_LSH, BPF_RSH,
-                                  BPF_MOD, BPF_XOR, BPF_MOV, BPF_MOV, BPF_ARSH};
+    static const uint8_t ops[] = {BPF_ADD, BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_OR,  BPF_AND,
+                                  BPF_LSH, BPF_RSH, BPF_MOD, BPF_XOR, BPF_MOV, BPF_MOV, BPF_ARSH};
     uint8_t cls = below(3) ? BPF_ALU : BPF_ALU64, op = ops[below(sizeof(ops))];
     int16_t off = (op == BPF_DIV || op == BPF_MOD) && below(2);
 
@@ -112,7 +114,8 @@ static void idiom(void)
         put(BPF_ALU64_REG(BPF_ADD, a, any_reg()));
         break;
     case 3:
-        put(BPF_RAW_INSN(below(2) ? BPF_ALU64 | BPF_END : BPF_ALU | BPF_END | BPF_TO_BE, a, 0, 0, 16 << below(3)));
+        put(BPF_RAW_INSN(below(2) ? BPF_ALU64 | BPF_END : BPF_ALU | BPF_END | BPF_TO_BE, a, 0, 0,
+                         16 << below(3)));
         break;
     default:
         put(BPF_ALU64_REG_OFF(BPF_MOV, a, b, 8 << below(3)));
@@ -124,7 +127,8 @@ static const uint8_t sizes[] = {BPF_B, BPF_H, BPF_W, BPF_DW};
 static void memory(void)
 {
     unsigned size = below(4), base = below(2) ? R9 : R10;
-    int16_t off = (int16_t)((base == R10 ? -64 : 0) + (int)(below(8) * 8 + (below(4) ? 0 : below(9 - (1u << size)))));
+    int16_t off = (int16_t)((base == R10 ? -64 : 0) +
+                            (int)(below(8) * 8 + (below(4) ? 0 : below(9 - (1u << size)))));
 
     switch (below(4)) {
     case 0:
@@ -144,7 +148,8 @@ static void memory(void)
     }
 }
 
-/* r0 to r5 are set anew after a call: what they are then is undefined. A counter may be among them. */
+/* r0 to r5 are set anew after a call: what they are then is undefined. A counter may be among
+ * them. */
 static void reload(void)
 {
     for (unsigned reg = R1; reg <= R5; reg++)
@@ -162,7 +167,8 @@ static void lookup(void)
         put(BPF_STX_MEM(BPF_W, R10, any_reg(), -72));
     put(BPF_MOV64_REG(R2, R10));
     put(BPF_ALU64_IMM(BPF_ADD, R2, -72));
-    put_pair((const struct bpf_insn[]){BPF_LD_IMM64_RAW(R1, BPF_PSEUDO_MAP_FD, (uint64_t)(uintptr_t)maps[which])});
+    put_pair((const struct bpf_insn[]){
+        BPF_LD_IMM64_RAW(R1, BPF_PSEUDO_MAP_FD, (uint64_t)(uintptr_t)maps[which])});
     put(BPF_EMIT_CALL(1));
     put(BPF_JMP_IMM(found ? BPF_JEQ : BPF_JNE, R0, 0, found ? 2 : 1));
     if (found) {
@@ -171,7 +177,8 @@ static void lookup(void)
     } else {
         put(BPF_ALU64_IMM(BPF_XOR, R6, 77));
     }
-    put(BPF_MOV64_IMM(R0, constant())); /* an address is not the same on both engines' stacks; here it is, but so what */
+    /* an address is not the same on both engines' stacks; here it is, but so what */
+    put(BPF_MOV64_IMM(R0, constant()));
     reload();
 }
 
@@ -192,13 +199,14 @@ static void items(unsigned depth);
 
 static void skip_some(void)
 {
-    static const uint8_t ops[] = {BPF_JEQ, BPF_JNE, BPF_JSET, BPF_JGT, BPF_JGE, BPF_JLT,
+    static const uint8_t ops[] = {BPF_JEQ, BPF_JNE,  BPF_JSET, BPF_JGT,  BPF_JGE, BPF_JLT,
                                   BPF_JLE, BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE};
     uint8_t cls = below(3) ? BPF_JMP32 : BPF_JMP, op = ops[below(sizeof(ops))];
     uint32_t at = cnt;
     bool by_reg = below(2);
 
-    put(BPF_RAW_INSN(cls | op | (by_reg ? BPF_X : BPF_K), any_reg(), by_reg ? any_reg() : 0, 0, by_reg ? 0 : constant()));
+    put(BPF_RAW_INSN(cls | op | (by_reg ? BPF_X : BPF_K), any_reg(), by_reg ? any_reg() : 0, 0,
+                     by_reg ? 0 : constant()));
     for (unsigned n = 1 + below(4); n; n--)
         alu();
     if (below(3) == 0) { /* an else */
@@ -212,7 +220,8 @@ static void skip_some(void)
     }
 }
 
-/* A counter of its own; the test at the end is written in the ways of compilers, or stands in front. */
+/* A counter of its own; the test at the end is written in the ways of compilers, or stands in
+ * front. */
 static void loop(unsigned depth)
 {
     unsigned counter = data_reg(), kind = below(4), bound = 1 + below(6);
@@ -272,7 +281,7 @@ static void items(unsigned depth)
     }
 }
 
-/* ---- programs ------------------------------------------------------------------------------------------------------- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 static void function(bool main)
 {
@@ -294,7 +303,8 @@ static void function(bool main)
     put(BPF_EXIT_INSN());
 }
 
-/* One that can be put where it is called: it changes registers and stack that its caller has, too. */
+/* One that can be put where it is called: it changes registers and stack that its caller has,
+ * too. */
 static void small_function(void)
 {
     unsigned a = R6 + below(4), b = R6 + below(4);
@@ -344,8 +354,10 @@ static void fill(void)
         buffer[i] = (uint8_t)(i * 37 + 11);
 }
 
-/* A stack's address gets into r0 through moves of r10 in memory(), which loads at once: it does not. */
-static bool agree(struct ebpf_code *code, uint32_t passes, uint32_t isa, uint64_t want, const uint8_t *memory_want)
+/* A stack's address gets into r0 through moves of r10 in memory(), which loads at once: it does
+ * not. */
+static bool agree(struct ebpf_code *code, uint32_t passes, uint32_t isa, uint64_t want,
+                  const uint8_t *memory_want)
 {
     uint64_t got = want;
 
@@ -359,11 +371,22 @@ static bool agree(struct ebpf_code *code, uint32_t passes, uint32_t isa, uint64_
 
 static bool check_program(uint64_t seed)
 {
-    const uint32_t masks[] = {0, UINT32_MAX, UINT32_MAX, UINT32_MAX ^ EBPF_PASS(copy), UINT32_MAX ^ EBPF_PASS(dead),
-                              EBPF_PASS(forms), EBPF_PASS(hoist), EBPF_PASS(lookup), EBPF_PASS(combine) | EBPF_PASS(copy),
-                              UINT32_MAX ^ EBPF_PASS(jumps), EBPF_PASS(inline),
-                              UINT32_MAX ^ EBPF_PASS(inline), EBPF_PASS(slots), EBPF_PASS(forward),
-                              UINT32_MAX ^ EBPF_PASS(slots), UINT32_MAX ^ EBPF_PASS(forward)};
+    const uint32_t masks[] = {0,
+                              UINT32_MAX,
+                              UINT32_MAX,
+                              UINT32_MAX ^ EBPF_PASS(copy),
+                              UINT32_MAX ^ EBPF_PASS(dead),
+                              EBPF_PASS(forms),
+                              EBPF_PASS(hoist),
+                              EBPF_PASS(lookup),
+                              EBPF_PASS(combine) | EBPF_PASS(copy),
+                              UINT32_MAX ^ EBPF_PASS(jumps),
+                              EBPF_PASS(inline),
+                              UINT32_MAX ^ EBPF_PASS(inline),
+                              EBPF_PASS(slots),
+                              EBPF_PASS(forward),
+                              UINT32_MAX ^ EBPF_PASS(slots),
+                              UINT32_MAX ^ EBPF_PASS(forward)};
     struct ebpf_code code;
     uint8_t memory_want[BUFFER];
     uint64_t want;
@@ -384,7 +407,8 @@ static bool check_program(uint64_t seed)
 
         good = agree(&code, masks[i], isa, want, memory_want);
         if (!good)
-            test_fail(__FILE__, __LINE__, "SEED=%llu: %u instructions, passes 0x%x, extensions %u do something else",
+            test_fail(__FILE__, __LINE__,
+                      "SEED=%llu: %u instructions, passes 0x%x, extensions %u do something else",
                       (unsigned long long)seed, cnt, masks[i], isa);
     }
     engine_code_free(&code);
@@ -400,8 +424,11 @@ TEST(opt_random_programs_do_the_same_whatever_passes_run)
     bool good = true;
 
     for (unsigned i = 0; i < 2; i++) {
-        const struct ebpf_map_spec spec = {.type = i ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY, .key_size = 4,
-                                           .value_size = i ? 8 : 12, .max_entries = 4};
+        const struct ebpf_map_spec spec = {.type =
+                                               i ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY,
+                                           .key_size = 4,
+                                           .value_size = i ? 8 : 12,
+                                           .max_entries = 4};
         REQUIRE(ebpf_map_create(&spec, &maps[i]) == 0);
     }
     for (unsigned i = 0; good && i < rounds; i++) {

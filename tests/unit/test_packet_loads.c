@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* BPF_ABS and BPF_IND (RFC 9669, section 5.5; Linux's Documentation/networking/filter.rst) by test runs of socket filters. */
+/* BPF_ABS and BPF_IND (RFC 9669, section 5.5; Linux's Documentation/networking/filter.rst) by test
+ * runs of socket filters. */
 #include "tests/unit/tail_util.h"
 
 #define ABS(SIZE, OFF) BPF_RAW_INSN(BPF_LD | BPF_ABS | (SIZE), 0, 0, 0, OFF)
@@ -32,13 +33,15 @@ static uint32_t filter(bool jit, const struct bpf_insn *insns, uint32_t cnt)
 static void expect(uint32_t want, struct bpf_insn load, int32_t r7)
 {
     for (int jit = 0; jit < LOAD_ENGINES; jit++) {
-        const struct bpf_insn insns[] = {BPF_MOV64_REG(R6, R1), BPF_MOV64_IMM(R7, r7), BPF_MOV64_IMM(R0, 77), load,
-                                         BPF_JMP_IMM(BPF_JNE, R0, 0, 1), BPF_MOV64_IMM(R0, -1), BPF_EXIT_INSN()};
+        const struct bpf_insn insns[] = {
+            BPF_MOV64_REG(R6, R1),          BPF_MOV64_IMM(R7, r7), BPF_MOV64_IMM(R0, 77), load,
+            BPF_JMP_IMM(BPF_JNE, R0, 0, 1), BPF_MOV64_IMM(R0, -1), BPF_EXIT_INSN()};
         uint32_t got = filter(jit, insns, sizeof(insns) / sizeof(insns[0]));
 
         if (got != want)
-            test_fail(__FILE__, __LINE__, "code 0x%02x imm %d r7 %d on engine %d: 0x%x, expected 0x%x", load.code, load.imm, r7,
-                      jit, got, want);
+            test_fail(__FILE__, __LINE__,
+                      "code 0x%02x imm %d r7 %d on engine %d: 0x%x, expected 0x%x", load.code,
+                      load.imm, r7, jit, got, want);
     }
 }
 
@@ -99,8 +102,12 @@ TEST(packet_loads_at_negative_offsets)
 TEST(packet_load_index_is_32_bits)
 {
     for (int jit = 0; jit < LOAD_ENGINES; jit++) {
-        CHECK_EQ(filter(jit, PROG(BPF_MOV64_REG(R6, R1), BPF_LD_IMM64(R7, 0x500000003), IND(BPF_B, R7, 2), BPF_EXIT_INSN())), 20);
-        CHECK_EQ(filter(jit, PROG(BPF_MOV64_REG(R6, R1), BPF_LD_IMM64(R7, 0xffffffff), IND(BPF_B, R7, 2), BPF_EXIT_INSN())), 16);
+        CHECK_EQ(filter(jit, PROG(BPF_MOV64_REG(R6, R1), BPF_LD_IMM64(R7, 0x500000003),
+                                  IND(BPF_B, R7, 2), BPF_EXIT_INSN())),
+                 20);
+        CHECK_EQ(filter(jit, PROG(BPF_MOV64_REG(R6, R1), BPF_LD_IMM64(R7, 0xffffffff),
+                                  IND(BPF_B, R7, 2), BPF_EXIT_INSN())),
+                 16);
     }
 }
 
@@ -110,22 +117,30 @@ TEST(packet_load_index_in_any_register)
         for (unsigned reg = 0; reg < 10; reg++) {
             if (reg == 6)
                 continue;
-            CHECK_EQ(filter(jit, PROG(BPF_MOV64_REG(R6, R1), BPF_MOV64_IMM(reg, 3), IND(BPF_H, reg, 1), BPF_EXIT_INSN())),
+            CHECK_EQ(filter(jit, PROG(BPF_MOV64_REG(R6, R1), BPF_MOV64_IMM(reg, 3),
+                                      IND(BPF_H, reg, 1), BPF_EXIT_INSN())),
                      0x1314);
         }
-        CHECK_EQ(filter(jit, PROG(BPF_MOV64_REG(R6, R1), BPF_MOV64_IMM(R0, 1), IND(BPF_B, R10, 0), BPF_MOV64_IMM(R0, 2),
-                                  BPF_EXIT_INSN())) & ~2u, 0); /* r10 is somewhere: most likely beyond */
+        CHECK_EQ(filter(jit, PROG(BPF_MOV64_REG(R6, R1), BPF_MOV64_IMM(R0, 1), IND(BPF_B, R10, 0),
+                                  BPF_MOV64_IMM(R0, 2),
+                                  /* r10 is somewhere: most likely beyond */
+                                  BPF_EXIT_INSN())) &
+                     ~2u,
+                 0);
     }
 }
 
 TEST(packet_loads_keep_r6_to_r9_and_the_stack)
 {
     for (int jit = 0; jit < LOAD_ENGINES; jit++)
-        CHECK_EQ(filter(jit, PROG(BPF_MOV64_REG(R6, R1), BPF_MOV64_IMM(R7, 100), BPF_MOV64_IMM(R8, 200), BPF_MOV64_IMM(R9, 300),
-                                  BPF_ST_MEM(BPF_DW, R10, -8, 400), ABS(BPF_B, 0), BPF_ALU64_REG(BPF_ADD, R7, R0),
-                                  ABS(BPF_B, 1), BPF_ALU64_REG(BPF_ADD, R0, R7), BPF_ALU64_REG(BPF_ADD, R0, R8),
-                                  BPF_ALU64_REG(BPF_ADD, R0, R9), BPF_LDX_MEM(BPF_DW, R1, R10, -8),
-                                  BPF_ALU64_REG(BPF_ADD, R0, R1), BPF_EXIT_INSN())), 1000 + 15 + 16);
+        CHECK_EQ(
+            filter(jit, PROG(BPF_MOV64_REG(R6, R1), BPF_MOV64_IMM(R7, 100), BPF_MOV64_IMM(R8, 200),
+                             BPF_MOV64_IMM(R9, 300), BPF_ST_MEM(BPF_DW, R10, -8, 400),
+                             ABS(BPF_B, 0), BPF_ALU64_REG(BPF_ADD, R7, R0), ABS(BPF_B, 1),
+                             BPF_ALU64_REG(BPF_ADD, R0, R7), BPF_ALU64_REG(BPF_ADD, R0, R8),
+                             BPF_ALU64_REG(BPF_ADD, R0, R9), BPF_LDX_MEM(BPF_DW, R1, R10, -8),
+                             BPF_ALU64_REG(BPF_ADD, R0, R1), BPF_EXIT_INSN())),
+            1000 + 15 + 16);
 }
 
 TEST(packet_load_that_fails_in_a_tail_calls_target_returns_to_the_function)
@@ -137,10 +152,16 @@ TEST(packet_load_that_fails_in_a_tail_calls_target_returns_to_the_function)
         uint8_t packet[14 + LEN] = {0};
 
         CHECK_EQ(try_load(jit, BPF_PROG_TYPE_SOCKET_FILTER, NULL,
-                          PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 100), BPF_MOV64_IMM(R0, 9), BPF_EXIT_INSN()), &target), 0);
-        CHECK_EQ(try_load(jit, BPF_PROG_TYPE_SOCKET_FILTER, map,
-                          PROG(BPF_MOV64_IMM(R6, 5), BPF_CALL_REL(2), BPF_ALU64_REG(BPF_ADD, R0, R6), BPF_EXIT_INSN(),
-                               TAIL_CALL(0), BPF_MOV64_IMM(R0, 50), BPF_EXIT_INSN()), &prog), 0);
+                          PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 100), BPF_MOV64_IMM(R0, 9),
+                               BPF_EXIT_INSN()),
+                          &target),
+                 0);
+        CHECK_EQ(
+            try_load(jit, BPF_PROG_TYPE_SOCKET_FILTER, map,
+                     PROG(BPF_MOV64_IMM(R6, 5), BPF_CALL_REL(2), BPF_ALU64_REG(BPF_ADD, R0, R6),
+                          BPF_EXIT_INSN(), TAIL_CALL(0), BPF_MOV64_IMM(R0, 50), BPF_EXIT_INSN()),
+                     &prog),
+            0);
         CHECK_EQ(ebpf_map_set_prog(map, 0, target), 0);
         attr.test.data_in = (uint64_t)(uintptr_t)packet;
         attr.test.data_size_in = sizeof(packet);
@@ -152,7 +173,7 @@ TEST(packet_load_that_fails_in_a_tail_calls_target_returns_to_the_function)
     }
 }
 
-/* ---- refused ------------------------------------------------------------------------------------------------ */
+/* ---- refused --------------------------------------------------------------------------------- */
 
 static int check_as(uint32_t type, const struct bpf_insn *insns, uint32_t cnt)
 {
@@ -165,7 +186,8 @@ static int check_as(uint32_t type, const struct bpf_insn *insns, uint32_t cnt)
 
 static int check(struct bpf_insn load)
 {
-    return check_as(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_REG(R6, R1), load, BPF_EXIT_INSN()));
+    return check_as(BPF_PROG_TYPE_SOCKET_FILTER,
+                    PROG(BPF_MOV64_REG(R6, R1), load, BPF_EXIT_INSN()));
 }
 
 TEST(packet_loads_reserved_fields)
@@ -187,22 +209,37 @@ TEST(packet_loads_reserved_fields)
 TEST(packet_loads_need_the_context_in_r6)
 {
     CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER, PROG(ABS(BPF_W, 0), BPF_EXIT_INSN())), -EINVAL);
-    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_IMM(R6, 0), ABS(BPF_W, 0), BPF_EXIT_INSN())), -EINVAL);
+    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER,
+                      PROG(BPF_MOV64_IMM(R6, 0), ABS(BPF_W, 0), BPF_EXIT_INSN())),
+             -EINVAL);
     /* on one path only */
     CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER,
-                      PROG(BPF_MOV64_IMM(R6, 0), BPF_JMP_IMM(BPF_JEQ, R10, 0, 1), BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0),
-                           BPF_EXIT_INSN())), -EINVAL);
-    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_REG(R6, R1), IND(BPF_W, R6, 0), BPF_EXIT_INSN())), -EACCES);
+                      PROG(BPF_MOV64_IMM(R6, 0), BPF_JMP_IMM(BPF_JEQ, R10, 0, 1),
+                           BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0), BPF_EXIT_INSN())),
+             -EINVAL);
+    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER,
+                      PROG(BPF_MOV64_REG(R6, R1), IND(BPF_W, R6, 0), BPF_EXIT_INSN())),
+             -EACCES);
     /* r1 is gone behind one */
-    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0), BPF_MOV64_REG(R6, R1),
-                                                        ABS(BPF_W, 0), BPF_EXIT_INSN())), -EINVAL);
+    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER,
+                      PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0), BPF_MOV64_REG(R6, R1),
+                           ABS(BPF_W, 0), BPF_EXIT_INSN())),
+             -EINVAL);
 }
 
 TEST(packet_loads_are_for_socket_filters_and_their_main_function)
 {
-    CHECK_EQ(check_as(BPF_PROG_TYPE_XDP, PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0), BPF_EXIT_INSN())), -EINVAL);
-    CHECK_EQ(check_as(BPF_PROG_TYPE_KPROBE, PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0), BPF_EXIT_INSN())), -EINVAL);
-    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0),
-                                                        BPF_EXIT_INSN())), -EINVAL);
-    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0))), -EINVAL); /* runs off the end */
+    CHECK_EQ(
+        check_as(BPF_PROG_TYPE_XDP, PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0), BPF_EXIT_INSN())),
+        -EINVAL);
+    CHECK_EQ(
+        check_as(BPF_PROG_TYPE_KPROBE, PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0), BPF_EXIT_INSN())),
+        -EINVAL);
+    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER,
+                      PROG(BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0),
+                           BPF_EXIT_INSN())),
+             -EINVAL);
+    /* runs off the end */
+    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0))),
+             -EINVAL);
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* BPF_MAP_TYPE_PROG_ARRAY as user mode sees it: errno values of Linux, owners, references and circles of them. */
+/* BPF_MAP_TYPE_PROG_ARRAY as user mode sees it: errno values of Linux, owners, references and
+ * circles of them. */
 #include "tests/unit/tail_util.h"
 
 #include "src/base/obj.h"
 
 static long create(uint32_t key, uint32_t value, uint32_t entries, uint32_t flags)
 {
-    union bpf_attr attr = {.map_type = BPF_MAP_TYPE_PROG_ARRAY, .key_size = key, .value_size = value, .max_entries = entries,
+    union bpf_attr attr = {.map_type = BPF_MAP_TYPE_PROG_ARRAY,
+                           .key_size = key,
+                           .value_size = value,
+                           .max_entries = entries,
                            .map_flags = flags};
 
     return mock_bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
@@ -82,7 +86,8 @@ TEST(prog_array_creation_rules)
 
 TEST(prog_array_takes_fds_and_gives_ids)
 {
-    long map = create(4, 4, 3, 0), a = load_as(BPF_PROG_TYPE_KPROBE, 0, NOTHING), b = load_as(BPF_PROG_TYPE_KPROBE, 0, NOTHING);
+    long map = create(4, 4, 3, 0), a = load_as(BPF_PROG_TYPE_KPROBE, 0, NOTHING),
+         b = load_as(BPF_PROG_TYPE_KPROBE, 0, NOTHING);
     uint32_t id = 0;
 
     REQUIRE(map >= 0 && a >= 0 && b >= 0);
@@ -131,12 +136,13 @@ TEST(prog_array_lists_all_indexes)
     CHECK_EQ(elem(BPF_MAP_GET_NEXT_KEY, map, 1, &next, 0), -ENOENT);
 }
 
-/* ---- the kind of programs -------------------------------------------------------------------------- */
+/* ---- the kind of programs -------------------------------------------------------------------- */
 
 TEST(prog_array_belongs_to_the_kind_that_is_put_into_it)
 {
     long map = create(4, 4, 3, 0);
-    long kprobe = load_as(BPF_PROG_TYPE_KPROBE, 0, NOTHING), xdp = load_as(BPF_PROG_TYPE_XDP, 0, NOTHING);
+    long kprobe = load_as(BPF_PROG_TYPE_KPROBE, 0, NOTHING),
+         xdp = load_as(BPF_PROG_TYPE_XDP, 0, NOTHING);
     long multi = load_as(BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI, NOTHING);
 
     REQUIRE(map >= 0 && kprobe >= 0 && xdp >= 0 && multi >= 0);
@@ -153,7 +159,8 @@ TEST(prog_array_belongs_to_the_kind_that_is_put_into_it)
 TEST(prog_array_belongs_to_the_kind_that_names_it)
 {
     long map = create(4, 4, 3, 0), user = load_as(BPF_PROG_TYPE_XDP, 0, NAMES(map));
-    long kprobe = load_as(BPF_PROG_TYPE_KPROBE, 0, NOTHING), xdp = load_as(BPF_PROG_TYPE_XDP, 0, NOTHING);
+    long kprobe = load_as(BPF_PROG_TYPE_KPROBE, 0, NOTHING),
+         xdp = load_as(BPF_PROG_TYPE_XDP, 0, NOTHING);
 
     REQUIRE(map >= 0 && kprobe >= 0 && xdp >= 0 && user >= 0);
     CHECK_EQ(update(map, 0, kprobe, 0), -EINVAL);
@@ -165,10 +172,10 @@ TEST(prog_array_refused_program_decides_nothing)
     long map = create(4, 4, 3, 0);
 
     /* r1 is the context, which has no such field */
-    CHECK_EQ(load_as(BPF_PROG_TYPE_XDP, 0,
-                     PROG(BPF_LD_MAP_FD(R2, map), BPF_LDX_MEM(BPF_W, R0, R1, 1000),
-                          BPF_EXIT_INSN())),
-             -EACCES);
+    CHECK_EQ(
+        load_as(BPF_PROG_TYPE_XDP, 0,
+                PROG(BPF_LD_MAP_FD(R2, map), BPF_LDX_MEM(BPF_W, R0, R1, 1000), BPF_EXIT_INSN())),
+        -EACCES);
     CHECK_EQ(update(map, 0, load_as(BPF_PROG_TYPE_KPROBE, 0, NOTHING), 0), 0);
 }
 
@@ -177,14 +184,16 @@ TEST(prog_array_gives_programs_nothing)
 {
     for (int jit = 0; jit < LOAD_ENGINES; jit++) {
         struct ebpf_map *map = prog_array(2);
-        struct ebpf_prog *prog = load_on(
-            jit, map,
-            PROG(BPF_ST_MEM(BPF_W, R10, -4, 0), MAP_IDX(R1, 0), BPF_MOV64_REG(R2, R10), BPF_ALU64_IMM(BPF_ADD, R2, -4),
-                 BPF_EMIT_CALL(1), BPF_MOV64_REG(R6, R0), MAP_IDX(R1, 0), BPF_MOV64_REG(R2, R10),
-                 BPF_ALU64_IMM(BPF_ADD, R2, -4), BPF_MOV64_REG(R3, R2), BPF_MOV64_IMM(R4, 0), BPF_EMIT_CALL(2),
-                 BPF_JMP_IMM(BPF_JNE, R0, -EINVAL, 7), MAP_IDX(R1, 0), BPF_MOV64_REG(R2, R10),
-                 BPF_ALU64_IMM(BPF_ADD, R2, -4), BPF_EMIT_CALL(3), BPF_JMP_IMM(BPF_JNE, R0, -EINVAL, 1),
-                 BPF_JMP_IMM(BPF_JEQ, R6, 0, 1), BPF_EXIT_INSN(), BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN()));
+        struct ebpf_prog *prog =
+            load_on(jit, map,
+                    PROG(BPF_ST_MEM(BPF_W, R10, -4, 0), MAP_IDX(R1, 0), BPF_MOV64_REG(R2, R10),
+                         BPF_ALU64_IMM(BPF_ADD, R2, -4), BPF_EMIT_CALL(1), BPF_MOV64_REG(R6, R0),
+                         MAP_IDX(R1, 0), BPF_MOV64_REG(R2, R10), BPF_ALU64_IMM(BPF_ADD, R2, -4),
+                         BPF_MOV64_REG(R3, R2), BPF_MOV64_IMM(R4, 0), BPF_EMIT_CALL(2),
+                         BPF_JMP_IMM(BPF_JNE, R0, -EINVAL, 7), MAP_IDX(R1, 0),
+                         BPF_MOV64_REG(R2, R10), BPF_ALU64_IMM(BPF_ADD, R2, -4), BPF_EMIT_CALL(3),
+                         BPF_JMP_IMM(BPF_JNE, R0, -EINVAL, 1), BPF_JMP_IMM(BPF_JEQ, R6, 0, 1),
+                         BPF_EXIT_INSN(), BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN()));
 
         CHECK_EQ(ebpf_map_set_prog(map, 0, prog), 0);
         CHECK_EQ(run(prog, NULL), 1);
@@ -195,7 +204,8 @@ TEST(prog_array_gives_programs_nothing)
 
 TEST(set_prog_is_for_program_arrays)
 {
-    const struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 4};
+    const struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 4};
     struct ebpf_map *map = NULL, *array = prog_array(2);
     struct ebpf_prog *prog = load_on(false, NULL, NOTHING);
 
@@ -209,7 +219,7 @@ TEST(set_prog_is_for_program_arrays)
     put_prog(prog);
 }
 
-/* ---- references --------------------------------------------------------------------------------------- */
+/* ---- references ------------------------------------------------------------------------------ */
 
 TEST(prog_array_keeps_its_programs)
 {
@@ -258,7 +268,8 @@ TEST(prog_array_without_users_is_empty)
 {
     struct ebpf_map *map = prog_array(1);
     struct ebpf_prog *target = load_on(false, NULL, PROG(BPF_MOV64_IMM(R0, 4), BPF_EXIT_INSN()));
-    struct ebpf_prog *prog = load_on(false, map, PROG(TAIL_CALL(0), BPF_MOV64_IMM(R0, 3), BPF_EXIT_INSN()));
+    struct ebpf_prog *prog =
+        load_on(false, map, PROG(TAIL_CALL(0), BPF_MOV64_IMM(R0, 3), BPF_EXIT_INSN()));
 
     CHECK_EQ(ebpf_map_set_prog(map, 0, target), 0);
     put_prog(target);
@@ -272,14 +283,16 @@ TEST(prog_array_without_users_is_empty)
 
 static int circle(void)
 {
-    const struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_PROG_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 2};
+    const struct ebpf_map_spec spec = {
+        .type = BPF_MAP_TYPE_PROG_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 2};
     struct ebpf_map *map;
     struct ebpf_prog *prog = NULL;
     int err = ebpf_map_create(&spec, &map);
 
     if (err)
         return err;
-    err = try_load(LOAD_ENGINES == 2, BPF_PROG_TYPE_KPROBE, map, PROG(TAIL_CALL(0), BPF_MOV64_IMM(R0, 3), BPF_EXIT_INSN()), &prog);
+    err = try_load(LOAD_ENGINES == 2, BPF_PROG_TYPE_KPROBE, map,
+                   PROG(TAIL_CALL(0), BPF_MOV64_IMM(R0, 3), BPF_EXIT_INSN()), &prog);
     if (!err) {
         err = ebpf_map_set_prog(map, 0, prog);
         put_prog(prog);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tests of single map types leave: objects that come and go, batches, freezing, bloom
- * filters and program arrays, used by four harts at once. `make tsan` looks for data races in it. */
+ * filters and program arrays, used by four harts at once. `make tsan` looks for data races in
+ * it. */
 #include <pthread.h>
 #include <unistd.h>
 
@@ -343,8 +344,7 @@ TEST(threads_tail_calls_enter_what_is_or_was_in_the_array)
         struct shared s = {.steps = 20000};
 
         s.map = prog_array(1);
-        s.progs[0] =
-            load_on(jit, s.map, PROG(TAIL_CALL(0), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()));
+        s.progs[0] = load_on(jit, s.map, PROG(TAIL_CALL(0), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()));
         s.progs[1] = load_on(jit, NULL, PROG(BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN()));
         s.progs[2] = load_on(jit, NULL, PROG(BPF_MOV64_IMM(R0, 2), BPF_EXIT_INSN()));
         run_harts(&s, run_or_change);

@@ -18,10 +18,10 @@
 static const struct ebpf_map_spec array8 = {
     .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 4};
 
-#define SAYS(m, got, err, text)                \
-    do {                                       \
-        CHECK_EQ(got, err);                    \
-        CHECK_STR(middle_said(m), text);       \
+#define SAYS(m, got, err, text)          \
+    do {                                 \
+        CHECK_EQ(got, err);              \
+        CHECK_STR(middle_said(m), text); \
     } while (0)
 
 static int call(struct middle *m, int id)
@@ -69,10 +69,13 @@ TEST(verifier_one_lock_at_a_time_and_the_same_is_unlocked)
     SAYS(&m, argument(&m, ARG_SPIN_LOCK, &lock), -EINVAL,
          "off 0 doesn't point to 'struct bpf_spin_lock' that is at 8");
     middle_reg(&m, R1)->off = 8;
-    SAYS(&m, argument(&m, ARG_SPIN_LOCK, &unlock), -EINVAL, "bpf_spin_unlock without taking a lock");
+    SAYS(&m, argument(&m, ARG_SPIN_LOCK, &unlock), -EINVAL,
+         "bpf_spin_unlock without taking a lock");
     CHECK_EQ(argument(&m, ARG_SPIN_LOCK, &lock), 0);
-    SAYS(&m, argument(&m, ARG_SPIN_LOCK, &lock), -EINVAL, "Locking two bpf_spin_locks are not allowed");
-    SAYS(&m, call(&m, KTIME_GET_NS), -EINVAL, "function calls are not allowed while holding a lock");
+    SAYS(&m, argument(&m, ARG_SPIN_LOCK, &lock), -EINVAL,
+         "Locking two bpf_spin_locks are not allowed");
+    SAYS(&m, call(&m, KTIME_GET_NS), -EINVAL,
+         "function calls are not allowed while holding a lock");
     SAYS(&m, ebpf_verify_nothing_held(&m.v, "tail_call"), -EINVAL,
          "tail_call cannot be used inside bpf_spin_lock-ed region");
     middle_reg(&m, R1)->id = 6;
@@ -92,9 +95,11 @@ TEST(verifier_tracing_programs_take_no_locks)
 
     middle_begin(&m, BPF_PROG_TYPE_KPROBE, true);
     special_map(&m);
-    SAYS(&m, ebpf_verify_map_use(&m.v, m.maps[0]), -EINVAL, "tracing progs cannot use bpf_spin_lock yet");
+    SAYS(&m, ebpf_verify_map_use(&m.v, m.maps[0]), -EINVAL,
+         "tracing progs cannot use bpf_spin_lock yet");
     m.maps[0]->lock_off = -1;
-    SAYS(&m, ebpf_verify_map_use(&m.v, m.maps[0]), -EINVAL, "tracing progs cannot use bpf_timer yet");
+    SAYS(&m, ebpf_verify_map_use(&m.v, m.maps[0]), -EINVAL,
+         "tracing progs cannot use bpf_timer yet");
     special_end(&m);
     middle_begin(&m, BPF_PROG_TYPE_SOCKET_FILTER, true);
     special_map(&m);
@@ -141,7 +146,8 @@ TEST(verifier_outputs_of_one_number_are_aligned)
     middle_stack(&m, R1, -12);
     SAYS(&m, argument(&m, ARG_LONG_OUT, &c), -EACCES, "misaligned stack access off 0+-12+0 size 8");
     CHECK_EQ(argument(&m, ARG_INT_OUT, &c), 0);
-    SAYS(&m, argument(&m, ARG_INT_INOUT, &c), -EACCES, "invalid write to stack R1 off -12+0 size 4");
+    SAYS(&m, argument(&m, ARG_INT_INOUT, &c), -EACCES,
+         "invalid write to stack R1 off -12+0 size 4");
     middle_stack(&m, R1, -40);
     SAYS(&m, argument(&m, ARG_MEM_40, &c), -EACCES, "invalid read from stack R1 off -40+0 size 40");
     middle_point(&m, R1, EBPF_KIND_MEM, NULL)->mem_size = 20;
@@ -186,7 +192,8 @@ TEST(verifier_contexts_are_passed_as_they_are)
     middle_begin(&m, BPF_PROG_TYPE_XDP, true);
     CHECK_EQ(argument(&m, ARG_CTX, &c), 0);
     middle_reg(&m, R1)->off = 8;
-    SAYS(&m, argument(&m, ARG_CTX, &c), -EACCES, "dereference of modified ctx ptr R1 off=8 disallowed");
+    SAYS(&m, argument(&m, ARG_CTX, &c), -EACCES,
+         "dereference of modified ctx ptr R1 off=8 disallowed");
     middle_number(&m, R1, 0, 0);
     SAYS(&m, argument(&m, ARG_CTX, &c), -EACCES, "R1 type=scalar expected=ctx");
     CHECK_EQ(argument(&m, ARG_CTX_OR_NULL, &c), 0);
@@ -194,7 +201,8 @@ TEST(verifier_contexts_are_passed_as_they_are)
     middle_number(&m, R1, 0, 1);
     SAYS(&m, argument(&m, ARG_STACK_OR_NULL, &c), -EACCES, "R1 type=scalar expected=fp");
     SAYS(&m, argument(&m, ARG_FUNC, &c), -EACCES, "R1 type=scalar expected=func");
-    SAYS(&m, argument(&m, ARG_TASK, &c), -EACCES, "R1 type=scalar expected=ptr_, trusted_ptr_, rcu_ptr_");
+    SAYS(&m, argument(&m, ARG_TASK, &c), -EACCES,
+         "R1 type=scalar expected=ptr_, trusted_ptr_, rcu_ptr_");
     SAYS(&m, argument(&m, ARG_SOCK_COMMON, &c), -EACCES,
          "R1 type=scalar expected=sock_common, sock, tcp_sock, xdp_sock");
     middle_point(&m, R1, EBPF_KIND_SOCK, NULL);
@@ -222,7 +230,8 @@ TEST(verifier_dynptrs_are_made_used_and_overwritten)
     CHECK_EQ(ebpf_verify_dynptr_make(&m.v, R1, false), 0);
     CHECK_EQ(argument(&m, ARG_DYNPTR, &c), 0);
     CHECK(c.dynptr != 0);
-    SAYS(&m, argument(&m, ARG_DYNPTR_RINGBUF, &c), -EINVAL, "Expected a dynptr of type ringbuf as arg #0");
+    SAYS(&m, argument(&m, ARG_DYNPTR_RINGBUF, &c), -EINVAL,
+         "Expected a dynptr of type ringbuf as arg #0");
     slice = middle_point(&m, R6, EBPF_KIND_MEM, NULL);
     slice->mem_size = 8;
     slice->ref = c.dynptr;
@@ -251,7 +260,8 @@ TEST(verifier_dynptrs_over_records_are_duties)
     middle_stack(&m, R1, -16);
     CHECK_EQ(argument(&m, ARG_DYNPTR_UNINIT_RINGBUF, &c), 0);
     CHECK_EQ(m.state.ref_cnt, 1);
-    SAYS(&m, middle_step(&m, BPF_ST_MEM(BPF_B, R10, -1, 0)), -EINVAL, "cannot overwrite referenced dynptr");
+    SAYS(&m, middle_step(&m, BPF_ST_MEM(BPF_B, R10, -1, 0)), -EINVAL,
+         "cannot overwrite referenced dynptr");
     CHECK_EQ(argument(&m, ARG_DYNPTR_UNINIT_RINGBUF, &c), -EINVAL);
     CHECK_EQ(argument(&m, ARG_DYNPTR_RINGBUF, &c), 0);
     CHECK_EQ(m.state.ref_cnt, 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The verifier's domains against concrete arithmetic. Soundness: whatever numbers the operands can be, the result of
- * the operation on them is in the result of the domain. All simple scalars at 4 bits and random ones at 6 are tried with all
- * their numbers, random ones at 64 bits with one.
+ * The verifier's domains against concrete arithmetic. Soundness: whatever numbers the operands can
+ * be, the result of the operation on them is in the result of the domain. All simple scalars at 4
+ * bits and random ones at 6 are tried with all their numbers, random ones at 64 bits with one.
  */
 #include "tests/unit/test.h"
 
@@ -33,7 +33,7 @@ static const uint8_t jump_ops[] = {BPF_JEQ,  BPF_JNE,  BPF_JGT,  BPF_JGE,  BPF_J
                                    BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE, BPF_JSET};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- what the instructions do (RFC 9669), at any width ------------------------------------------------------- */
+/* ---- what the instructions do (RFC 9669), at any width --------------------------------------- */
 
 static uint64_t concrete_alu(uint8_t op, uint64_t x, uint64_t y, unsigned bits)
 {
@@ -104,7 +104,7 @@ static bool concrete_jump(uint8_t op, uint64_t x, uint64_t y, unsigned bits)
     }
 }
 
-/* ---- one pair of numbers against one pair of scalars ------------------------------------------------------------ */
+/* ---- one pair of numbers against one pair of scalars ----------------------------------------- */
 
 static bool alu_sound(uint8_t op, bool wide, const struct ebpf_scalar *out, uint64_t x, uint64_t y,
                       unsigned bits)
@@ -142,7 +142,7 @@ static bool jump_sound(uint8_t op, bool wide, const struct branched *ways, uint6
            ebpf_scalar_has(&way->src, y, bits);
 }
 
-/* ---- small widths: scalars with all their numbers ------------------------------------------------------------ */
+/* ---- small widths: scalars with all their numbers -------------------------------------------- */
 
 struct sample {
     struct ebpf_scalar s;
@@ -362,7 +362,7 @@ TEST(verifier_tnums_of_6_bits_are_followed_soundly)
     CHECK_EQ(wrong, 0);
 }
 
-/* ---- 64 bits: scalars around one number ------------------------------------------------------------------------- */
+/* ---- 64 bits: scalars around one number ------------------------------------------------------ */
 
 /* Near the ends of something, often. */
 static uint64_t random_number(void)
@@ -446,7 +446,7 @@ TEST(verifier_numbers_of_64_bits_are_followed_soundly)
     CHECK_EQ(wrong, 0);
 }
 
-/* ---- precision: a domain that knows nothing is sound, too ----------------------------------------------------------- */
+/* ---- precision: a domain that knows nothing is sound, too ------------------------------------ */
 
 TEST(verifier_constants_stay_constants)
 {

@@ -34,10 +34,10 @@ static const struct ebpf_map_spec hash16 = {
     .type = BPF_MAP_TYPE_HASH, .key_size = 8, .value_size = 16, .max_entries = 4};
 static const struct ebpf_map_spec ring = {.type = BPF_MAP_TYPE_RINGBUF, .max_entries = 4096};
 
-#define SAYS(m, got, err, text)                \
-    do {                                       \
-        CHECK_EQ(got, err);                    \
-        CHECK_STR(middle_said(m), text);       \
+#define SAYS(m, got, err, text)          \
+    do {                                 \
+        CHECK_EQ(got, err);              \
+        CHECK_STR(middle_said(m), text); \
     } while (0)
 
 static int call(struct middle *m, int id)
@@ -126,7 +126,8 @@ TEST(verifier_maps_must_be_maps_and_fit)
     middle_point(&m, R1, EBPF_KIND_MAP, middle_map(&m, 1, &array8));
     middle_number(&m, R2, 8, 8);
     middle_number(&m, R3, 0, 0);
-    SAYS(&m, call(&m, RINGBUF_RESERVE), -EINVAL, "cannot pass map_type 2 into func bpf_ringbuf_reserve#131");
+    SAYS(&m, call(&m, RINGBUF_RESERVE), -EINVAL,
+         "cannot pass map_type 2 into func bpf_ringbuf_reserve#131");
     middle_reg(&m, R1)->off = 8;
     CHECK_EQ(call(&m, RINGBUF_RESERVE), -EACCES);
     middle_end(&m);
@@ -206,7 +207,8 @@ TEST(verifier_sizes_are_bounded_and_memory_is_as_large)
     SAYS(&m, call(&m, PROBE_READ), -EACCES, "R2 type=ctx expected=scalar");
     middle_number(&m, R1, 0, 0);
     middle_number(&m, R2, 0, 0);
-    CHECK_EQ(call(&m, PROBE_READ), -EACCES); /* NULL, even for no bytes: the argument is not _OR_NULL */
+    /* NULL, even for no bytes: the argument is not _OR_NULL */
+    CHECK_EQ(call(&m, PROBE_READ), -EACCES);
     middle_stack(&m, R1, -16);
     middle_number(&m, R2, 0, 16);
     SAYS(&m, call(&m, GET_COMM), -EACCES, "R2 invalid zero-sized read: u64=[0,16]");
@@ -289,7 +291,8 @@ TEST(verifier_helpers_are_for_those_who_may_call_them)
          "cannot call GPL-restricted function from non-GPL compatible program");
     m.prog.gpl = true;
     m.prog.caps = EBPF_CAP_BPF;
-    SAYS(&m, call(&m, PROBE_READ), -EINVAL, "program of this type cannot use helper bpf_probe_read#4");
+    SAYS(&m, call(&m, PROBE_READ), -EINVAL,
+         "program of this type cannot use helper bpf_probe_read#4");
     middle_end(&m);
 }
 
@@ -361,7 +364,8 @@ TEST(verifier_records_must_be_given_back)
     CHECK_EQ(ebpf_verify_nothing_held(&m.v, "tail_call"), 0);
     reserve(&m);
     CHECK_EQ(m.state.ref_cnt, 1);
-    SAYS(&m, ebpf_verify_nothing_held(&m.v, "tail_call"), -EINVAL, "tail_call would lead to reference leak");
+    SAYS(&m, ebpf_verify_nothing_held(&m.v, "tail_call"), -EINVAL,
+         "tail_call would lead to reference leak");
     middle_stack(&m, R1, -8);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_W, R2, R0, 0)), -EACCES);
     *middle_reg(&m, R6) = *middle_reg(&m, R0);
@@ -419,7 +423,8 @@ TEST(verifier_only_records_are_submitted)
     middle_number(&m, R1, 0, 0);
     SAYS(&m, call(&m, RINGBUF_SUBMIT), -EACCES, "R1 type=scalar expected=ringbuf_mem");
     middle_point(&m, R1, EBPF_KIND_MEM, NULL)->flags = EBPF_REG_RECORD;
-    SAYS(&m, call(&m, RINGBUF_SUBMIT), -EINVAL, "R1 must be referenced when passed to release function");
+    SAYS(&m, call(&m, RINGBUF_SUBMIT), -EINVAL,
+         "R1 must be referenced when passed to release function");
     middle_point(&m, R1, EBPF_KIND_MAP, m.maps[0]);
     middle_number(&m, R2, 8, 16);
     middle_number(&m, R3, 0, 0);

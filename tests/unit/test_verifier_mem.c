@@ -38,10 +38,10 @@ static void offset(struct middle *m, unsigned reg, int off, uint64_t min, uint64
     CHECK(ebpf_scalar_sync(&r->var, 64));
 }
 
-#define REFUSED(m, insn, text)                         \
-    do {                                               \
-        CHECK_EQ(middle_step((m), (insn)), -EACCES);   \
-        CHECK_STR(middle_said(m), text);               \
+#define REFUSED(m, insn, text)                       \
+    do {                                             \
+        CHECK_EQ(middle_step((m), (insn)), -EACCES); \
+        CHECK_STR(middle_said(m), text);             \
     } while (0)
 
 TEST(verifier_numbers_and_what_may_be_null_are_no_memory)
@@ -73,12 +73,16 @@ TEST(verifier_map_values_end_where_they_end)
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_DW, R0, R1, 40)), 0);
     CHECK_EQ(middle_reg(&m, R0)->kind, EBPF_KIND_SCALAR);
     CHECK_EQ(middle_step(&m, BPF_ST_MEM(BPF_B, R1, 47, 1)), 0);
-    REFUSED(&m, BPF_LDX_MEM(BPF_DW, R0, R1, 41), "R1 min value is outside of the allowed memory range");
-    REFUSED(&m, BPF_ST_MEM(BPF_B, R1, 48, 1), "R1 min value is outside of the allowed memory range");
-    REFUSED(&m, BPF_LDX_MEM(BPF_B, R0, R1, -1), "R1 min value is outside of the allowed memory range");
+    REFUSED(&m, BPF_LDX_MEM(BPF_DW, R0, R1, 41),
+            "R1 min value is outside of the allowed memory range");
+    REFUSED(&m, BPF_ST_MEM(BPF_B, R1, 48, 1),
+            "R1 min value is outside of the allowed memory range");
+    REFUSED(&m, BPF_LDX_MEM(BPF_B, R0, R1, -1),
+            "R1 min value is outside of the allowed memory range");
     offset(&m, R1, 0, 0, 40);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_DW, R0, R1, 0)), 0);
-    REFUSED(&m, BPF_LDX_MEM(BPF_DW, R0, R1, 1), "R1 max value is outside of the allowed memory range");
+    REFUSED(&m, BPF_LDX_MEM(BPF_DW, R0, R1, 1),
+            "R1 max value is outside of the allowed memory range");
     offset(&m, R1, -8, 8, 48);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_DW, R0, R1, 0)), 0);
     offset(&m, R1, 0, 0, 1 << 29);
@@ -118,13 +122,15 @@ TEST(verifier_maps_closed_to_programs_stay_closed)
 
     begin_value(&m, BPF_F_RDONLY_PROG);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_W, R0, R1, 0)), 0);
-    REFUSED(&m, BPF_ST_MEM(BPF_W, R1, 0, 1), "write into map forbidden, value_size=48 off=0 size=4");
+    REFUSED(&m, BPF_ST_MEM(BPF_W, R1, 0, 1),
+            "write into map forbidden, value_size=48 off=0 size=4");
     REFUSED(&m, BPF_ATOMIC_OP(BPF_W, BPF_ADD, R1, R2, 0),
             "write into map forbidden, value_size=48 off=0 size=4");
     middle_end(&m);
     begin_value(&m, BPF_F_WRONLY_PROG);
     CHECK_EQ(middle_step(&m, BPF_ST_MEM(BPF_W, R1, 0, 1)), 0);
-    REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, 4), "read from map forbidden, value_size=48 off=4 size=4");
+    REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, 4),
+            "read from map forbidden, value_size=48 off=4 size=4");
     REFUSED(&m, BPF_ATOMIC_OP(BPF_W, BPF_ADD, R1, R2, 0),
             "read from map forbidden, value_size=48 off=0 size=4");
     middle_end(&m);
@@ -139,7 +145,8 @@ TEST(verifier_frozen_values_are_known_numbers)
 
     CHECK_EQ(ebpf_map_update(map, &key, value, 0), 0);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_B, R0, R1, 0)), 0);
-    CHECK(!ebpf_scalar_is_const(&middle_reg(&m, R0)->var)); /* not frozen: user mode may change it */
+    /* not frozen: user mode may change it */
+    CHECK(!ebpf_scalar_is_const(&middle_reg(&m, R0)->var));
     __atomic_store_n(&map->use, EBPF_MAP_FROZEN, __ATOMIC_RELEASE);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_H, R0, R1, 0)), 0);
     CHECK(ebpf_scalar_is_const(&middle_reg(&m, R0)->var));
@@ -173,7 +180,8 @@ TEST(verifier_locks_and_timers_in_values_are_for_helpers_only)
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_B, R0, R1, 0)), 0);
     map->lock_off = -1;
     map->timer_off = 16;
-    REFUSED(&m, BPF_LDX_MEM(BPF_B, R0, R1, 0), "bpf_timer cannot be accessed directly by load/store");
+    REFUSED(&m, BPF_LDX_MEM(BPF_B, R0, R1, 0),
+            "bpf_timer cannot be accessed directly by load/store");
     offset(&m, R1, 0, 32, 40);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_B, R0, R1, 0)), 0);
     map->timer_off = -1;
@@ -199,7 +207,8 @@ TEST(verifier_packets_are_as_long_as_a_comparison_said)
     middle_reg(&m, R2)->var.full.smin = -1;
     REFUSED(&m, BPF_LDX_MEM(BPF_B, R0, R2, 0),
             "R2 min value is negative, either use unsigned index or do a if (index >=0) check.");
-    REFUSED(&m, BPF_ATOMIC_OP(BPF_W, BPF_ADD, R2, R1, 0), "BPF_ATOMIC stores into R2 pkt is not allowed");
+    REFUSED(&m, BPF_ATOMIC_OP(BPF_W, BPF_ADD, R2, R1, 0),
+            "BPF_ATOMIC stores into R2 pkt is not allowed");
     middle_end(&m);
     middle_begin(&m, BPF_PROG_TYPE_SOCKET_FILTER, true);
     middle_point(&m, R2, EBPF_KIND_PACKET, NULL)->range = 14;
@@ -232,7 +241,8 @@ TEST(verifier_contexts_have_the_fields_of_their_table)
     struct middle m;
 
     middle_begin(&m, BPF_PROG_TYPE_XDP, true);
-    CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_W, R0, R1, offsetof(struct xdp_md, ingress_ifindex))), 0);
+    CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_W, R0, R1, offsetof(struct xdp_md, ingress_ifindex))),
+             0);
     CHECK_EQ(middle_reg(&m, R0)->kind, EBPF_KIND_SCALAR);
     CHECK_EQ(middle_reg(&m, R0)->var.full.umax, UINT32_MAX);
     REFUSED(&m, BPF_LDX_MEM(BPF_H, R0, R1, 12), "invalid bpf_context access off=12 size=2");
@@ -244,9 +254,11 @@ TEST(verifier_contexts_have_the_fields_of_their_table)
     REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, 13), "invalid bpf_context access off=13 size=4");
     REFUSED(&m, BPF_ST_MEM(BPF_W, R1, offsetof(struct xdp_md, ingress_ifindex), 1),
             "invalid bpf_context access off=12 size=4");
-    REFUSED(&m, BPF_ATOMIC_OP(BPF_W, BPF_ADD, R1, R1, 12), "BPF_ATOMIC stores into R1 ctx is not allowed");
+    REFUSED(&m, BPF_ATOMIC_OP(BPF_W, BPF_ADD, R1, R1, 12),
+            "BPF_ATOMIC stores into R1 ctx is not allowed");
     middle_reg(&m, R1)->off = 4;
-    REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, 8), "dereference of modified ctx ptr R1 off=4 disallowed");
+    REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, 8),
+            "dereference of modified ctx ptr R1 off=4 disallowed");
     middle_reg(&m, R1)->off = -4;
     REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, 8), "negative offset ctx ptr R1 off=-4 disallowed");
     offset(&m, R1, 0, 0, 4);
@@ -320,7 +332,8 @@ TEST(verifier_memory_that_is_only_read)
     middle_begin(&m, BPF_PROG_TYPE_XDP, true);
     middle_point(&m, R2, EBPF_KIND_MEM, NULL)->mem_size = 16;
     CHECK_EQ(middle_step(&m, BPF_ST_MEM(BPF_DW, R2, 8, 0)), 0);
-    REFUSED(&m, BPF_ST_MEM(BPF_DW, R2, 9, 0), "R2 min value is outside of the allowed memory range");
+    REFUSED(&m, BPF_ST_MEM(BPF_DW, R2, 9, 0),
+            "R2 min value is outside of the allowed memory range");
     middle_reg(&m, R2)->flags = EBPF_REG_RDONLY;
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_DW, R0, R2, 8)), 0);
     REFUSED(&m, BPF_ST_MEM(BPF_DW, R2, 8, 0), "R2 cannot write into rdonly_mem");
@@ -518,12 +531,15 @@ TEST(verifier_atomics_fetch_what_a_load_would)
     middle_number(&m, R0, 0, 0);
     CHECK_EQ(middle_step(&m, BPF_ATOMIC_OP(BPF_DW, BPF_CMPXCHG, R1, R6, 0)), 0);
     CHECK_EQ(middle_reg(&m, R0)->var.full.umax, UINT64_MAX);
-    REFUSED(&m, BPF_ATOMIC_OP(BPF_DW, BPF_XCHG, R1, R6, 41), "misaligned value access off 0+0+41 size 8");
-    REFUSED(&m, BPF_ATOMIC_OP(BPF_DW, BPF_XCHG, R1, R6, 48), "R1 min value is outside of the allowed memory range");
+    REFUSED(&m, BPF_ATOMIC_OP(BPF_DW, BPF_XCHG, R1, R6, 41),
+            "misaligned value access off 0+0+41 size 8");
+    REFUSED(&m, BPF_ATOMIC_OP(BPF_DW, BPF_XCHG, R1, R6, 48),
+            "R1 min value is outside of the allowed memory range");
     CHECK_EQ(middle_step(&m, BPF_ATOMIC_OP(BPF_DW, BPF_LOAD_ACQ, R0, R1, 0)), 0);
     CHECK_EQ(middle_step(&m, BPF_ATOMIC_OP(BPF_B, BPF_STORE_REL, R1, R6, 3)), 0);
     middle_point(&m, R2, EBPF_KIND_CTX, NULL);
-    REFUSED(&m, BPF_ATOMIC_OP(BPF_W, BPF_LOAD_ACQ, R0, R2, 0), "BPF_ATOMIC loads from R2 ctx is not allowed");
+    REFUSED(&m, BPF_ATOMIC_OP(BPF_W, BPF_LOAD_ACQ, R0, R2, 0),
+            "BPF_ATOMIC loads from R2 ctx is not allowed");
     middle_end(&m);
 }
 

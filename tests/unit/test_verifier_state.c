@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verifier's states: what the stack's bytes keep of what was stored, and which state lies within which. */
+/* The verifier's states: what the stack's bytes keep of what was stored, and which state lies
+ * within which. */
 #include "tests/unit/test.h"
 
 #include <ebpf/errno.h>
@@ -9,7 +10,8 @@
 
 static const struct ebpf_vstack_rules strict = {false, false}, capable = {true, true};
 
-/* A state with one frame; fini() gives all of its memory back, which the frame of the tests checks. */
+/* A state with one frame; fini() gives all of its memory back, which the frame of the tests
+ * checks. */
 struct fixture {
     struct ebpf_vmem mem;
     struct ebpf_vstate state;
@@ -198,7 +200,7 @@ TEST(verifier_a_perhaps_written_byte_perhaps_holds_nothing)
     end(&f);
 }
 
-/* ---- against bytes: random stores, and loads that must allow what is really there -------------------------------- */
+/* ---- against bytes: random stores, and loads that must allow what is really there ------------ */
 
 TEST(verifier_random_stores_and_loads_agree_with_memory)
 {
@@ -242,7 +244,7 @@ TEST(verifier_random_stores_and_loads_agree_with_memory)
     CHECK_EQ(wrong, 0);
 }
 
-/* ---- comparison --------------------------------------------------------------------------------------------------- */
+/* ---- comparison ------------------------------------------------------------------------------ */
 
 struct two {
     struct fixture a, b;
@@ -365,7 +367,7 @@ TEST(verifier_frames_are_compared_with_their_callers)
     CHECK(within(&t));
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 TEST(verifier_states_have_at_most_8_frames)
 {

@@ -119,7 +119,9 @@ int middle_program(uint32_t type, const struct ebpf_map_spec *spec, const struct
     int err;
 
     CHECK_EQ(ebpf_map_create(spec, &map), 0);
-    CHECK_EQ(ebpf_load_log_init(&load_log, &caller, EBPF_LOG_STATS, (uint64_t)(uintptr_t)log, log_size), 0);
+    CHECK_EQ(
+        ebpf_load_log_init(&load_log, &caller, EBPF_LOG_STATS, (uint64_t)(uintptr_t)log, log_size),
+        0);
     prog.code.log = prog.load_log = &load_log;
     prog.code.insns = ebpf_memdup(insns, count * sizeof(*insns));
     prog.code.insn_cnt = count;

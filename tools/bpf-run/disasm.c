@@ -11,8 +11,8 @@ static const char *const signed_types[] = {"s32", "s16", "s8", "s64"};
 
 static void unknown(const struct bpf_insn *insn, char *text, size_t size)
 {
-    snprintf(text, size, ".insn 0x%02x dst=%u src=%u off=%d imm=%" PRId32, insn->code, insn->dst_reg, insn->src_reg,
-             insn->off, insn->imm);
+    snprintf(text, size, ".insn 0x%02x dst=%u src=%u off=%d imm=%" PRId32, insn->code,
+             insn->dst_reg, insn->src_reg, insn->off, insn->imm);
 }
 
 static void number(char out[16], int32_t imm)
@@ -29,13 +29,16 @@ static void operand(char out[16], const struct bpf_insn *insn, char width)
         number(out, insn->imm);
 }
 
-/* ---- arithmetic ------------------------------------------------------------------------------------------ */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
-static const char *const alu_ops[16] = {"+=", "-=", "*=", "/=", "|=", "&=", "<<=", ">>=", NULL, "%=", "^=", "=", "s>>="};
+static const char *const alu_ops[16] = {
+    "+=", "-=", "*=", "/=", "|=", "&=", "<<=", ">>=", NULL, "%=", "^=", "=", "s>>="};
 
 static void end(const struct bpf_insn *insn, char *text, size_t size)
 {
-    const char *name = BPF_CLASS(insn->code) == BPF_ALU64 ? "bswap" : insn->code & BPF_TO_BE ? "be" : "le";
+    const char *name = BPF_CLASS(insn->code) == BPF_ALU64 ? "bswap"
+                       : insn->code & BPF_TO_BE           ? "be"
+                                                          : "le";
 
     snprintf(text, size, "r%u = %s%" PRId32 " r%u", insn->dst_reg, name, insn->imm, insn->dst_reg);
 }
@@ -59,9 +62,10 @@ static void alu(const struct bpf_insn *insn, char *text, size_t size)
         unknown(insn, text, size);
 }
 
-/* ---- jumps ------------------------------------------------------------------------------------------------ */
+/* ---- jumps ----------------------------------------------------------------------------------- */
 
-static const char *const jump_ops[16] = {NULL, "==", ">", ">=", "&", "!=", "s>", "s>=", NULL, NULL, "<", "<=", "s<", "s<="};
+static const char *const jump_ops[16] = {NULL,  "==", ">",  ">=", "&",  "!=", "s>",
+                                         "s>=", NULL, NULL, "<",  "<=", "s<", "s<="};
 
 static void call(const struct bpf_insn *insn, char *text, size_t size)
 {
@@ -93,17 +97,19 @@ static void jump(const struct bpf_insn *insn, char *text, size_t size)
     else if (wide && op == BPF_CALL)
         call(insn, text, size);
     else if (jump_ops[op >> 4])
-        snprintf(text, size, "if %c%u %s %s goto %+d", width, insn->dst_reg, jump_ops[op >> 4], b, insn->off);
+        snprintf(text, size, "if %c%u %s %s goto %+d", width, insn->dst_reg, jump_ops[op >> 4], b,
+                 insn->off);
     else
         unknown(insn, text, size);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* *(u32 *)(r1 + 4), or without the star for what takes an address */
 static void place(char out[48], const char *star, const char *type, unsigned reg, int16_t off)
 {
-    snprintf(out, 48, "%s(%s *)(r%u %c %u)", star, type, reg, off < 0 ? '-' : '+', (unsigned)(off < 0 ? -off : off));
+    snprintf(out, 48, "%s(%s *)(r%u %c %u)", star, type, reg, off < 0 ? '-' : '+',
+             (unsigned)(off < 0 ? -off : off));
 }
 
 static void load(const struct bpf_insn *insn, char *text, size_t size)
@@ -115,7 +121,8 @@ static void load(const struct bpf_insn *insn, char *text, size_t size)
         unknown(insn, text, size);
         return;
     }
-    place(at, "*", (sign ? signed_types : unsigned_types)[BPF_SIZE(insn->code) >> 3], insn->src_reg, insn->off);
+    place(at, "*", (sign ? signed_types : unsigned_types)[BPF_SIZE(insn->code) >> 3], insn->src_reg,
+          insn->off);
     snprintf(text, size, "r%u = %s", insn->dst_reg, at);
 }
 
@@ -127,25 +134,29 @@ static void exchange(const struct bpf_insn *insn, char *text, size_t size)
     unsigned off = (unsigned)(insn->off < 0 ? -insn->off : insn->off);
 
     if (insn->imm == BPF_CMPXCHG)
-        snprintf(text, size, "%c0 = cmpxchg%s(r%u %c %u, %c0, %c%u)", width, wide ? "_64" : "32_32", insn->dst_reg, sign,
-                 off, width, width, insn->src_reg);
+        snprintf(text, size, "%c0 = cmpxchg%s(r%u %c %u, %c0, %c%u)", width, wide ? "_64" : "32_32",
+                 insn->dst_reg, sign, off, width, width, insn->src_reg);
     else
-        snprintf(text, size, "%c%u = xchg%s(r%u %c %u, %c%u)", width, insn->src_reg, wide ? "_64" : "32_32",
-                 insn->dst_reg, sign, off, width, insn->src_reg);
+        snprintf(text, size, "%c%u = xchg%s(r%u %c %u, %c%u)", width, insn->src_reg,
+                 wide ? "_64" : "32_32", insn->dst_reg, sign, off, width, insn->src_reg);
 }
 
 static void atomic(const struct bpf_insn *insn, char *text, size_t size)
 {
     static const struct {
         const char *fetch, *lock;
-    } ops[16] = {[BPF_ADD >> 4] = {"add", "+="}, [BPF_OR >> 4] = {"or", "|="}, [BPF_AND >> 4] = {"and", "&="},
+    } ops[16] = {[BPF_ADD >> 4] = {"add", "+="},
+                 [BPF_OR >> 4] = {"or", "|="},
+                 [BPF_AND >> 4] = {"and", "&="},
                  [BPF_XOR >> 4] = {"xor", "^="}};
     const char *type = unsigned_types[BPF_SIZE(insn->code) >> 3];
     char width = BPF_SIZE(insn->code) == BPF_DW ? 'r' : 'w', at[48];
     bool known = (insn->imm & ~0xf1) == 0 && ops[insn->imm >> 4].fetch;
 
-    place(at, insn->imm == BPF_LOAD_ACQ || insn->imm == BPF_STORE_REL || (insn->imm & BPF_FETCH) ? "" : "*", type,
-          insn->imm == BPF_LOAD_ACQ ? insn->src_reg : insn->dst_reg, insn->off);
+    place(at,
+          insn->imm == BPF_LOAD_ACQ || insn->imm == BPF_STORE_REL || (insn->imm & BPF_FETCH) ? ""
+                                                                                             : "*",
+          type, insn->imm == BPF_LOAD_ACQ ? insn->src_reg : insn->dst_reg, insn->off);
     if (insn->imm == BPF_LOAD_ACQ)
         snprintf(text, size, "%c%u = load_acquire(%s)", width, insn->dst_reg, at);
     else if (insn->imm == BPF_STORE_REL)
@@ -155,8 +166,8 @@ static void atomic(const struct bpf_insn *insn, char *text, size_t size)
     else if (!known)
         unknown(insn, text, size);
     else if (insn->imm & BPF_FETCH)
-        snprintf(text, size, "%c%u = atomic_fetch_%s(%s, %c%u)", width, insn->src_reg, ops[insn->imm >> 4].fetch, at, width,
-                 insn->src_reg);
+        snprintf(text, size, "%c%u = atomic_fetch_%s(%s, %c%u)", width, insn->src_reg,
+                 ops[insn->imm >> 4].fetch, at, width, insn->src_reg);
     else
         snprintf(text, size, "lock %s %s %c%u", at, ops[insn->imm >> 4].lock, width, insn->src_reg);
 }
@@ -182,11 +193,11 @@ static void store(const struct bpf_insn *insn, char *text, size_t size)
     snprintf(text, size, "%s = %s", at, b);
 }
 
-/* ---- the class BPF_LD --------------------------------------------------------------------------------------- */
+/* ---- the class BPF_LD ------------------------------------------------------------------------ */
 
 static unsigned imm64(const struct bpf_insn *insn, size_t left, char *text, size_t size)
 {
-    static const char *const meanings[] = {"",           "map_fd ",     "map_fd_value ", "btf_id ",
+    static const char *const meanings[] = {"",          "map_fd ",  "map_fd_value ", "btf_id ",
                                            "func_ref ", "map_idx ", "map_idx_value "};
 
     if (left < 2 || insn->src_reg > 6) {
@@ -218,7 +229,7 @@ static unsigned ld(const struct bpf_insn *insn, size_t left, char *text, size_t 
 unsigned disasm(const struct bpf_insn *insn, size_t left, char *text, size_t size)
 {
     static void (*const classes[8])(const struct bpf_insn *, char *, size_t) = {
-        [BPF_LDX] = load, [BPF_ST] = store, [BPF_STX] = store,  [BPF_ALU] = alu,
+        [BPF_LDX] = load, [BPF_ST] = store,   [BPF_STX] = store, [BPF_ALU] = alu,
         [BPF_JMP] = jump, [BPF_JMP32] = jump, [BPF_ALU64] = alu,
     };
 

@@ -7,7 +7,8 @@
 
 #include <ebpf/uapi.h>
 
-/* Writes the instruction at insn (of left > 0 slots) to text, cut at size; returns how many slots it takes. */
+/* Writes the instruction at insn (of left > 0 slots) to text, cut at size; returns how many slots
+ * it takes. */
 unsigned disasm(const struct bpf_insn *insn, size_t left, char *text, size_t size);
 
 #endif /* TOOLS_BPF_RUN_DISASM_H */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bpf-run: runs one BPF program, on the interpreter or as RV64 code, and prints r0. It speaks the plugin protocol of
- * bpf_conformance: the program's bytes as hex on stdin, the memory that r1 points to as hex in the first argument.
+ * bpf-run: runs one BPF program, on the interpreter or as RV64 code, and prints r0. It speaks the
+ * plugin protocol of bpf_conformance: the program's bytes as hex on stdin, the memory that r1
+ * points to as hex in the first argument.
  *
  *     bpf-run [MEM] [--interpret | --jit] [--dump] [--program HEX]
  *
- * Where the tool itself is RV64 code, --jit is the default, else --interpret. --dump shows the program and the RV64 code
- * for it instead of running it. The program is checked as the library checks what it loads, but not for what Linux
- * refuses beyond that (shift amounts out of range are masked, callx calls the helper of that number).
+ * Where the tool itself is RV64 code, --jit is the default, else --interpret. --dump shows the
+ * program and the RV64 code for it instead of running it. The program is checked as the library
+ * checks what it loads, but not for what Linux refuses beyond that (shift amounts out of range are
+ * masked, callx calls the helper of that number).
  */
 #include "tools/bpf-run/disasm.h"
 
@@ -31,8 +33,8 @@ struct bytes {
     size_t len;
 };
 
-/* The host's tool is built with sanitizers; what is left at exit is the system's to clean up, and looking for it needs
- * rights that not every machine gives. */
+/* The host's tool is built with sanitizers; what is left at exit is the system's to clean up, and
+ * looking for it needs rights that not every machine gives. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
@@ -45,7 +47,7 @@ static void die(const char *why, const char *what)
     exit(1);
 }
 
-/* ---- input --------------------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 static int digit(char c)
 {
@@ -138,7 +140,7 @@ static void refuse_maps(const struct ebpf_code *code)
     }
 }
 
-/* ---- output --------------------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 static void dump_bpf(const struct ebpf_code *code)
 {
@@ -151,7 +153,8 @@ static void dump_bpf(const struct ebpf_code *code)
     }
 }
 
-static void show_pass(const struct ebpf_ir_trace *trace, const char *pass, const struct ebpf_ir_fn *fn)
+static void show_pass(const struct ebpf_ir_trace *trace, const char *pass,
+                      const struct ebpf_ir_fn *fn)
 {
     char text[128];
 
@@ -195,7 +198,8 @@ static void dump_rv64(const struct ebpf_code *code)
         uint32_t low = buf[i] | (uint32_t)buf[i + 1] << 8;
 
         if (wide && i + 4 <= len)
-            printf("    .4byte 0x%08" PRIx32 "\t# %zx\n", low | (uint32_t)buf[i + 2] << 16 | (uint32_t)buf[i + 3] << 24, i);
+            printf("    .4byte 0x%08" PRIx32 "\t# %zx\n",
+                   low | (uint32_t)buf[i + 2] << 16 | (uint32_t)buf[i + 3] << 24, i);
         else
             printf("    .2byte 0x%04" PRIx32 "\t# %zx\n", low, i);
         i += wide ? 4 : 2;
@@ -203,14 +207,16 @@ static void dump_rv64(const struct ebpf_code *code)
     free(buf);
 }
 
-/* ---- running --------------------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* r1 and r2 are the memory and its length. */
 
-/* The interpreter is entered with r1 only: an instruction in front of the checked program sets r2. */
+/* The interpreter is entered with r1 only: an instruction in front of the checked program sets
+ * r2. */
 static uint64_t run_interp(const struct ebpf_code *code, const struct bytes *mem)
 {
-    const struct bpf_insn head = {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = (int32_t)mem->len};
+    const struct bpf_insn head = {
+        .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = (int32_t)mem->len};
     struct ebpf_code with_head = *code;
     uint64_t r0;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The hooks for tools: the library inside an ordinary program, one thread, no checks (tests/os_host.c has those). */
+/* The hooks for tools: the library inside an ordinary program, one thread, no checks
+ * (tests/os_host.c has those). */
 #define _GNU_SOURCE
 #include <ebpf/errno.h>
 #include <ebpf/os.h>
@@ -86,23 +87,20 @@ static void on_illegal(int signal)
 }
 
 /* Does the hart execute this instruction, which changes nothing but a0? */
-#define EXECUTES(word)                                               \
-    (sigsetjmp(illegal, 1) == 0 &&                                   \
-     ({                                                              \
-         __asm__ volatile(".option push\n.option norvc\n.4byte " #word \
-                          "\n.option pop" ::: "a0");                 \
-         true;                                                       \
+#define EXECUTES(word)                                                                            \
+    (sigsetjmp(illegal, 1) == 0 && ({                                                             \
+         __asm__ volatile(".option push\n.option norvc\n.4byte " #word "\n.option pop" ::: "a0"); \
+         true;                                                                                    \
      }))
 
 /* The same where a0 is the address of a word. */
-#define EXECUTES_ON_WORD(word)                                                          \
-    (sigsetjmp(illegal, 1) == 0 &&                                                      \
-     ({                                                                                 \
-         uint64_t some = 0;                                                             \
-         register uint64_t *a0 __asm__("a0") = &some;                                   \
+#define EXECUTES_ON_WORD(word)                                                         \
+    (sigsetjmp(illegal, 1) == 0 && ({                                                  \
+         uint64_t some = 0;                                                            \
+         register uint64_t *a0 __asm__("a0") = &some;                                  \
          __asm__ volatile(".option push\n.option norvc\n.4byte " #word "\n.option pop" \
-                          : "+r"(a0)::"memory");                                        \
-         true;                                                                          \
+                          : "+r"(a0)::"memory");                                       \
+         true;                                                                         \
      }))
 
 /* By trying, since older systems and emulators tell the letters of the base only. */

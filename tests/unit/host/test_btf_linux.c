@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* BPF_BTF_LOAD, ours and that of the Linux kernel this machine runs: the same blobs, the same
  * answers. Whole blobs, changed in one to a few words, cut off, and graphs of types made up at
- * random. Skipped where bpf(2) is not ours to use. BTF_LINUX_N in the environment: how many of each. */
+ * random. Skipped where bpf(2) is not ours to use. BTF_LINUX_N in the environment: how many of
+ * each. */
 #include "tests/unit/btf_build.h"
 #include "tests/unit/test.h"
 

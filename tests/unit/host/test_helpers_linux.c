@@ -31,7 +31,8 @@ struct memory {
 struct world {
     int map[2], text[2], prog[2];
     bool
-        xdp; /* the packet is compared: what is given back of a socket filter's changed after 6.12 */
+        /* the packet is compared: what is given back of a socket filter's changed after 6.12 */
+        xdp;
     struct memory memory[2];
 };
 

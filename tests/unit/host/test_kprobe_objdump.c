@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The instruction table against GNU objdump: every 16-bit word there is, and many random fills of every 32-bit row. */
+/* The instruction table against GNU objdump: every 16-bit word there is, and many random fills of
+ * every 32-bit row. */
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -25,8 +26,10 @@ static bool is_our_name(const char *name)
     return false;
 }
 
-/* objdump is more generous than the manual in these: it names them though they are reserved or illegal. */
-static bool objdump_is_lenient(const struct ebpf_rv_insn *insn, const char *name, const char *operands)
+/* objdump is more generous than the manual in these: it names them though they are reserved or
+ * illegal. */
+static bool objdump_is_lenient(const struct ebpf_rv_insn *insn, const char *name,
+                               const char *operands)
 {
     bool fp = (insn->raw & 0x7f) == 0x53 || (insn->raw & 0x73) == 0x43;
 
@@ -34,13 +37,16 @@ static bool objdump_is_lenient(const struct ebpf_rv_insn *insn, const char *name
         return !strncmp(name, "csrr", 4) || !strcmp(name, "unimp");
     if (!strcmp(insn->name, "reserved") && fp) /* rounding modes 5 and 6 */
         return strstr(operands, "unknown") != NULL;
-    return (!strcmp(name, "c.unimp") && insn->raw == 0) || insn->raw == 0x6101; /* c.addi16sp sp, 0 */
+    /* c.addi16sp sp, 0 */
+    return (!strcmp(name, "c.unimp") && insn->raw == 0) || insn->raw == 0x6101;
 }
 
-/* Other names for the same instruction, and fences with unused fields set, which the manual tells harts to ignore. */
+/* Other names for the same instruction, and fences with unused fields set, which the manual tells
+ * harts to ignore. */
 static bool same_name(const char *ours, const char *name)
 {
-    static const char *const suffixes[] = {"", ".aq", ".rl", ".aqrl", "64"}; /* c.slli64: shift by 0 */
+    /* c.slli64: shift by 0 */
+    static const char *const suffixes[] = {"", ".aq", ".rl", ".aqrl", "64"};
     size_t len = strlen(ours);
 
     for (unsigned i = 0; i < 5; i++) {
@@ -62,7 +68,8 @@ static void compare(const struct ebpf_rv_insn *insn, const char *name, const cha
     if (insn->kind == EBPF_RV_ILLEGAL) /* data, or of an extension beyond RV64GC */
         same = !is_our_name(name) || objdump_is_lenient(insn, name, operands);
     if (!same)
-        test_fail(__FILE__, __LINE__, "%08x: ours %s, objdump's %s %s", insn->raw, insn->name, name, operands);
+        test_fail(__FILE__, __LINE__, "%08x: ours %s, objdump's %s %s", insn->raw, insn->name, name,
+                  operands);
 }
 
 static FILE *disassemble(const char *file)
@@ -74,8 +81,8 @@ static FILE *disassemble(const char *file)
         snprintf(command, sizeof(command), "%s --version >/dev/null 2>&1", tools[i]);
         if (system(command))
             continue;
-        snprintf(command, sizeof(command), "%s -D -z -b binary -m riscv:rv64 -M no-aliases,numeric %s",
-                 tools[i], file);
+        snprintf(command, sizeof(command),
+                 "%s -D -z -b binary -m riscv:rv64 -M no-aliases,numeric %s", tools[i], file);
         return popen(command, "r");
     }
     test_skip("no RISC-V objdump");
@@ -101,7 +108,8 @@ static void compare_all(const uint32_t *words, unsigned count, unsigned len)
         char name[64], operands[256] = "";
         struct ebpf_rv_insn insn;
 
-        if (sscanf(line, " %lx: %x %63s %255[^\n]", &addr, &raw, name, operands) < 3 || line[0] != ' ')
+        if (sscanf(line, " %lx: %x %63s %255[^\n]", &addr, &raw, name, operands) < 3 ||
+            line[0] != ' ')
             continue;
         ebpf_rv_decode(raw, &insn);
         CHECK_EQ(addr, (unsigned long)seen * len);
@@ -158,10 +166,13 @@ TEST(kprobe_table_rows_are_reachable_and_say_their_own_name)
 
         CHECK_EQ(row->match & ~row->mask, 0);
         for (unsigned n = 0; n < 1000 && !reached; n++) {
-            ebpf_rv_decode(row->match | (random32() & ~row->mask & ((row->match & 3) == 3 ? ~0u : 0xffff)), &insn);
+            ebpf_rv_decode(row->match |
+                               (random32() & ~row->mask & ((row->match & 3) == 3 ? ~0u : 0xffff)),
+                           &insn);
             reached = insn.name == row->name && insn.kind == row->kind;
         }
         if (!reached)
-            test_fail(__FILE__, __LINE__, "row %u (%s) is hidden by those in front of it", i, row->name);
+            test_fail(__FILE__, __LINE__, "row %u (%s) is hidden by those in front of it", i,
+                      row->name);
     }
 }

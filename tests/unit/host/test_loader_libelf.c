@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every object that this build compiled, seen by libelf and by our loader: headers, symbols and relocations as our
- * reader hands them out, then maps and programs against what libelf's view of the object implies.
+ * Every object that this build compiled, seen by libelf and by our loader: headers, symbols and
+ * relocations as our reader hands them out, then maps and programs against what libelf's view of
+ * the object implies.
  */
 #include "tests/unit/loader_util.h"
 
@@ -123,7 +124,7 @@ static unsigned each_object(void (*check)(struct view *v))
     return count;
 }
 
-/* ---- the reader ------------------------------------------------------------------------------------------------- */
+/* ---- the reader ------------------------------------------------------------------------------ */
 
 #define SAME(a, b)                                                                               \
     do {                                                                                         \
@@ -217,7 +218,7 @@ TEST(loader_libelf_sees_the_same_sections_symbols_and_relocations)
     CHECK(each_object(compare_reader) >= 10);
 }
 
-/* ---- the object --------------------------------------------------------------------------------------------------- */
+/* ---- the object ------------------------------------------------------------------------------ */
 
 static bool is_code(const struct view *v, const Elf64_Sym *sym)
 {
