@@ -5,7 +5,7 @@
 #                                         filled with ../shared/verifier/build-selftests.sh where it is empty
 
 BPF_CHECK_C := $(sort $(wildcard tools/bpf-check/*.c tools/linux/*.c))
-BPF_CHECK_WRAP := -Wl,--wrap=ebpf_helper_find,--wrap=ebpf_prog_type_find,--wrap=ebpf_map_ops,--wrap=ebpf_code_rewrite_ctx,--wrap=ebpf_verify
+BPF_CHECK_WRAP := -Wl,--wrap=ebpf_helper_find,--wrap=ebpf_prog_type_find,--wrap=ebpf_map_ops
 
 $(foreach f,$(BPF_CHECK_C),$(eval $(call unit_test,$(HOST),$(HOST_CC),$(f),$(call unit,$(f)))))
 $(HOST)/bpf-check: $(call without_mem,$(HOST)) $(HOST)/tests/tests_os_host.o \

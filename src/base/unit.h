@@ -12,22 +12,24 @@
 #define EBPF_STRING_(x) #x
 #define EBPF_STRING(x) EBPF_STRING_(x)
 
+/* clang-format off */
 #ifdef __ASSEMBLER__
-.text.globl EBPF_PASTE(ebpf_text_start_, EBPF_UNIT) EBPF_PASTE(ebpf_text_start_, EBPF_UNIT)
-    :.text 8000.globl EBPF_PASTE(ebpf_text_end_, EBPF_UNIT) EBPF_PASTE(ebpf_text_end_, EBPF_UNIT)
-    :.text
+.text
+.globl EBPF_PASTE(ebpf_text_start_, EBPF_UNIT)
+EBPF_PASTE(ebpf_text_start_, EBPF_UNIT):
+.text 8000
+.globl EBPF_PASTE(ebpf_text_end_, EBPF_UNIT)
+EBPF_PASTE(ebpf_text_end_, EBPF_UNIT):
+.text
 #else
-__asm__(
-    ".text\n"
-    ".globl ebpf_text_start_" EBPF_STRING(
-        EBPF_UNIT) "\n"
-                   "ebpf_text_start_" EBPF_STRING(
-                       EBPF_UNIT) ":\n"
-                                  ".text 8000\n"
-                                  ".globl ebpf_text_end_" EBPF_STRING(
-                                      EBPF_UNIT) "\n"
-                                                 "ebpf_text_end_" EBPF_STRING(EBPF_UNIT) ":\n"
-                                                                                         ".text\n");
+__asm__(".text\n"
+        ".globl ebpf_text_start_" EBPF_STRING(EBPF_UNIT) "\n"
+        "ebpf_text_start_" EBPF_STRING(EBPF_UNIT) ":\n"
+        ".text 8000\n"
+        ".globl ebpf_text_end_" EBPF_STRING(EBPF_UNIT) "\n"
+        "ebpf_text_end_" EBPF_STRING(EBPF_UNIT) ":\n"
+        ".text\n");
 #endif
+/* clang-format on */
 
 #endif /* EBPF_BASE_UNIT_H */

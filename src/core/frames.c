@@ -45,14 +45,14 @@ static void find_stack(struct ebpf_code *code)
 
 /* ---- chains of calls ----------------------------------------------------------------------- */
 
-static uint32_t subprog_at(const struct ebpf_code *code, uint32_t start)
+uint32_t ebpf_code_subprog(const struct ebpf_code *code, uint32_t slot)
 {
     uint32_t low = 0, high = code->subprog_cnt;
 
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
 
-        if (code->subprogs[middle].start <= start)
+        if (code->subprogs[middle].start <= slot)
             low = middle;
         else
             high = middle;
@@ -111,7 +111,7 @@ static uint32_t deepen(const struct ebpf_code *code, uint8_t *frames, bool *chan
 
             if (!calls_subprog(&code->insns[i], &code->insns[code->subprogs[f].end]))
                 continue;
-            callee = frames[subprog_at(code, i + 1 + (uint32_t)code->insns[i].imm)];
+            callee = frames[ebpf_code_subprog(code, i + 1 + (uint32_t)code->insns[i].imm)];
             if (callee < frames[f])
                 continue;
             frames[f] = (uint8_t)(callee + 1); /* at most one more a round: stays small */

@@ -216,6 +216,9 @@ int ebpf_code_check(struct ebpf_code *code, const struct ebpf_prog_type *type, b
  * (src/core/frames.c). 0, -E2BIG, -ENOMEM. T; called by ebpf_code_check() */
 int ebpf_code_frames(struct ebpf_code *code);
 
+/* Which of code's functions the instruction slot lies in (src/core/frames.c). T */
+uint32_t ebpf_code_subprog(const struct ebpf_code *code, uint32_t slot);
+
 /* Rewrites the loads and stores whose base is the context pointer (src/core/ctx_access.c). 0,
  * -EACCES, -ENOMEM. T */
 int ebpf_code_rewrite_ctx(struct ebpf_code *code, const struct ebpf_prog_type *type);

@@ -11,21 +11,6 @@
 #include "src/base/alloc.h"
 #include "src/verifier/engine.h"
 
-uint32_t ebpf_verify_subprog(const struct ebpf_code *code, uint32_t start)
-{
-    uint32_t low = 0, high = code->subprog_cnt;
-
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (code->subprogs[middle].start <= start)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* gotol and calls count in imm, all others in off. */
 int64_t ebpf_verify_target(const struct bpf_insn *insn, uint32_t at)
 {
@@ -83,7 +68,7 @@ static int walk_call(struct walk *w, const struct bpf_insn *insn, uint32_t at)
     helper = ebpf_helper_find((uint32_t)insn->imm);
     if (helper && helper->callback != CALLBACK_NONE && helper->callback != CALLBACK_TIMER)
         x->insns[at].flags |= EBPF_VI_FORCE | EBPF_VI_CALLS;
-    sub = &x->subs[ebpf_verify_subprog(w->v->code, at)];
+    sub = &x->subs[ebpf_code_subprog(w->v->code, at)];
     sub->tail_calls |= insn->imm == EBPF_HELPER_TAIL_CALL;
     sub->moves_packet |= insn->imm == EBPF_HELPER_TAIL_CALL || (helper && helper->packet);
     return 0;
@@ -159,7 +144,7 @@ static void spread_moves(struct ebpf_verifier *v)
             while (i >= v->code->subprogs[f].end)
                 f++;
             if (calls(insn) &&
-                subs[ebpf_verify_subprog(v->code, (uint32_t)ebpf_verify_target(insn, i))]
+                subs[ebpf_code_subprog(v->code, (uint32_t)ebpf_verify_target(insn, i))]
                     .moves_packet)
                 subs[f].moves_packet = true;
         }
@@ -207,7 +192,7 @@ static int deepen(struct ebpf_verifier *v, struct above *above)
             f++;
         if (!calls(insn))
             continue;
-        callee = ebpf_verify_subprog(code, (uint32_t)ebpf_verify_target(insn, i));
+        callee = ebpf_code_subprog(code, (uint32_t)ebpf_verify_target(insn, i));
         if (BPF_CLASS(insn->code) == BPF_LD && subs[callee].timer)
             continue;
         next = (struct above){above[f].bytes + frame_bytes(&subs[f]), above[f].frames + 1};

@@ -144,8 +144,6 @@ int ebpf_verify_cfg(struct ebpf_verifier *v);         /* cfg.c */
 int ebpf_verify_stack_depth(struct ebpf_verifier *v); /* cfg.c: after the exploration */
 int ebpf_verify_live(struct ebpf_verifier *v);        /* live.c */
 int ebpf_verify_rewrite(struct ebpf_verifier *v);     /* rewrite.c: all is well. -ENOMEM */
-uint32_t ebpf_verify_subprog(const struct ebpf_code *code,
-                             uint32_t start); /* the function that starts there */
 int64_t ebpf_verify_target(const struct bpf_insn *insn,
                            uint32_t at); /* of a jump or call at that slot */
 

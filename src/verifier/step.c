@@ -91,7 +91,7 @@ EBPF_NOINLINE static int load_func(struct ebpf_verifier *v, const struct bpf_ins
 {
     struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_FUNC);
 
-    reg.subprog = ebpf_verify_subprog(v->code, (uint32_t)ebpf_verify_target(insn, v->at));
+    reg.subprog = ebpf_code_subprog(v->code, (uint32_t)ebpf_verify_target(insn, v->at));
     if (ebpf_verify_is_global(v, reg.subprog))
         return ebpf_verify_refuse(v, -EINVAL, "callback function not static");
     *ebpf_verify_reg(v, insn->dst_reg) = reg;

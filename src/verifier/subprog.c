@@ -33,7 +33,7 @@ int ebpf_verify_call(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     uint32_t start = (uint32_t)ebpf_verify_target(insn, v->at);
     struct ebpf_vframe *caller = ebpf_verify_frame(v), *callee;
-    uint32_t sub = ebpf_verify_subprog(v->code, start);
+    uint32_t sub = ebpf_code_subprog(v->code, start);
     int err;
 
     if (ebpf_verify_is_global(v, sub))

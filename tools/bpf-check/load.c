@@ -168,18 +168,6 @@ static void choose_maps(struct ebpf_object *obj, struct ebpf_object_prog *prog)
     }
 }
 
-/* For as long as loading does not call the verifier by itself, see hook.c. */
-static int load_verified(struct ebpf_object *obj)
-{
-    int err = ebpf_object_load(obj, EBPF_CAP_ALL & ~EBPF_CAP_TRUST);
-
-    if (err == -EPERM && strstr(mock_console(), "there is no verifier in this build")) {
-        mock_console_clear();
-        err = ebpf_object_load(obj, EBPF_CAP_ALL);
-    }
-    return err;
-}
-
 /* Without --log, the log is only kept where the reason for a refusal is not said otherwise: keeping
  * one costs time, and it need not fit. */
 static int load_logged(const struct options *options, struct ebpf_object *obj,
@@ -188,13 +176,13 @@ static int load_logged(const struct options *options, struct ebpf_object *obj,
     int err;
 
     ebpf_object_prog_set_log(prog, options->log_level | EBPF_LOG_STATS, log, LOG_SIZE);
-    err = load_verified(obj);
+    err = ebpf_object_load(obj, EBPF_CAP_ALL);
     say(out, err, log);
     if (err && !options->log_level && !last_line(log, true, out->line)) {
         uint64_t processed = out->processed;
 
         ebpf_object_prog_set_log(prog, EBPF_LOG_LEVEL1 | EBPF_LOG_STATS, log, LOG_SIZE);
-        if (load_verified(obj) != 0)
+        if (ebpf_object_load(obj, EBPF_CAP_ALL) != 0)
             say(out, err, log);
         out->processed = processed;
     }
