@@ -399,32 +399,43 @@ static int own_btf(const struct ebpf_load *load, struct ebpf_btf **out)
     return 0;
 }
 
+/* A load of the kernel's own; on the heap, since kernels have small stacks. */
+struct own_load {
+    struct ebpf_load load;
+    struct ebpf_caller caller;
+    struct ebpf_load_records func_info, line_info;
+};
+
+EBPF_NOINLINE static void fill_own(struct own_load *own, const struct ebpf_prog_spec *spec)
+{
+    own->caller = (struct ebpf_caller){.caps = spec->caps, .kernel = true};
+    own->func_info.addr = (uint64_t)(uintptr_t)spec->func_info;
+    own->func_info.cnt = spec->func_info_cnt;
+    own->func_info.size = sizeof(*spec->func_info);
+    own->line_info.addr = (uint64_t)(uintptr_t)spec->line_info;
+    own->line_info.cnt = spec->line_info_cnt;
+    own->line_info.size = sizeof(*spec->line_info);
+    own->load.spec = *spec;
+    own->load.func_info = &own->func_info;
+    own->load.line_info = &own->line_info;
+    own->load.caller = &own->caller;
+    own->load.find_map = map_by_index;
+    own->load.get_btf = own_btf;
+}
+
 static int load_in_kernel(const struct ebpf_prog_spec *spec, bool unverified,
                           struct ebpf_prog **out)
 {
-    const struct ebpf_caller caller = {.caps = spec->caps, .kernel = true};
-    struct ebpf_load_records func_info = {
-        .addr = (uint64_t)(uintptr_t)spec->func_info,
-        .cnt = spec->func_info_cnt,
-        .size = sizeof(*spec->func_info),
-    };
-    struct ebpf_load_records line_info = {
-        .addr = (uint64_t)(uintptr_t)spec->line_info,
-        .cnt = spec->line_info_cnt,
-        .size = sizeof(*spec->line_info),
-    };
-    const struct ebpf_load load = {
-        .spec = *spec,
-        .func_info = &func_info,
-        .line_info = &line_info,
-        .caller = &caller,
-        .find_map = map_by_index,
-        .unverified = unverified,
-        .get_btf = own_btf,
-    };
+    struct own_load *own = ebpf_zalloc(sizeof(*own));
     uint32_t log_size;
-    int err = ebpf_prog_load_from(&load, out, &log_size);
+    int err;
 
+    if (!own)
+        return -ENOMEM;
+    fill_own(own, spec);
+    own->load.unverified = unverified;
+    err = ebpf_prog_load_from(&own->load, out, &log_size);
+    ebpf_free(own, sizeof(*own));
     if (spec->log_true_size)
         *spec->log_true_size = log_size;
     return err;

@@ -15,7 +15,8 @@
 
 /* ---- may it be called here? ------------------------------------------------------------------ */
 
-static int check_allowed(struct ebpf_verifier *v, const struct ebpf_helper *helper, uint32_t id)
+EBPF_NOINLINE static int check_allowed(struct ebpf_verifier *v, const struct ebpf_helper *helper,
+                                       uint32_t id)
 {
     const char *name = helper ? helper->name : "unknown";
 
@@ -33,8 +34,7 @@ static int check_allowed(struct ebpf_verifier *v, const struct ebpf_helper *help
         return ebpf_verify_refuse(
             v, -EINVAL, "cannot call GPL-restricted function from non-GPL compatible program");
     if (helper->sleeps && !v->sleepable)
-        return ebpf_verify_refuse(v, -EINVAL,
-                                  "helper call might sleep in a non-sleepable prog");
+        return ebpf_verify_refuse(v, -EINVAL, "helper call might sleep in a non-sleepable prog");
     return 0;
 }
 
@@ -103,14 +103,12 @@ static void setup_task_vma(struct ebpf_verifier *v, struct ebpf_vframe *frame,
     frame->regs[BPF_REG_3] = caller->regs[BPF_REG_4];
 }
 
-static int call_back(struct ebpf_verifier *v, const struct ebpf_vcall *call)
+EBPF_NOINLINE static int call_back(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
-    static void (*const setups[])(struct ebpf_verifier *v, struct ebpf_vframe *frame,
+    static void (*const setups[])(struct ebpf_verifier * v, struct ebpf_vframe * frame,
                                   const struct ebpf_vframe *caller) = {
-        [CALLBACK_LOOP] = setup_loop,
-        [CALLBACK_MAP_ELEM] = setup_map_elem,
-        [CALLBACK_TIMER] = setup_timer,
-        [CALLBACK_USER_RINGBUF] = setup_user_ringbuf,
+        [CALLBACK_LOOP] = setup_loop,         [CALLBACK_MAP_ELEM] = setup_map_elem,
+        [CALLBACK_TIMER] = setup_timer,       [CALLBACK_USER_RINGBUF] = setup_user_ringbuf,
         [CALLBACK_TASK_VMA] = setup_task_vma,
     };
     enum ebpf_callback kind = call->helper->callback;
@@ -134,7 +132,7 @@ static int call_back(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 
 /* ---- effects --------------------------------------------------------------------------------- */
 
-static int write_buffers(struct ebpf_verifier *v, const struct ebpf_vcall *call)
+EBPF_NOINLINE static int write_buffers(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
     int err = 0;
 
@@ -145,7 +143,7 @@ static int write_buffers(struct ebpf_verifier *v, const struct ebpf_vcall *call)
     return err;
 }
 
-static int end_reference(struct ebpf_verifier *v, const struct ebpf_vcall *call)
+EBPF_NOINLINE static int end_reference(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
     uint32_t ref = call->released ? ebpf_verify_reg(v, call->released)->ref : 0;
 
@@ -155,7 +153,7 @@ static int end_reference(struct ebpf_verifier *v, const struct ebpf_vcall *call)
                               call->helper->name, call->id);
 }
 
-static int check_special(struct ebpf_verifier *v, const struct ebpf_vcall *call)
+EBPF_NOINLINE static int check_special(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
     const struct ebpf_vreg *flags = ebpf_verify_reg(v, BPF_REG_2);
 
@@ -176,7 +174,8 @@ static int check_special(struct ebpf_verifier *v, const struct ebpf_vcall *call)
  * max_entries. As Linux has it (get_constant_map_key()), it must have been stored as 4 bytes, or be
  * zeros.
  */
-static int known_element(struct ebpf_verifier *v, const struct ebpf_vcall *call, bool *known)
+EBPF_NOINLINE static int known_element(struct ebpf_verifier *v, const struct ebpf_vcall *call,
+                                       bool *known)
 {
     const struct ebpf_vreg *key = ebpf_verify_reg(v, BPF_REG_2);
     const struct ebpf_map *map = call->map;
@@ -270,8 +269,8 @@ static int returned_pointer(struct ebpf_verifier *v, const struct ebpf_vcall *ca
     return 0;
 }
 
-static int find_returned(struct ebpf_verifier *v, const struct ebpf_vcall *call, bool known,
-                         struct ebpf_vreg *r0)
+EBPF_NOINLINE static int find_returned(struct ebpf_verifier *v, const struct ebpf_vcall *call,
+                                       bool known, struct ebpf_vreg *r0)
 {
     enum ebpf_ret ret = call->helper->ret;
     int err;

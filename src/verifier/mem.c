@@ -84,8 +84,8 @@ static int outside(struct ebpf_verifier *v, const struct ebpf_vaccess *a, int64_
                    uint32_t limit, const char *which)
 {
     const struct ebpf_vreg *reg = ebpf_verify_reg(v, a->reg);
-    static const char *const names[] = {
-        "memory, mem_size", "map value, value_size", "map key, key_size"};
+    static const char *const names[] = {"memory, mem_size", "map value, value_size",
+                                        "map key, key_size"};
     unsigned n = reg->kind == EBPF_KIND_MAP_VALUE ? 1 : reg->kind == EBPF_KIND_MAP_KEY ? 2 : 0;
 
     ebpf_verify_refuse(v, -EACCES, "invalid access to %s=%u off=%lld size=%u", names[n], limit,
@@ -116,8 +116,8 @@ int ebpf_verify_bounds(struct ebpf_verifier *v, const struct ebpf_vaccess *a, ui
         return outside(v, a, min + off, limit, "min");
     if (var->umax >= EBPF_VERIFY_MAX_OFF)
         return ebpf_verify_refuse(
-            v, -EACCES,
-            "R%d unbounded memory access, make sure to bounds check any such access", a->reg);
+            v, -EACCES, "R%d unbounded memory access, make sure to bounds check any such access",
+            a->reg);
     if (!inside(a, (int64_t)var->umax + off, limit))
         return outside(v, a, (int64_t)var->umax + off, limit, "max");
     return 0;
@@ -132,9 +132,8 @@ int ebpf_verify_unmodified(struct ebpf_verifier *v, unsigned n)
         return ebpf_verify_refuse(v, -EACCES, "negative offset %s ptr R%u off=%d disallowed", name,
                                   n, reg->off);
     if (reg->off)
-        return ebpf_verify_refuse(v, -EACCES,
-                                  "dereference of modified %s ptr R%u off=%d disallowed", name, n,
-                                  reg->off);
+        return ebpf_verify_refuse(
+            v, -EACCES, "dereference of modified %s ptr R%u off=%d disallowed", name, n, reg->off);
     if (!ebpf_tnum_is_const(reg->var.known) || reg->var.known.value)
         return ebpf_verify_refuse(v, -EACCES, "variable %s access var_off=%s disallowed", name,
                                   ebpf_verify_var_text(reg).s);
@@ -216,11 +215,9 @@ int ebpf_verify_aligned(struct ebpf_verifier *v, const struct ebpf_vaccess *a)
     const struct ebpf_vreg *reg = ebpf_verify_reg(v, a->reg);
     bool packet = reg->kind == EBPF_KIND_PACKET || reg->kind == EBPF_KIND_PACKET_META;
     int64_t off = (int64_t)reg->off + a->off + (packet ? PACKET_ALIGN : 0);
-    struct ebpf_tnum at =
-        ebpf_tnum_add(reg->var.known, ebpf_tnum_const((uint64_t)off), 64);
+    struct ebpf_tnum at = ebpf_tnum_add(reg->var.known, ebpf_tnum_const((uint64_t)off), 64);
 
-    if (a->size == 1 ||
-        (!v->strict_align && !a->strict && reg->kind != EBPF_KIND_STACK) ||
+    if (a->size == 1 || (!v->strict_align && !a->strict && reg->kind != EBPF_KIND_STACK) ||
         !((at.value | at.mask) & (a->size - 1)))
         return 0;
     if (packet)
@@ -257,8 +254,8 @@ int ebpf_verify_buffer(struct ebpf_verifier *v, const struct ebpf_vaccess *a)
     if (kinds >> reg->kind & 1)
         return regions[reg->kind].check(v, a, &out);
     /* nothing is read through a NULL of no bytes */
-    if (a->empty && !a->size && reg->kind == EBPF_KIND_SCALAR &&
-        ebpf_scalar_is_const(&reg->var) && !reg->var.known.value)
+    if (a->empty && !a->size && reg->kind == EBPF_KIND_SCALAR && ebpf_scalar_is_const(&reg->var) &&
+        !reg->var.known.value)
         return 0;
     return ebpf_verify_refuse(v, -EACCES, "R%d type=%s expected=fp", a->reg,
                               ebpf_verify_type_name(reg));
@@ -332,37 +329,41 @@ int ebpf_verify_load(struct ebpf_verifier *v, const struct bpf_insn *insn)
                              .sign = BPF_MODE(insn->code) == BPF_MEMSX,
                              .strict = BPF_MODE(insn->code) == BPF_ATOMIC,
                              .value_reg = -1};
-    struct ebpf_vreg out;
     int err = ebpf_verify_readable(v, insn->src_reg);
 
     if (!err)
         err = ebpf_verify_writable(v, insn->dst_reg);
     if (!err)
-        err = ebpf_verify_access(v, &a, &out);
+        err = ebpf_verify_access(v, &a, &v->loaded);
     if (!err)
         err = ebpf_verify_note_base(v, insn->src_reg);
     if (!err)
-        ebpf_verify_loaded(v, insn->dst_reg, &a, &out);
+        ebpf_verify_loaded(v, insn->dst_reg, &a, &v->loaded);
     return err;
+}
+
+EBPF_NOINLINE static void store_immediate(struct ebpf_verifier *v, const struct bpf_insn *insn)
+{
+    v->stored = ebpf_vreg_scalar(ebpf_scalar_const((uint64_t)(int64_t)insn->imm, 64));
 }
 
 int ebpf_verify_store(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     bool by_reg = BPF_CLASS(insn->code) == BPF_STX;
-    struct ebpf_vreg out,
-        value = ebpf_vreg_scalar(ebpf_scalar_const((uint64_t)(int64_t)insn->imm, 64));
     struct ebpf_vaccess a = {.reg = insn->dst_reg,
                              .write = true,
                              .off = insn->off,
                              .size = ebpf_verify_access_size(insn),
                              .strict = BPF_MODE(insn->code) == BPF_ATOMIC,
                              .value_reg = by_reg ? (int8_t)insn->src_reg : -1,
-                             .value = by_reg ? ebpf_verify_reg(v, insn->src_reg) : &value};
+                             .value = by_reg ? ebpf_verify_reg(v, insn->src_reg) : &v->stored};
     int err = by_reg ? ebpf_verify_readable(v, insn->src_reg) : 0;
 
+    if (!by_reg)
+        store_immediate(v, insn);
     if (!err)
         err = ebpf_verify_readable(v, insn->dst_reg);
     if (!err)
-        err = ebpf_verify_access(v, &a, &out);
+        err = ebpf_verify_access(v, &a, &v->loaded);
     return err ? err : ebpf_verify_note_base(v, insn->dst_reg);
 }

@@ -21,18 +21,17 @@ struct span {
     bool known;
 };
 
-static int refuse_limits(struct ebpf_verifier *v, const struct ebpf_vaccess *a, int err,
-                         bool known, int64_t min)
+static int refuse_limits(struct ebpf_verifier *v, const struct ebpf_vaccess *a, int err, bool known,
+                         int64_t min)
 {
     const char *how = a->write ? "write to" : "read from";
 
     if (known)
         return ebpf_verify_refuse(v, err, "invalid %s stack R%d off=%lld size=%u", how, a->reg,
                                   (long long)min, a->size);
-    return ebpf_verify_refuse(v, err,
-                              "invalid variable-offset %s stack R%d var_off=%s off=%d size=%u",
-                              how, a->reg, ebpf_verify_var_text(ebpf_verify_reg(v, a->reg)).s,
-                              a->off, a->size);
+    return ebpf_verify_refuse(
+        v, err, "invalid variable-offset %s stack R%d var_off=%s off=%d size=%u", how, a->reg,
+        ebpf_verify_var_text(ebpf_verify_reg(v, a->reg)).s, a->off, a->size);
 }
 
 static int find_span(struct ebpf_verifier *v, const struct ebpf_vaccess *a, struct span *span)
@@ -50,10 +49,7 @@ static int find_span(struct ebpf_verifier *v, const struct ebpf_vaccess *a, stru
             v, -EACCES, "R%d variable offset stack access prohibited for !root, var_off=%s", a->reg,
             ebpf_verify_var_text(reg).s);
     /* a constant may be anything; what is too far away for a sum is as wrong */
-    min = (var->smin > INT32_MAX  ? INT32_MAX
-           : var->smin < INT32_MIN ? INT32_MIN
-                                   : var->smin) +
-          off;
+    min = (var->smin > INT32_MAX ? INT32_MAX : var->smin < INT32_MIN ? INT32_MIN : var->smin) + off;
     end = known ? min + a->size : var->smax + off + a->size;
     if (min < -(int)EBPF_FRAME_SIZE || min > -1)
         return refuse_limits(v, a, -EACCES, known, min);
@@ -98,10 +94,9 @@ static int store_known(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
     if (!a->value)
         return ebpf_vstack_clobber(&v->mem, span->frame, span->min, a->size, true, &v->rules, why);
     if (is_short_lived(a->value) && span->frame != ebpf_verify_frame(v))
-        return ebpf_verify_refuse(v, -EINVAL,
-                                  "cannot spill pointers to %s into stack frame of the caller",
-                                  a->value->kind == EBPF_KIND_STACK ? "stack"
-                                                                    : "what a callback was lent");
+        return ebpf_verify_refuse(
+            v, -EINVAL, "cannot spill pointers to %s into stack frame of the caller",
+            a->value->kind == EBPF_KIND_STACK ? "stack" : "what a callback was lent");
     if (a->value_reg >= 0)
         give_id(v, a);
     if (a->value_reg >= 0 && ebpf_vstack_plain_zero(span->min, a->size, a->value))
@@ -126,7 +121,8 @@ static int store_unknown(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
     return !err && used && a->value_reg >= 0 ? ebpf_verify_precise(v, (unsigned)a->value_reg) : err;
 }
 
-static int store(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const struct span *span)
+EBPF_NOINLINE static int store(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
+                               const struct span *span)
 {
     const char *why = NULL;
     int err = ebpf_verify_dynptr_overwrite(v, span->number, span->min, span->len);
@@ -142,8 +138,8 @@ static int store(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const st
 
 /* ---- loads ----------------------------------------------------------------------------------- */
 
-static int refuse_read(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
-                       const struct span *span)
+EBPF_NOINLINE static int refuse_read(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
+                                     const struct span *span)
 {
     int at = ebpf_vstack_unread(span->frame, span->min, span->len, &v->rules);
     const char *how = a->helper && a->write ? "write to" : "read from";
@@ -159,8 +155,8 @@ static int refuse_read(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
                               at, a->size);
 }
 
-static int load(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const struct span *span,
-                struct ebpf_vreg *out)
+EBPF_NOINLINE static int load(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
+                              const struct span *span, struct ebpf_vreg *out)
 {
     const char *why = NULL;
     int err;
@@ -183,7 +179,7 @@ static int load(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const str
 
 /* Raw: written before it is read, by the number of bytes that the program knows too. A dynptr must
  * not be there. */
-static int check_raw(struct ebpf_verifier *v, const struct span *span)
+EBPF_NOINLINE static int check_raw(struct ebpf_verifier *v, const struct span *span)
 {
     for (int off = span->min; off < span->min + (int)span->len; off++) {
         uint32_t n = (uint32_t)(-off - 1) / 8;
@@ -191,13 +187,14 @@ static int check_raw(struct ebpf_verifier *v, const struct span *span)
         if (n < span->frame->slot_cnt &&
             span->frame->slots[n].bytes[(unsigned)(off + (int)EBPF_FRAME_SIZE) % 8] ==
                 EBPF_BYTE_DYNPTR)
-            return ebpf_verify_refuse(v, -EACCES,
-                                      "potential write to dynptr at off=%d disallowed", off);
+            return ebpf_verify_refuse(v, -EACCES, "potential write to dynptr at off=%d disallowed",
+                                      off);
     }
     return ebpf_verify_note_stack(v, span->number, span->min, 0, true);
 }
 
-static int buffer(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const struct span *span)
+EBPF_NOINLINE static int buffer(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
+                                const struct span *span)
 {
     const char *why;
     int err;
@@ -230,8 +227,7 @@ int ebpf_verify_stack(struct ebpf_verifier *v, const struct ebpf_vaccess *a, str
 
 int ebpf_verify_stack_written(struct ebpf_verifier *v, unsigned reg, uint32_t size)
 {
-    struct ebpf_vaccess a = {
-        .reg = (uint8_t)reg, .write = true, .size = size, .value_reg = -1};
+    struct ebpf_vaccess a = {.reg = (uint8_t)reg, .write = true, .size = size, .value_reg = -1};
     struct span span;
     int err = find_span(v, &a, &span);
 

@@ -59,6 +59,9 @@ struct ebpf_verifier {
      * far as it was looked at; of kinds that the engines must tell apart (contexts) it is the only
      * one. Made by mem.c, freed by verify.c; NULL: none. */
     uint8_t *bases;
+    /* What the current instruction loads, and the immediate that it stores; here, since kernels have
+     * small stacks. */
+    struct ebpf_vreg loaded, stored;
 };
 
 /*

@@ -287,7 +287,7 @@ static void *writer(void *arg)
     return NULL;
 }
 
-TEST(f_lock_never_shows_half_of_a_locked_write)
+TEST(f_lock_never_shows_threads_half_of_a_locked_write)
 {
     for (unsigned t = 0; t < 2; t++) {
         struct race race = {.map = create(types[t], 4, LOCK_OFF, -1)};
