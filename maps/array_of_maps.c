@@ -52,38 +52,21 @@ static int put(struct ebpf_map *map, const void *key, struct ebpf_obj *obj, uint
 
 static int update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
-    uint32_t index = ebpf_array_index(key);
     struct ebpf_obj *obj;
     bool had;
     int32_t fd;
-    int err;
+    int err = ebpf_object_array_fd(map, key, value, flags, &fd);
 
-    memcpy(&fd, value, sizeof(fd));
-    if (flags != BPF_ANY)
-        return -EINVAL;
-    if (index >= map->max_entries)
-        return -E2BIG;
-    err = ebpf_inner_from_fd(map, fd, &obj);
     if (!err)
-        set_slot(map, index, obj, &had);
+        err = ebpf_inner_from_fd(map, fd, &obj);
+    if (!err)
+        set_slot(map, ebpf_array_index(key), obj, &had);
     return err;
 }
 
 static int remove_key(struct ebpf_map *map, const void *key)
 {
     return put(map, key, NULL, BPF_ANY);
-}
-
-static int lookup_id(struct ebpf_map *map, const void *key, void *value)
-{
-    uint32_t index = ebpf_array_index(key), id;
-    int err = -ENOENT;
-
-    if (index < map->max_entries)
-        err = ebpf_slot_id(&ebpf_object_array_of(map)->slots[index], &id);
-    if (!err)
-        memcpy(value, &id, sizeof(id));
-    return err;
 }
 
 static void array_free(struct ebpf_map *map)
@@ -108,7 +91,7 @@ static void *array_lookup(struct ebpf_map *map, const void *key)
 }
 
 static const struct ebpf_map_object_ops object_ops = {
-    .lookup = lookup_id,
+    .lookup = ebpf_object_array_id,
     .update = update,
     .remove = remove_key,
     .put = put,

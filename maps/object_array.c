@@ -33,6 +33,45 @@ void ebpf_object_array_free(struct ebpf_map *map)
     ebpf_free(map, ebpf_object_array_of(map)->bytes);
 }
 
+/* Those who found what was there before keep it: ebpf_obj_put() waits for their sections before it
+ * destroys anything. */
+int ebpf_object_array_set(struct ebpf_map *map, uint32_t index, struct ebpf_obj *obj)
+{
+    struct ebpf_obj *old;
+
+    if (index >= map->max_entries)
+        return -E2BIG;
+    if (obj)
+        ebpf_obj_get(obj);
+    old = __atomic_exchange_n(&ebpf_object_array_of(map)->slots[index], obj, __ATOMIC_ACQ_REL);
+    if (old)
+        ebpf_obj_put(old);
+    return old || obj ? 0 : -ENOENT;
+}
+
+int ebpf_object_array_fd(const struct ebpf_map *map, const void *key, const void *value,
+                         uint64_t flags, int32_t *fd)
+{
+    if (flags != BPF_ANY)
+        return -EINVAL;
+    if (ebpf_array_index(key) >= map->max_entries)
+        return -E2BIG;
+    memcpy(fd, value, sizeof(*fd));
+    return 0;
+}
+
+int ebpf_object_array_id(struct ebpf_map *map, const void *key, void *value)
+{
+    uint32_t index = ebpf_array_index(key), id;
+    int err = -ENOENT;
+
+    if (index < map->max_entries)
+        err = ebpf_slot_id(&ebpf_object_array_of(map)->slots[index], &id);
+    if (!err)
+        memcpy(value, &id, sizeof(id));
+    return err;
+}
+
 int ebpf_slot_id(struct ebpf_obj *const *slot, uint32_t *id)
 {
     struct ebpf_section s = ebpf_section_begin();

@@ -5,12 +5,15 @@
 
 #include "maps/map.h"
 
-/* Arrays of maps and of perf events. */
+/* Arrays of programs, of maps and of perf events. */
 struct ebpf_object_array {
-    struct ebpf_map map;      /* first */
-    struct ebpf_map like;     /* arrays of maps: what map.inner points to */
-    size_t bytes;             /* of this allocation */
-    struct ebpf_obj *slots[]; /* [max_entries]; NULL: empty */
+    struct ebpf_map map;  /* first */
+    struct ebpf_map like; /* arrays of maps: what map.inner points to */
+    uint64_t kind;        /* program arrays: ebpf_prog_kind() of all in it; 0: not decided */
+    size_t bytes;         /* of this allocation */
+    /* [max_entries], each with a reference; NULL: empty. A compiled tail call jumps to the entry of
+     * the struct ebpf_prog that its slot begins with, read once, in an epoch section. */
+    struct ebpf_obj *slots[];
 };
 
 static inline struct ebpf_object_array *ebpf_object_array_of(struct ebpf_map *map)
@@ -22,6 +25,15 @@ static inline struct ebpf_object_array *ebpf_object_array_of(struct ebpf_map *ma
 int ebpf_object_array_check(const struct ebpf_map_spec *spec);
 int ebpf_object_array_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out);
 void ebpf_object_array_free(struct ebpf_map *map); /* slots have been emptied */
+
+/* What the slot at index refers to from now on, NULL: nothing. Adds a user's reference, and puts the
+ * one of what was there. -E2BIG: index; -ENOENT: nothing to take out. T */
+int ebpf_object_array_set(struct ebpf_map *map, uint32_t index, struct ebpf_obj *obj);
+/* What user mode's update brings, before the fd is looked at: *fd, or -EINVAL, -E2BIG. */
+int ebpf_object_array_fd(const struct ebpf_map *map, const void *key, const void *value,
+                         uint64_t flags, int32_t *fd);
+/* For user mode: value gets the id of what is at key. -ENOENT. T */
+int ebpf_object_array_id(struct ebpf_map *map, const void *key, void *value);
 
 /* The id of what is in the slot: 0, or -ENOENT: nothing. T */
 int ebpf_slot_id(struct ebpf_obj *const *slot, uint32_t *id);

@@ -14,54 +14,35 @@
 
 /* ---- for user mode ------------------------------------------------------------------------- */
 
-static int put_at(struct ebpf_map *map, uint32_t index, struct ebpf_obj *event)
-{
-    struct ebpf_obj *old;
-
-    if (index >= map->max_entries)
-        return -E2BIG;
-    if (event)
-        ebpf_obj_get(event);
-    old = __atomic_exchange_n(&ebpf_object_array_of(map)->slots[index], event, __ATOMIC_ACQ_REL);
-    if (old)
-        ebpf_obj_put(old);
-    return old || event ? 0 : -ENOENT;
-}
-
 static int put(struct ebpf_map *map, const void *key, struct ebpf_obj *event, uint64_t flags)
 {
-    return flags == BPF_ANY ? put_at(map, ebpf_array_index(key), event) : -EINVAL;
+    return flags == BPF_ANY ? ebpf_object_array_set(map, ebpf_array_index(key), event) : -EINVAL;
 }
 
 static int update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
-    uint32_t index = ebpf_array_index(key);
     struct ebpf_obj *event;
     int32_t fd;
-    int err;
+    int err = ebpf_object_array_fd(map, key, value, flags, &fd);
 
-    memcpy(&fd, value, sizeof(fd));
-    if (flags != BPF_ANY)
-        return -EINVAL;
-    if (index >= map->max_entries)
-        return -E2BIG;
-    err = ebpf_obj_from_fd(fd, EBPF_OBJ_PERF_EVENT, &event);
     if (err)
+        return err;
+    if (ebpf_obj_from_fd(fd, EBPF_OBJ_PERF_EVENT, &event))
         return -EBADF; /* Linux: also for an fd of something else */
-    err = put_at(map, index, event);
+    err = ebpf_object_array_set(map, ebpf_array_index(key), event);
     ebpf_obj_put(event);
     return err;
 }
 
 static int remove_key(struct ebpf_map *map, const void *key)
 {
-    return put_at(map, ebpf_array_index(key), NULL);
+    return ebpf_object_array_set(map, ebpf_array_index(key), NULL);
 }
 
 static void empty(struct ebpf_map *map)
 {
     for (uint32_t i = 0; i < map->max_entries; i++)
-        (void)put_at(map, i, NULL); /* -ENOENT: was empty */
+        (void)ebpf_object_array_set(map, i, NULL); /* -ENOENT: was empty */
 }
 
 static void clear(struct ebpf_map *map)
@@ -80,7 +61,7 @@ int ebpf_map_set_perf_event(struct ebpf_map *map, uint32_t index, struct ebpf_ob
 {
     if (map->type != BPF_MAP_TYPE_PERF_EVENT_ARRAY || (event && event->type != EBPF_OBJ_PERF_EVENT))
         return -EINVAL;
-    return put_at(map, index, event);
+    return ebpf_object_array_set(map, index, event);
 }
 
 /* ---- for programs -------------------------------------------------------------------------- */

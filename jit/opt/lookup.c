@@ -16,7 +16,7 @@
  */
 #include "jit/opt/ir.h"
 #include "maps/array.h"
-#include "maps/prog_array.h"
+#include "maps/object_array.h"
 #include "src/base/bits.h"
 
 /* Linux's numbers of the helpers of helpers/map_ops.c */
@@ -287,21 +287,21 @@ static uint32_t call(struct lookup *l, const struct ebpf_ir_op *op, const struct
 /* A tail call of the main function through an array that is known. */
 static bool tail_call(struct lookup *l, const struct ebpf_ir_op *op)
 {
-    const struct ebpf_prog_array *array = (const struct ebpf_prog_array *)l->tail_map;
+    const struct ebpf_object_array *array = (const struct ebpf_object_array *)l->tail_map;
     struct ebpf_ir_op tail = {
         .code = IR_TAIL_CALL, .dst = IR_NONE, .src1 = BPF_REG_1, .src2 = BPF_REG_3};
 
     if (op->code != IR_OPAQUE || op->size != (BPF_JMP | BPF_CALL) || l->fn->subprog != 0 ||
         !array || array->map.type != BPF_MAP_TYPE_PROG_ARRAY || array->map.max_entries > INT32_MAX)
         return false;
-    tail.imm = (int64_t)(uintptr_t)array->progs;
+    tail.imm = (int64_t)(uintptr_t)array->slots;
     tail.off = (int32_t)array->map.max_entries;
     if (l->index_known) {
         if (l->index >= array->map.max_entries)
             return true; /* fails always */
         tail.flags = IR_IMM;
         tail.src2 = IR_NONE;
-        tail.imm += (int64_t)(l->index * sizeof(array->progs[0]));
+        tail.imm += (int64_t)(l->index * sizeof(array->slots[0]));
     }
     emit(l, &l->out, tail);
     return true;

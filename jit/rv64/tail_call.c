@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The main function's tail call through an array that is known, without a call of C: see
- * src/core/tail_call.c for what has to hold, struct ebpf_prog_array and struct ebpf_run for what is
+ * src/core/tail_call.c for what has to hold, struct ebpf_object_array and struct ebpf_run for what is
  * read. In C:
  *
  *     prog = array->progs[index];

@@ -30,9 +30,9 @@ RULES = [
     # types: an object like maps, which maps refer to; what loads them has a log
     ("src/btf/", ("include/ebpf/", "src/base/", "src/core/load_log.h", "src/core/user.h")),
     # lookups in arrays and tail calls are compiled from what the maps' structs look like
-    ("jit/opt/lookup.c", ("include/ebpf/", "src/base/", "maps/array.h", "maps/prog_array.h", "jit/") + ISA + OBJECTS),
+    ("jit/opt/lookup.c", ("include/ebpf/", "src/base/", "maps/array.h", "maps/object_array.h", "jit/") + ISA + OBJECTS),
     # the layout of arrays is what lookups and tail calls are compiled to
-    ("jit/", ("include/ebpf/", "src/base/", "maps/array.h", "maps/prog_array.h") + ISA + OBJECTS),
+    ("jit/", ("include/ebpf/", "src/base/", "maps/array.h", "maps/object_array.h") + ISA + OBJECTS),
     # a helper may ask which program runs on its hart
     ("helpers/", ("include/ebpf/", "src/base/", "maps/", "src/core/prog.h", "src/core/skb.h", "src/core/xdp.h")),
     ("maps/", ("include/ebpf/", "src/base/", "src/btf/btf.h")),
