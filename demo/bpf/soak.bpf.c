@@ -37,6 +37,23 @@ static __always_inline void note(__u64 *row, long err, long may)
         count(row, SOAK_WRONG, 1);
 }
 
+/* The value of a random key. The first run for a key inserts; of harts that try at once, one
+ * succeeds. */
+static __always_inline __u64 *counter(void *map, __u64 *row)
+{
+    __u64 key = bpf_get_prandom_u32() % SOAK_KEYS, zero = 0;
+    __u64 *v = bpf_map_lookup_elem(map, &key);
+
+    count(row, SOAK_HITS, 1);
+    if (!v) {
+        note(row, bpf_map_update_elem(map, &key, &zero, BPF_NOEXIST), -EEXIST);
+        v = bpf_map_lookup_elem(map, &key);
+    }
+    if (!v)
+        count(row, SOAK_WRONG, 1);
+    return v;
+}
+
 /* Puts a key in, takes one out, or looks, where elements come and go. */
 static __always_inline void churn(void *map, __u64 *row)
 {
@@ -124,25 +141,14 @@ struct {
     __type(value, __u64);
 } hash_count SEC(".maps");
 
-/* The first run for a key inserts; of harts that try at once, one succeeds. */
 SEC("kprobe/soak_hit")
 int soak_hash_count(void *ctx)
 {
-    __u64 key = bpf_get_prandom_u32() % SOAK_KEYS, zero = 0;
-    __u64 *v = bpf_map_lookup_elem(&hash_count, &key);
+    __u64 *v = counter(&hash_count, counts[SOAK_hash_count]);
 
     (void)ctx;
-    count(counts[SOAK_hash_count], SOAK_HITS, 1);
-    if (!v) {
-        long err = bpf_map_update_elem(&hash_count, &key, &zero, BPF_NOEXIST);
-
-        note(counts[SOAK_hash_count], err, -EEXIST);
-        v = bpf_map_lookup_elem(&hash_count, &key);
-    }
     if (v)
         __sync_fetch_and_add(v, 1);
-    else
-        count(counts[SOAK_hash_count], SOAK_WRONG, 1);
     return 0;
 }
 
@@ -156,21 +162,11 @@ struct {
 SEC("kprobe/soak_hit")
 int soak_percpu_count(void *ctx)
 {
-    __u64 key = bpf_get_prandom_u32() % SOAK_KEYS, zero = 0;
-    __u64 *v = bpf_map_lookup_elem(&percpu_count, &key);
+    __u64 *v = counter(&percpu_count, counts[SOAK_percpu_count]);
 
     (void)ctx;
-    count(counts[SOAK_percpu_count], SOAK_HITS, 1);
-    if (!v) {
-        long err = bpf_map_update_elem(&percpu_count, &key, &zero, BPF_NOEXIST);
-
-        note(counts[SOAK_percpu_count], err, -EEXIST);
-        v = bpf_map_lookup_elem(&percpu_count, &key);
-    }
     if (v)
-        ++*v;
-    else
-        count(counts[SOAK_percpu_count], SOAK_WRONG, 1);
+        ++*v; /* this hart's own */
     return 0;
 }
 

@@ -78,34 +78,8 @@ unsigned ebpf_ir_single_bit(const struct ebpf_ir_op *op)
 bool ebpf_ir_eval_branch(const struct ebpf_ir_op *op, uint64_t a, uint64_t b)
 {
     bool wide = op->flags & IR_WIDE;
-    int64_t sa = wide ? (int64_t)a : (int32_t)a, sb = wide ? (int64_t)b : (int32_t)b;
 
-    a = (uint64_t)sa; /* the order of lower halves is kept, see branch.c */
-    b = (uint64_t)sb;
-    switch (op->size) {
-    case BPF_JEQ:
-        return a == b;
-    case BPF_JNE:
-        return a != b;
-    case BPF_JGT:
-        return a > b;
-    case BPF_JGE:
-        return a >= b;
-    case BPF_JLT:
-        return a < b;
-    case BPF_JLE:
-        return a <= b;
-    case BPF_JSGT:
-        return sa > sb;
-    case BPF_JSGE:
-        return sa >= sb;
-    case BPF_JSLT:
-        return sa < sb;
-    case BPF_JSLE:
-        return sa <= sb;
-    case IR_JCLEAR:
-        return (a & b) == 0;
-    default: /* BPF_JSET */
-        return (a & b) != 0;
-    }
+    if (op->size == IR_JCLEAR)
+        return !ebpf_jump_taken(BPF_JSET, wide, a, b);
+    return ebpf_jump_taken(op->size, wide, a, b);
 }

@@ -254,6 +254,10 @@ static inline unsigned ebpf_insn_size(const struct bpf_insn *insn)
     return sizes[BPF_SIZE(insn->code) >> 3];
 }
 
+/* Is the jump taken (src/core/jump.c)? op: BPF_JEQ to BPF_JSLE; wide: BPF_JMP, else BPF_JMP32.
+ * Pure, A */
+bool ebpf_jump_taken(uint8_t op, bool wide, uint64_t a, uint64_t b);
+
 /* BPF_ABS or BPF_IND? */
 static inline bool ebpf_insn_loads_packet(const struct bpf_insn *insn)
 {

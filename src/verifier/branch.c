@@ -18,40 +18,6 @@
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
-static bool holds(uint8_t op, bool wide, uint64_t a, uint64_t b)
-{
-    int64_t x = wide ? (int64_t)a : (int32_t)a, y = wide ? (int64_t)b : (int32_t)b;
-
-    if (!wide) {
-        a = (uint32_t)a;
-        b = (uint32_t)b;
-    }
-    switch (op) {
-    case BPF_JEQ:
-        return a == b;
-    case BPF_JNE:
-        return a != b;
-    case BPF_JSET:
-        return a & b;
-    case BPF_JGT:
-        return a > b;
-    case BPF_JGE:
-        return a >= b;
-    case BPF_JLT:
-        return a < b;
-    case BPF_JLE:
-        return a <= b;
-    case BPF_JSGT:
-        return x > y;
-    case BPF_JSGE:
-        return x >= y;
-    case BPF_JSLT:
-        return x < y;
-    default:
-        return x <= y;
-    }
-}
-
 /* Both ways of a comparison of numbers, out[1] where it is taken. Returns the only possible way, or
  * -1. */
 EBPF_NOINLINE static int compare(uint8_t op, bool wide, const struct ebpf_scalar *dst,
@@ -60,7 +26,7 @@ EBPF_NOINLINE static int compare(uint8_t op, bool wide, const struct ebpf_scalar
     bool possible[2];
 
     if (ebpf_scalar_is_const(dst) && ebpf_scalar_is_const(src))
-        return holds(op, wide, dst->known.value, src->known.value);
+        return ebpf_jump_taken(op, wide, dst->known.value, src->known.value);
     for (int taken = 0; taken < 2; taken++) {
         out[taken].dst = *dst;
         out[taken].src = *src;
