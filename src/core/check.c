@@ -499,8 +499,6 @@ static int check_subprog(const struct check *check, const struct ebpf_subprog *s
 
         if (check->marks[i] & SECOND_HALF)
             continue;
-        if (sub->start && ebpf_insn_loads_packet(&insns[i]))
-            return bad(check, &insns[i], "LD_ABS is not allowed in subprogs without BTF");
         if (!jumps(&insns[i]))
             continue;
         target = target_of(check, &insns[i]);

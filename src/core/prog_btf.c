@@ -108,7 +108,8 @@ static int take_funcs(struct ebpf_prog *prog, const struct ebpf_load *load)
 }
 
 /* Does the function call tail_call, or load from a packet by BPF_ABS or BPF_IND? NULL: neither.
- * Both end the function with a number of their own. */
+ * Both end the function with a number of their own. That is Linux's rule for types; the engines, and
+ * who trusts a program, need none. */
 static const char *unusual_return(const struct ebpf_prog *prog, const struct ebpf_subprog *func)
 {
     for (uint32_t i = func->start; i < func->end; i++) {
@@ -123,26 +124,37 @@ static const char *unusual_return(const struct ebpf_prog *prog, const struct ebp
     return NULL;
 }
 
-static int check_return(const struct ebpf_prog *prog, uint32_t i)
+/* Does BTF say that the function returns a number? */
+static bool returns_number(const struct ebpf_prog *prog, uint32_t i)
 {
     const struct btf_type *proto = ebpf_btf_func_proto(prog->btf, prog->func_info[i].type_id);
     const struct btf_type *ret = ebpf_btf_skip(prog->btf, proto->type, NULL);
-    const char *what;
 
-    if (!i || (ret && ebpf_btf_is_scalar(ret)))
+    return ret && ebpf_btf_is_scalar(ret);
+}
+
+static int check_return(const struct ebpf_prog *prog, uint32_t i)
+{
+    const char *what = i ? unusual_return(prog, &prog->code.subprogs[i]) : NULL;
+
+    if (!what || (prog->func_info_cnt && returns_number(prog, i)))
         return 0;
-    what = unusual_return(prog, &prog->code.subprogs[i]);
-    return what ? ebpf_code_reject(&prog->code, -EINVAL,
-                                   "%s is only allowed in functions that return 'int'.", what)
-                : 0;
+    return ebpf_code_reject(&prog->code, -EINVAL,
+                            prog->func_info_cnt
+                                ? "%s is only allowed in functions that return 'int'."
+                                : "%s is not allowed in subprogs without BTF",
+                            what);
 }
 
 static int check_funcs(const struct ebpf_prog *prog)
 {
     int err = 0;
 
-    if (!prog->func_info_cnt)
-        return 0;
+    if (!prog->func_info_cnt) {
+        for (uint32_t i = 0; !err && prog->code.verifier_next && i < prog->code.subprog_cnt; i++)
+            err = check_return(prog, i);
+        return err;
+    }
     if (prog->func_info_cnt != prog->code.subprog_cnt)
         return ebpf_code_reject(&prog->code, -EINVAL,
                                 "number of funcs in func_info doesn't match number of subprogs");

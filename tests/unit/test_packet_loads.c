@@ -173,6 +173,38 @@ TEST(packet_load_that_fails_in_a_tail_calls_target_returns_to_the_function)
     }
 }
 
+/* It comes back to its caller as if it had returned 0, with r6 to r9 as they were. */
+TEST(packet_load_that_fails_in_a_function_ends_that_function)
+{
+    for (int jit = 0; jit < LOAD_ENGINES; jit++) {
+        for (int found = 0; found < 2; found++)
+            CHECK_EQ(
+                filter(jit, PROG(BPF_MOV64_IMM(R6, 5), BPF_MOV64_IMM(R7, 1000),
+                                 BPF_MOV64_IMM(R2, found ? 0 : 1000), BPF_CALL_REL(3),
+                                 BPF_ALU64_REG(BPF_ADD, R0, R6), BPF_ALU64_REG(BPF_ADD, R0, R7),
+                                 BPF_EXIT_INSN(), BPF_MOV64_REG(R6, R1), BPF_MOV64_REG(R7, R2),
+                                 IND(BPF_B, R7, 0), BPF_MOV64_IMM(R0, 50), BPF_EXIT_INSN())),
+                found ? 1055 : 1005);
+        /* in a function's function */
+        CHECK_EQ(filter(jit, PROG(BPF_CALL_REL(2), BPF_ALU64_IMM(BPF_ADD, R0, 1), BPF_EXIT_INSN(),
+                                  BPF_CALL_REL(2), BPF_ALU64_IMM(BPF_ADD, R0, 2), BPF_EXIT_INSN(),
+                                  BPF_MOV64_REG(R6, R1), ABS(BPF_W, 1000), BPF_MOV64_IMM(R0, 50),
+                                  BPF_EXIT_INSN())),
+                 3);
+    }
+}
+
+/* Called with 0 and 1 it finds nothing and comes back with 0, with 2 it returns 1: enough. */
+TEST(packet_load_that_fails_in_a_callback_ends_that_call_of_it)
+{
+    for (int jit = 0; jit < LOAD_ENGINES; jit++)
+        CHECK_EQ(filter(jit, PROG(BPF_MOV64_REG(R3, R1), BPF_MOV64_IMM(R1, 4),
+                                  BPF_LD_IMM64_RAW(R2, BPF_PSEUDO_FUNC, 4), BPF_MOV64_IMM(R4, 0),
+                                  BPF_EMIT_CALL(181), BPF_EXIT_INSN(), BPF_MOV64_REG(R6, R2),
+                                  IND(BPF_B, R1, -2), BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN())),
+                 3);
+}
+
 /* ---- refused --------------------------------------------------------------------------------- */
 
 static int check_as(uint32_t type, const struct bpf_insn *insns, uint32_t cnt)
@@ -227,7 +259,7 @@ TEST(packet_loads_need_the_context_in_r6)
              -EINVAL);
 }
 
-TEST(packet_loads_are_for_socket_filters_and_their_main_function)
+TEST(packet_loads_are_for_socket_filters)
 {
     CHECK_EQ(
         check_as(BPF_PROG_TYPE_XDP, PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0), BPF_EXIT_INSN())),
@@ -235,10 +267,6 @@ TEST(packet_loads_are_for_socket_filters_and_their_main_function)
     CHECK_EQ(
         check_as(BPF_PROG_TYPE_KPROBE, PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0), BPF_EXIT_INSN())),
         -EINVAL);
-    CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER,
-                      PROG(BPF_CALL_REL(1), BPF_EXIT_INSN(), BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0),
-                           BPF_EXIT_INSN())),
-             -EINVAL);
     /* runs off the end */
     CHECK_EQ(check_as(BPF_PROG_TYPE_SOCKET_FILTER, PROG(BPF_MOV64_REG(R6, R1), ABS(BPF_W, 0))),
              -EINVAL);
