@@ -117,6 +117,10 @@ struct ebpf_helper {
 /* The helper of that number, NULL: this build has not got it. A */
 const struct ebpf_helper *ebpf_helper_find(uint32_t id);
 
+/* Its name without bpf_; of helpers that this build has not got what Linux calls them. NULL: there is
+ * no such on Linux either. T */
+const char *ebpf_helper_name(uint32_t id);
+
 /* Calls the helper of that number, for callx; -EINVAL: there is none. A */
 uint64_t ebpf_helper_call(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5,
                           uint64_t id);

@@ -182,11 +182,14 @@ static int check_helper(const struct check *check, const struct bpf_insn *insn)
     const struct ebpf_helper *helper = ebpf_helper_find((uint32_t)insn->imm);
     unsigned at = (unsigned)(insn - check->code->insns);
 
+    if (check->code->verifier_next) { /* it asks all of this where the call is reached */
+        check->code->deferred |= !helper;
+        return 0;
+    }
     if (!helper)
         return ebpf_code_reject(check->code, -EINVAL, "insn %u: invalid func unknown#%d", at,
                                 insn->imm);
-    if (!check->type ||
-        check->code->verifier_next) /* the verifier asks the same where it is reached */
+    if (!check->type)
         return 0;
     if (!may_use(check, helper))
         return ebpf_code_reject(check->code, -EINVAL,

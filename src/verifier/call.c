@@ -18,12 +18,12 @@
 EBPF_NOINLINE static int check_allowed(struct ebpf_verifier *v, const struct ebpf_helper *helper,
                                        uint32_t id)
 {
-    const char *name = helper ? helper->name : "unknown";
+    const char *name = ebpf_helper_name(id);
 
     if (v->now->lock_map && id != EBPF_FUNC_spin_unlock)
         return ebpf_verify_refuse(v, -EINVAL,
                                   "function calls are not allowed while holding a lock");
-    if (!helper && (!id || id >= EBPF_FUNC_MAX))
+    if (!name)
         return ebpf_verify_refuse(v, -EINVAL, "invalid func unknown#%d", (int)id);
     if (!helper || (helper->types && !(helper->types >> v->type->id & 1)) ||
         (helper->caps & v->prog->caps) != helper->caps ||

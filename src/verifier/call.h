@@ -22,7 +22,6 @@ enum {
     EBPF_FUNC_probe_read_kernel_str = 115,
     EBPF_FUNC_get_task_stack = 141,
     EBPF_FUNC_snprintf = 165,
-    EBPF_FUNC_MAX = 212, /* the first number that Linux has not given */
 };
 
 struct ebpf_vcall {

@@ -131,14 +131,14 @@ static void text_of_load(char *out, size_t size, const struct bpf_insn *insn)
 
 static void text_of_call(char *out, size_t size, const struct bpf_insn *insn)
 {
-    const struct ebpf_helper *helper = insn->src_reg ? NULL : ebpf_helper_find((uint32_t)insn->imm);
+    const char *name = insn->src_reg ? NULL : ebpf_helper_name((uint32_t)insn->imm);
     struct offset o = offset_of(insn->imm);
 
     if (insn->src_reg)
         ebpf_format(out, size, "(%02x) call pc%c%u", insn->code, o.sign, o.amount);
     else
-        ebpf_format(out, size, "(%02x) call %s%s#%d", insn->code, helper ? "bpf_" : "",
-                    helper ? helper->name : "unknown", insn->imm);
+        ebpf_format(out, size, "(%02x) call %s%s#%d", insn->code, name ? "bpf_" : "",
+                    name ? name : "unknown", insn->imm);
 }
 
 static void text_of_jump(char *out, size_t size, const struct bpf_insn *insn)

@@ -28,6 +28,32 @@ static uint64_t reg(const void *ptr)
     return (uintptr_t)ptr;
 }
 
+/* helpers/names.def has no gaps, and calls what is here what it is called here. */
+TEST(helpers_all_have_names_whether_they_are_here_or_not)
+{
+    static const struct {
+        uint32_t id;
+        const char *name;
+    } rows[] = {
+#define EBPF_HELPER_NAME(id, name) {id, #name},
+#include "helpers/names.def"
+#undef EBPF_HELPER_NAME
+    };
+
+    CHECK_EQ(sizeof(rows) / sizeof(rows[0]), 211);
+    for (uint32_t i = 0; i < 211; i++) {
+        const struct ebpf_helper *helper = ebpf_helper_find(i + 1);
+
+        CHECK_EQ(rows[i].id, i + 1);
+        CHECK_STR(ebpf_helper_name(i + 1), rows[i].name);
+        if (helper)
+            CHECK_STR(helper->name, rows[i].name);
+    }
+    CHECK(!ebpf_helper_name(0));
+    CHECK(!ebpf_helper_name(212));
+    CHECK(!ebpf_helper_name(UINT32_MAX));
+}
+
 /* Number, name, GPL and capability as in Linux's enum bpf_func_id, kernel/bpf/helpers.c and
  * kernel/trace/bpf_trace.c. */
 TEST(helpers_have_linux_s_numbers_and_rules)
@@ -276,8 +302,7 @@ TEST(probe_read_str_works_up_to_a_page_s_end)
         for (unsigned i = 0; i < 250; i++)
             CHECK_EQ(buf[i], 0);
         CHECK_EQ(buf[250], 'x');
-        CHECK_EQ(call(115, reg(buf), len + 1, reg(text), 0, 0),
-                 len + 1); /* size ends it in time */
+        CHECK_EQ(call(115, reg(buf), len + 1, reg(text), 0, 0), len + 1); /* size ends it in time */
     }
     munmap(two, page);
 }

@@ -285,7 +285,8 @@ TEST(verifier_helpers_are_for_those_who_may_call_them)
     SAYS(&m, call(&m, 100000), -EINVAL, "invalid func unknown#100000");
     SAYS(&m, call(&m, -1), -EINVAL, "invalid func unknown#-1");
     SAYS(&m, call(&m, 0), -EINVAL, "invalid func unknown#0");
-    SAYS(&m, call(&m, 9), -EINVAL, "program of this type cannot use helper bpf_unknown#9");
+    SAYS(&m, call(&m, 9), -EINVAL, "program of this type cannot use helper bpf_skb_store_bytes#9");
+    SAYS(&m, call(&m, 212), -EINVAL, "invalid func unknown#212");
     m.prog.gpl = false;
     SAYS(&m, call(&m, PROBE_READ), -EINVAL,
          "cannot call GPL-restricted function from non-GPL compatible program");
@@ -294,6 +295,46 @@ TEST(verifier_helpers_are_for_those_who_may_call_them)
     SAYS(&m, call(&m, PROBE_READ), -EINVAL,
          "program of this type cannot use helper bpf_probe_read#4");
     middle_end(&m);
+}
+
+/* What clang builds for kernels of several versions asks first, and calls helpers behind that. */
+TEST(verifier_helpers_that_are_not_here_may_be_called_in_dead_code)
+{
+    static char log[4096];
+    struct bpf_insn insns[] = {BPF_MOV64_IMM(R0, 0), BPF_JMP_IMM(BPF_JEQ, R0, 0, 1),
+                               BPF_EMIT_CALL(0), BPF_EXIT_INSN()};
+    struct ebpf_prog_spec spec = {.type = BPF_PROG_TYPE_KPROBE,
+                                  .insns = insns,
+                                  .insn_cnt = 4,
+                                  .license = "GPL",
+                                  .caps = EBPF_CAP_ALL,
+                                  .log_level = 1,
+                                  .log_buf = log,
+                                  .log_size = sizeof(log)};
+    static const int32_t absent[] = {9, 34, 37, 211, 212, 0xbad2310, -1};
+
+    for (unsigned i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
+        struct ebpf_prog *prog = NULL;
+        uint64_t ret = 1;
+
+        insns[2].imm = absent[i];
+        insns[1].imm = 0;
+        CHECK_EQ(ebpf_prog_load(&spec, &prog), 0);
+        CHECK(prog && ebpf_prog_run(prog, log, 0, &ret));
+        CHECK_EQ(ret, 0);
+        if (prog)
+            ebpf_obj_put(ebpf_prog_obj(prog));
+        insns[1].imm = 1;
+        CHECK_EQ(ebpf_prog_load(&spec, &prog), -EINVAL);
+        CHECK(strstr(log, i < 4 ? "program of this type cannot use helper bpf_"
+                                : "invalid func unknown#"));
+    }
+    insns[2].imm = 34;
+    CHECK_EQ(ebpf_prog_load(&spec, &(struct ebpf_prog *){NULL}), -EINVAL);
+    CHECK(strstr(log, "program of this type cannot use helper bpf_get_hash_recalc#34"));
+    insns[2].imm = 37;
+    CHECK_EQ(ebpf_prog_load(&spec, &(struct ebpf_prog *){NULL}), -EINVAL);
+    CHECK(strstr(log, "program of this type cannot use helper bpf_current_task_under_cgroup#37"));
 }
 
 TEST(verifier_printk_takes_registers_that_were_never_written)

@@ -69,13 +69,19 @@ EBPF_HELPER_FN(never)
     return 0;
 }
 
-#define H(number, helper, returns, args, who, ...) \
-    {number,                                       \
-     {.name = #helper,                             \
-      .fn = never,                                 \
-      .ret = RET_##returns,                        \
-      .arg = args,                                 \
-      .types = who,                                \
+enum {
+#define EBPF_HELPER_NAME(id, name) LINUX_FUNC_##name = (id),
+#include "helpers/names.def"
+#undef EBPF_HELPER_NAME
+};
+
+#define H(helper, returns, args, who, ...) \
+    {LINUX_FUNC_##helper,                  \
+     {.name = #helper,                     \
+      .fn = never,                         \
+      .ret = RET_##returns,                \
+      .arg = args,                         \
+      .types = who,                        \
       ##__VA_ARGS__}},
 
 static const struct {
