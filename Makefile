@@ -41,9 +41,11 @@ endif
 # Kernels have 4 KiB stacks. The interpreter is exempt: it runs on the program stack.
 ifeq ($(findstring clang,$(CC)),)
 RV_WARN := -Wframe-larger-than=640
+# gcc puts every string at a multiple of 8 else
+RV_ALIGN := -malign-data=natural
 endif
 RV_AR ?= $(CROSS)ar
-RV_CFLAGS := $(RV_ARCH) $(RV_WARN) -nostdlib -O2 -g -fno-common
+RV_CFLAGS := $(RV_ARCH) $(RV_WARN) $(RV_ALIGN) -nostdlib -O2 -g -fno-common
 
 RV := $(BUILD)/rv64
 LIB := $(RV)/libbarebpf.a

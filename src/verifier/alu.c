@@ -12,12 +12,6 @@
 #include "src/base/bits.h"
 #include "src/verifier/engine.h"
 
-static void set_number(struct ebpf_vreg *dst, struct ebpf_scalar var, uint64_t from)
-{
-    *dst = ebpf_vreg_scalar(var);
-    dst->from = from;
-}
-
 /* ---- moves ----------------------------------------------------------------------------------- */
 
 /* Makes a number ready to be copied: both copies will have its id. Linux,
@@ -45,7 +39,7 @@ EBPF_NOINLINE static int mov_imm(struct ebpf_verifier *v, const struct bpf_insn 
     uint64_t value =
         BPF_CLASS(insn->code) == BPF_ALU64 ? (uint64_t)(int64_t)insn->imm : (uint32_t)insn->imm;
 
-    set_number(ebpf_verify_reg(v, insn->dst_reg), ebpf_scalar_const(value, 64), 0);
+    ebpf_vreg_set_number(ebpf_verify_reg(v, insn->dst_reg), value);
     return 0;
 }
 
@@ -65,9 +59,9 @@ static void mov_part(struct ebpf_verifier *v, struct ebpf_vreg *dst, struct ebpf
     if (!same)
         unlink_number(dst);
     if (insn->off)
-        dst->var = ebpf_scalar_movsx(&dst->var, bits, 64);
+        ebpf_scalar_movsx(&dst->var, bits, 64);
     if (!wide)
-        dst->var = ebpf_scalar_zext(&dst->var, 32, 64);
+        ebpf_scalar_zext(&dst->var, 32, 64);
 }
 
 EBPF_NOINLINE static int mov_reg(struct ebpf_verifier *v, const struct bpf_insn *insn)
@@ -88,9 +82,9 @@ EBPF_NOINLINE static int mov_reg(struct ebpf_verifier *v, const struct bpf_insn 
     if (src->kind == EBPF_KIND_SCALAR) {
         mov_part(v, dst, src, insn);
     } else {
-        struct ebpf_scalar any = ebpf_scalar_unknown(64);
-
-        set_number(dst, wide ? any : ebpf_scalar_zext(&any, 32, 64), 0);
+        ebpf_vreg_set_unknown(dst);
+        if (!wide)
+            ebpf_scalar_zext(&dst->var, 32, 64);
     }
     return 0;
 }
@@ -168,9 +162,9 @@ EBPF_NOINLINE static void operate(struct ebpf_vreg *dst, const struct bpf_insn *
     dst->from |= src->from;
     if (ebpf_scalar_is_const(&dst->var) && ebpf_scalar_is_const(&src->var) &&
         known_result(op, wide, dst->var.known.value, src->var.known.value, &value))
-        dst->var = ebpf_scalar_const(value, 64);
+        ebpf_scalar_set(&dst->var, value, 64);
     else
-        dst->var = ebpf_scalar_alu(op, wide, &dst->var, &src->var, 64);
+        ebpf_scalar_alu(op, wide, &dst->var, &src->var, 64);
 }
 
 static const char *const names[16] = {
@@ -178,7 +172,7 @@ static const char *const names[16] = {
 
 EBPF_NOINLINE void ebpf_verify_imm(struct ebpf_vreg *reg, const struct bpf_insn *insn)
 {
-    *reg = ebpf_vreg_scalar(ebpf_scalar_const((uint64_t)(int64_t)insn->imm, 64));
+    ebpf_vreg_set_number(reg, (uint64_t)(int64_t)insn->imm);
 }
 
 EBPF_NOINLINE static int pointer_and_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
@@ -186,7 +180,7 @@ EBPF_NOINLINE static int pointer_and_pointer(struct ebpf_verifier *v, const stru
     if (BPF_OP(insn->code) != BPF_SUB || !v->may_leak)
         return ebpf_verify_refuse(v, -EACCES, "R%u pointer %s pointer prohibited", insn->dst_reg,
                                   names[BPF_OP(insn->code) >> 4]);
-    set_number(ebpf_verify_reg(v, insn->dst_reg), ebpf_scalar_unknown(64), 0);
+    ebpf_vreg_set_unknown(ebpf_verify_reg(v, insn->dst_reg));
     return 0;
 }
 
@@ -236,10 +230,10 @@ EBPF_NOINLINE static int unary(struct ebpf_verifier *v, const struct bpf_insn *i
     if (ebpf_verify_secret(v, dst))
         return ebpf_verify_refuse(v, -EACCES, "R%u pointer arithmetic prohibited", insn->dst_reg);
     if (BPF_OP(insn->code) == BPF_NEG && dst->kind == EBPF_KIND_SCALAR) {
-        ebpf_verify_imm(&v->explore->imm, &(struct bpf_insn){.imm = 0});
+        ebpf_vreg_set_number(&v->explore->imm, 0);
         operate(dst, insn, &v->explore->imm);
     } else {
-        set_number(dst, ebpf_scalar_unknown(64), 0);
+        ebpf_vreg_set_unknown(dst);
     }
     return 0;
 }

@@ -23,12 +23,6 @@
 #define MEMORY (K(STACK) | K(PACKET) | K(PACKET_META) | K(MAP_KEY) | K(MAP_VALUE) | K(MEM))
 #define SOCKETS (K(SOCK_COMMON) | K(SOCK) | K(TCP_SOCK) | K(XDP_SOCK))
 
-static bool is_null(const struct ebpf_vreg *reg)
-{
-    return reg->kind == EBPF_KIND_SCALAR && ebpf_scalar_is_const(&reg->var) &&
-           !reg->var.known.value;
-}
-
 /* ---- maps ------------------------------------------------------------------------------------ */
 
 /* A map that is only a picture of those in another map: which one it is, nobody knows. */
@@ -80,7 +74,7 @@ static int arg_value(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned 
     enum ebpf_arg arg = call->helper->arg[n - 1];
     bool write = arg == ARG_MAP_VALUE_WR;
 
-    if (arg == ARG_MAP_VALUE_OR_NULL && is_null(ebpf_verify_reg(v, n)))
+    if (arg == ARG_MAP_VALUE_OR_NULL && ebpf_vreg_is_null(ebpf_verify_reg(v, n)))
         return 0;
     if (!call->map)
         return ebpf_verify_refuse(v, -EACCES, "invalid map_ptr to access map->value");
@@ -319,9 +313,9 @@ static enum ebpf_arg of_map(const struct ebpf_vcall *call, enum ebpf_arg arg)
 static int check_kind(struct ebpf_verifier *v, enum ebpf_arg arg, unsigned n)
 {
     const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
-    bool null = rules[arg].null && (is_null(reg) || reg->flags & EBPF_REG_OR_NULL);
+    bool null = rules[arg].null && (ebpf_vreg_is_null(reg) || reg->flags & EBPF_REG_OR_NULL);
 
-    if (null && is_null(reg))
+    if (null && ebpf_vreg_is_null(reg))
         return 0;
     if ((rules[arg].kinds >> reg->kind & 1) && (null || !(reg->flags & EBPF_REG_OR_NULL)) &&
         (arg != ARG_RECORD || reg->flags & EBPF_REG_RECORD))

@@ -122,6 +122,6 @@ int ebpf_verify_packet_load(struct ebpf_verifier *v, const struct bpf_insn *insn
         return err;
     for (unsigned reg = BPF_REG_1; reg <= BPF_REG_5; reg++)
         ebpf_verify_reg(v, reg)->kind = EBPF_KIND_NOTHING;
-    *ebpf_verify_reg(v, BPF_REG_0) = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
+    ebpf_vreg_set_unknown(ebpf_verify_reg(v, BPF_REG_0));
     return 0;
 }

@@ -17,28 +17,25 @@
 
 #include <ebpf/uapi.h>
 
-struct ebpf_scalar ebpf_scalar_unknown(unsigned bits)
+void ebpf_scalar_forget(struct ebpf_scalar *s, unsigned bits)
 {
-    return (struct ebpf_scalar){ebpf_tnum_unknown(bits), ebpf_range_unknown(bits),
-                                ebpf_range_unknown(bits / 2)};
+    s->known = ebpf_tnum_unknown(bits);
+    ebpf_range_forget(&s->full, bits);
+    ebpf_range_forget(&s->half, bits / 2);
 }
 
-struct ebpf_scalar ebpf_scalar_const(uint64_t value, unsigned bits)
+void ebpf_scalar_set(struct ebpf_scalar *s, uint64_t value, unsigned bits)
 {
     value &= ebpf_low_bits(bits);
-    return (struct ebpf_scalar){ebpf_tnum_const(value), ebpf_range_const(value, bits),
-                                ebpf_range_const(value & ebpf_low_bits(bits / 2), bits / 2)};
+    s->known = ebpf_tnum_const(value);
+    ebpf_range_set(&s->full, value, bits);
+    ebpf_range_set(&s->half, value, bits / 2);
 }
 
 bool ebpf_scalar_has(const struct ebpf_scalar *s, uint64_t value, unsigned bits)
 {
     return ebpf_tnum_has(s->known, value) && ebpf_range_has(&s->full, value, bits) &&
            ebpf_range_has(&s->half, value & ebpf_low_bits(bits / 2), bits / 2);
-}
-
-bool ebpf_scalar_is_const(const struct ebpf_scalar *s)
-{
-    return ebpf_tnum_is_const(s->known);
 }
 
 bool ebpf_scalar_within(const struct ebpf_scalar *inner, const struct ebpf_scalar *outer)
@@ -63,15 +60,13 @@ static bool learn_range(struct ebpf_range *r, struct ebpf_tnum known, unsigned b
 {
     struct ebpf_range by_bits = range_of(known, bits);
 
-    *r = ebpf_range_meet(r, &by_bits);
+    ebpf_range_meet(r, &by_bits);
     return ebpf_range_sync(r, bits);
 }
 
 static bool learn_half(struct ebpf_scalar *s, unsigned bits)
 {
-    struct ebpf_range low = ebpf_range_low(&s->full, bits / 2);
-
-    s->half = ebpf_range_meet(&s->half, &low);
+    ebpf_range_meet_low(&s->half, &s->full, bits / 2);
     return learn_range(&s->half, ebpf_tnum_cut(s->known, bits / 2), bits / 2);
 }
 
@@ -108,7 +103,7 @@ static bool sync_const(struct ebpf_scalar *s, unsigned bits)
     if (s->full.umin == s->full.umax && s->full.smin == s->full.smax &&
         s->half.umin == s->half.umax && s->half.smin == s->half.smax)
         return true;
-    *s = ebpf_scalar_const(s->known.value, bits);
+    ebpf_scalar_set(s, s->known.value, bits);
     return true;
 }
 
@@ -134,55 +129,53 @@ bool ebpf_scalar_sync(struct ebpf_scalar *s, unsigned bits)
 
 /* After arithmetic: some number is left for certain, so that false would be a bug of the domain.
  * Nothing known is the answer that stays sound even then. */
-static struct ebpf_scalar synced(struct ebpf_scalar s, unsigned bits)
+static void sync_result(struct ebpf_scalar *s, unsigned bits)
 {
-    return ebpf_scalar_sync(&s, bits) ? s : ebpf_scalar_unknown(bits);
+    if (!ebpf_scalar_sync(s, bits))
+        ebpf_scalar_forget(s, bits);
 }
 
 /* ---- widths ---------------------------------------------------------------------------------- */
 
-/* The lowest `low` bits of s as known bits and a range of that width. */
-static struct ebpf_range low_range(const struct ebpf_scalar *s, unsigned low, unsigned bits)
+/* s becomes its lowest `low` bits, with what is known of them but the full range: *range, of their
+ * width. */
+static void take_low(struct ebpf_scalar *s, unsigned low, unsigned bits, struct ebpf_range *range)
 {
-    struct ebpf_range of_full = ebpf_range_low(&s->full, low);
-    struct ebpf_range of_half =
-        low <= bits / 2 ? ebpf_range_low(&s->half, low) : ebpf_range_unknown(low);
+    struct ebpf_tnum known = ebpf_tnum_cut(s->known, low);
 
-    return ebpf_range_meet(&of_full, &of_half);
+    ebpf_range_forget(range, low);
+    ebpf_range_meet_low(range, &s->full, low);
+    if (low <= bits / 2)
+        ebpf_range_meet_low(range, &s->half, low);
+    if (!ebpf_range_sync(range, low))
+        ebpf_range_forget(range, low);
+    ebpf_scalar_forget(s, bits);
+    s->known = known;
+    if (low == bits / 2)
+        s->half = *range;
 }
 
-struct ebpf_scalar ebpf_scalar_zext(const struct ebpf_scalar *s, unsigned low, unsigned bits)
+void ebpf_scalar_zext(struct ebpf_scalar *s, unsigned low, unsigned bits)
 {
-    struct ebpf_scalar out;
     struct ebpf_range range;
 
     if (low >= bits || s->full.umax <= ebpf_low_bits(low))
-        return *s; /* nothing is cut off */
-    out = ebpf_scalar_unknown(bits);
-    range = low_range(s, low, bits);
-    if (!ebpf_range_sync(&range, low))
-        range = ebpf_range_unknown(low);
-    out.known = ebpf_tnum_cut(s->known, low);
-    out.full.umin = range.umin;
-    out.full.umax = range.umax;
-    if (low == bits / 2)
-        out.half = range;
-    return synced(out, bits);
+        return; /* nothing is cut off */
+    take_low(s, low, bits, &range);
+    s->full.umin = range.umin;
+    s->full.umax = range.umax;
+    sync_result(s, bits);
 }
 
-struct ebpf_scalar ebpf_scalar_movsx(const struct ebpf_scalar *s, unsigned low, unsigned bits)
+void ebpf_scalar_movsx(struct ebpf_scalar *s, unsigned low, unsigned bits)
 {
-    struct ebpf_scalar out = ebpf_scalar_unknown(bits);
-    struct ebpf_range range = low_range(s, low, bits);
+    struct ebpf_range range;
 
-    if (!ebpf_range_sync(&range, low))
-        range = ebpf_range_unknown(low);
-    out.known = ebpf_tnum_sext(ebpf_tnum_cut(s->known, low), low, bits);
-    out.full.smin = range.smin;
-    out.full.smax = range.smax;
-    if (low == bits / 2)
-        out.half = range;
-    return synced(out, bits);
+    take_low(s, low, bits, &range);
+    s->known = ebpf_tnum_sext(s->known, low, bits);
+    s->full.smin = range.smin;
+    s->full.smax = range.smax;
+    sync_result(s, bits);
 }
 
 /* ---- arithmetic: one function an operation, at one width ------------------------------------- */
@@ -193,113 +186,123 @@ struct view {
     struct ebpf_range range;
 };
 
-static struct view view_of(const struct ebpf_scalar *s, bool wide, unsigned bits)
+static void view_forget(struct view *a, unsigned bits)
 {
-    if (wide)
-        return (struct view){s->known, s->full};
-    return (struct view){ebpf_tnum_cut(s->known, bits / 2), s->half};
+    a->known = ebpf_tnum_unknown(bits);
+    ebpf_range_forget(&a->range, bits);
 }
 
-static struct view view_add(const struct view *a, const struct view *b, unsigned bits)
+static void view_add(struct view *a, const struct view *b, unsigned bits)
 {
-    return (struct view){ebpf_tnum_add(a->known, b->known, bits),
-                         ebpf_range_add(&a->range, &b->range, bits)};
+    a->known = ebpf_tnum_add(a->known, b->known, bits);
+    ebpf_range_add(&a->range, &b->range, bits);
 }
 
-static struct view view_sub(const struct view *a, const struct view *b, unsigned bits)
+static void view_sub(struct view *a, const struct view *b, unsigned bits)
 {
-    return (struct view){ebpf_tnum_sub(a->known, b->known, bits),
-                         ebpf_range_sub(&a->range, &b->range, bits)};
+    a->known = ebpf_tnum_sub(a->known, b->known, bits);
+    ebpf_range_sub(&a->range, &b->range, bits);
 }
 
-static struct view view_mul(const struct view *a, const struct view *b, unsigned bits)
+static void view_mul(struct view *a, const struct view *b, unsigned bits)
 {
-    return (struct view){ebpf_tnum_mul(a->known, b->known, bits),
-                         ebpf_range_mul(&a->range, &b->range, bits)};
+    a->known = ebpf_tnum_mul(a->known, b->known, bits);
+    ebpf_range_mul(&a->range, &b->range, bits);
 }
 
 /* "or" is at least either operand, "and" at most either. The rest is in the bits. */
-static struct view view_or(const struct view *a, const struct view *b, unsigned bits)
+static void view_or(struct view *a, const struct view *b, unsigned bits)
 {
-    struct view out = {ebpf_tnum_or(a->known, b->known), ebpf_range_unknown(bits)};
+    uint64_t min = a->range.umin > b->range.umin ? a->range.umin : b->range.umin;
 
-    out.range.umin = a->range.umin > b->range.umin ? a->range.umin : b->range.umin;
-    return out;
+    a->known = ebpf_tnum_or(a->known, b->known);
+    ebpf_range_forget(&a->range, bits);
+    a->range.umin = min;
 }
 
-static struct view view_and(const struct view *a, const struct view *b, unsigned bits)
+static void view_and(struct view *a, const struct view *b, unsigned bits)
 {
-    struct view out = {ebpf_tnum_and(a->known, b->known), ebpf_range_unknown(bits)};
+    uint64_t max = a->range.umax < b->range.umax ? a->range.umax : b->range.umax;
 
-    out.range.umax = a->range.umax < b->range.umax ? a->range.umax : b->range.umax;
-    return out;
+    a->known = ebpf_tnum_and(a->known, b->known);
+    ebpf_range_forget(&a->range, bits);
+    a->range.umax = max;
 }
 
-static struct view view_xor(const struct view *a, const struct view *b, unsigned bits)
+static void view_xor(struct view *a, const struct view *b, unsigned bits)
 {
-    return (struct view){ebpf_tnum_xor(a->known, b->known), ebpf_range_unknown(bits)};
+    a->known = ebpf_tnum_xor(a->known, b->known);
+    ebpf_range_forget(&a->range, bits);
 }
 
-static struct view view_neg(const struct view *a, const struct view *b, unsigned bits)
+/* 0 - a */
+static void view_neg(struct view *a, const struct view *b, unsigned bits)
 {
-    const struct view zero = {ebpf_tnum_const(0), ebpf_range_const(0, bits)};
+    struct view was = *a;
 
     (void)b;
-    return view_sub(&zero, a, bits);
+    a->known = ebpf_tnum_const(0);
+    ebpf_range_set(&a->range, 0, bits);
+    view_sub(a, &was, bits);
 }
 
-static struct view view_unknown(unsigned bits)
+static void view_lsh(struct view *a, const struct view *b, unsigned bits)
 {
-    return (struct view){ebpf_tnum_unknown(bits), ebpf_range_unknown(bits)};
+    unsigned by = (unsigned)b->known.value;
+
+    a->known = ebpf_tnum_lsh(a->known, by, bits);
+    ebpf_range_lsh(&a->range, by, bits);
 }
 
-/* Linux refuses immediate amounts that are too large and forgets the result of others; RFC 9669
- * masks them. */
-static bool amount_of(const struct view *b, unsigned bits, unsigned *by)
+static void view_rsh(struct view *a, const struct view *b, unsigned bits)
 {
-    *by = (unsigned)b->known.value;
-    return !b->known.mask && b->known.value < bits;
+    unsigned by = (unsigned)b->known.value;
+
+    a->known = ebpf_tnum_rsh(a->known, by);
+    ebpf_range_rsh(&a->range, by, bits);
 }
 
-static struct view view_lsh(const struct view *a, const struct view *b, unsigned bits)
+static void view_arsh(struct view *a, const struct view *b, unsigned bits)
 {
-    unsigned by;
+    unsigned by = (unsigned)b->known.value;
 
-    if (!amount_of(b, bits, &by))
-        return view_unknown(bits);
-    return (struct view){ebpf_tnum_lsh(a->known, by, bits), ebpf_range_lsh(&a->range, by, bits)};
-}
-
-static struct view view_rsh(const struct view *a, const struct view *b, unsigned bits)
-{
-    unsigned by;
-
-    if (!amount_of(b, bits, &by))
-        return view_unknown(bits);
-    return (struct view){ebpf_tnum_rsh(a->known, by), ebpf_range_rsh(&a->range, by, bits)};
-}
-
-static struct view view_arsh(const struct view *a, const struct view *b, unsigned bits)
-{
-    unsigned by;
-
-    if (!amount_of(b, bits, &by))
-        return view_unknown(bits);
-    return (struct view){ebpf_tnum_arsh(a->known, by, bits), ebpf_range_arsh(&a->range, by, bits)};
+    a->known = ebpf_tnum_arsh(a->known, by, bits);
+    ebpf_range_arsh(&a->range, by, bits);
 }
 
 struct operation {
-    struct view (*run)(const struct view *a, const struct view *b, unsigned bits);
+    void (*run)(struct view *a, const struct view *b, unsigned bits); /* a = a op b */
     bool from_below; /* no bit of the result depends on higher bits of the operands */
+    bool shift;
 };
 
 static const struct operation operations[16] = {
-    [BPF_ADD >> 4] = {view_add, true},  [BPF_SUB >> 4] = {view_sub, true},
-    [BPF_MUL >> 4] = {view_mul, true},  [BPF_OR >> 4] = {view_or, true},
-    [BPF_AND >> 4] = {view_and, true},  [BPF_XOR >> 4] = {view_xor, true},
-    [BPF_NEG >> 4] = {view_neg, true},  [BPF_LSH >> 4] = {view_lsh, false},
-    [BPF_RSH >> 4] = {view_rsh, false}, [BPF_ARSH >> 4] = {view_arsh, false},
+    [BPF_ADD >> 4] = {view_add, true, false}, [BPF_SUB >> 4] = {view_sub, true, false},
+    [BPF_MUL >> 4] = {view_mul, true, false}, [BPF_OR >> 4] = {view_or, true, false},
+    [BPF_AND >> 4] = {view_and, true, false}, [BPF_XOR >> 4] = {view_xor, true, false},
+    [BPF_NEG >> 4] = {view_neg, true, false}, [BPF_LSH >> 4] = {view_lsh, false, true},
+    [BPF_RSH >> 4] = {view_rsh, false, true}, [BPF_ARSH >> 4] = {view_arsh, false, true},
 };
+
+/* a = a op b, both of `bits` bits. Shifts by amounts that are not known, or too large: Linux refuses
+ * such immediates and forgets the result of others; RFC 9669 masks them. */
+static void run(const struct operation *op, struct view *a, const struct view *b, unsigned bits)
+{
+    if (!op->run || (op->shift && (b->known.mask || b->known.value >= bits)))
+        view_forget(a, bits);
+    else
+        op->run(a, b, bits);
+}
+
+/* The lower halves of both operands, and what becomes of them. */
+static void run_low(const struct operation *op, const struct ebpf_scalar *dst,
+                    const struct ebpf_scalar *src, unsigned bits, struct view *out)
+{
+    struct view b = {ebpf_tnum_cut(src->known, bits / 2), src->half};
+
+    *out = (struct view){ebpf_tnum_cut(dst->known, bits / 2), dst->half};
+    run(op, out, &b, bits / 2);
+}
 
 /* Can it be anything? */
 static bool is_unknown(const struct ebpf_scalar *s, unsigned bits)
@@ -319,59 +322,57 @@ static bool spoils(uint8_t op)
 
 /* Bits and range of the lower half learn from each other, and that is all there is: the upper half
  * is zero. */
-static struct ebpf_scalar extended(struct view low, unsigned bits)
+static void extend(const struct view *low, struct ebpf_scalar *out, unsigned bits)
 {
-    struct ebpf_scalar out = {low.known, {0, 0, 0, 0}, low.range};
     bool possible = true, more = true;
 
+    out->known = low->known;
+    out->half = low->range;
     for (int round = 0; round < 2 && more && possible; round++) {
-        struct ebpf_tnum was = out.known;
+        struct ebpf_tnum was = out->known;
 
-        possible = learn_range(&out.half, out.known, bits / 2) &&
-                   ebpf_tnum_meet(was, ebpf_tnum_range(out.half.umin, out.half.umax), &out.known);
-        more = was.mask != out.known.mask;
+        possible =
+            learn_range(&out->half, out->known, bits / 2) &&
+            ebpf_tnum_meet(was, ebpf_tnum_range(out->half.umin, out->half.umax), &out->known);
+        more = was.mask != out->known.mask;
     }
     if (more && possible)
-        possible = learn_range(&out.half, out.known, bits / 2);
-    if (!possible) { /* as in synced() */
-        out.known = ebpf_tnum_unknown(bits / 2);
-        out.half = ebpf_range_unknown(bits / 2);
+        possible = learn_range(&out->half, out->known, bits / 2);
+    if (!possible) { /* as in sync_result() */
+        out->known = ebpf_tnum_unknown(bits / 2);
+        ebpf_range_forget(&out->half, bits / 2);
     }
-    out.full = (struct ebpf_range){out.half.umin, out.half.umax, (int64_t)out.half.umin,
-                                   (int64_t)out.half.umax};
-    return out;
+    out->full = (struct ebpf_range){out->half.umin, out->half.umax, (int64_t)out->half.umin,
+                                    (int64_t)out->half.umax};
 }
 
-static struct ebpf_scalar narrow_alu(const struct operation *op, const struct ebpf_scalar *dst,
-                                     const struct ebpf_scalar *src, unsigned bits)
-{
-    struct view a = view_of(dst, false, bits), b = view_of(src, false, bits);
-
-    return extended(op->run ? op->run(&a, &b, bits / 2) : view_unknown(bits / 2), bits);
-}
-
-struct ebpf_scalar ebpf_scalar_alu(uint8_t op, bool wide, const struct ebpf_scalar *dst,
-                                   const struct ebpf_scalar *src, unsigned bits)
+void ebpf_scalar_alu(uint8_t op, bool wide, struct ebpf_scalar *dst, const struct ebpf_scalar *src,
+                     unsigned bits)
 {
     const struct operation *row = &operations[op >> 4];
-    struct ebpf_scalar out = ebpf_scalar_unknown(bits);
-    struct view a, b, all;
+    struct view a, b, low;
 
-    if (!wide)
-        return narrow_alu(row, dst, src, bits);
-    if (!row->run || (spoils(op) && (is_unknown(dst, bits) || is_unknown(src, bits))))
-        return out;
-    a = view_of(dst, true, bits);
-    b = view_of(src, true, bits);
-    all = row->run(&a, &b, bits);
-    out.known = all.known;
-    out.full = all.range;
-    if (row->from_below) {
-        a = view_of(dst, false, bits);
-        b = view_of(src, false, bits);
-        out.half = row->run(&a, &b, bits / 2).range;
+    if (!wide) {
+        run_low(row, dst, src, bits, &low);
+        extend(&low, dst, bits);
+        return;
     }
-    return synced(out, bits);
+    if (!row->run || (spoils(op) && (is_unknown(dst, bits) || is_unknown(src, bits)))) {
+        ebpf_scalar_forget(dst, bits);
+        return;
+    }
+    a = (struct view){dst->known, dst->full};
+    b = (struct view){src->known, src->full};
+    run(row, &a, &b, bits);
+    if (row->from_below) {
+        run_low(row, dst, src, bits, &low);
+        dst->half = low.range;
+    } else {
+        ebpf_range_forget(&dst->half, bits / 2);
+    }
+    dst->known = a.known;
+    dst->full = a.range;
+    sync_result(dst, bits);
 }
 
 /* ---- jumps ----------------------------------------------------------------------------------- */
@@ -387,14 +388,16 @@ static bool take_equal(struct ebpf_scalar *a, struct ebpf_scalar *b, bool wide, 
     uint64_t blind = wide ? 0 : ebpf_low_bits(bits) & ~ebpf_low_bits(bits / 2);
     struct ebpf_tnum a_sees = {a->known.value & ~blind, a->known.mask | blind};
     struct ebpf_tnum b_sees = {b->known.value & ~blind, b->known.mask | blind};
-    struct ebpf_range both = ebpf_range_meet(range_at(a, wide), range_at(b, wide));
 
     if (!ebpf_tnum_meet(a->known, b_sees, &a->known) ||
         !ebpf_tnum_meet(b->known, a_sees, &b->known))
         return false;
-    *range_at(a, wide) = *range_at(b, wide) = both;
-    if (wide)
-        a->half = b->half = ebpf_range_meet(&a->half, &b->half);
+    ebpf_range_meet(range_at(a, wide), range_at(b, wide));
+    *range_at(b, wide) = *range_at(a, wide);
+    if (wide) {
+        ebpf_range_meet(&a->half, &b->half);
+        b->half = a->half;
+    }
     return true;
 }
 

@@ -15,10 +15,19 @@ struct ebpf_scalar {
     struct ebpf_range full, half;
 };
 
-struct ebpf_scalar ebpf_scalar_unknown(unsigned bits);
-struct ebpf_scalar ebpf_scalar_const(uint64_t value, unsigned bits);
+void ebpf_scalar_forget(struct ebpf_scalar *s, unsigned bits);              /* it can be anything */
+void ebpf_scalar_set(struct ebpf_scalar *s, uint64_t value, unsigned bits); /* it is value */
 bool ebpf_scalar_has(const struct ebpf_scalar *s, uint64_t value, unsigned bits);
-bool ebpf_scalar_is_const(const struct ebpf_scalar *s);
+
+static inline bool ebpf_scalar_is_const(const struct ebpf_scalar *s)
+{
+    return ebpf_tnum_is_const(s->known);
+}
+
+static inline bool ebpf_scalar_is(const struct ebpf_scalar *s, uint64_t value)
+{
+    return !s->known.mask && s->known.value == value;
+}
 
 /* Is every number of inner one of outer, bound by bound? */
 bool ebpf_scalar_within(const struct ebpf_scalar *inner, const struct ebpf_scalar *outer);
@@ -26,17 +35,18 @@ bool ebpf_scalar_within(const struct ebpf_scalar *inner, const struct ebpf_scala
 /* Lets all parts learn from each other; false: no number is left. */
 bool ebpf_scalar_sync(struct ebpf_scalar *s, unsigned bits);
 
-/* The lowest `low` bits, zero- or sign-extended: loads, MOVSX. */
-struct ebpf_scalar ebpf_scalar_zext(const struct ebpf_scalar *s, unsigned low, unsigned bits);
-struct ebpf_scalar ebpf_scalar_movsx(const struct ebpf_scalar *s, unsigned low, unsigned bits);
+/* s becomes its lowest `low` bits, zero- or sign-extended: loads, MOVSX. */
+void ebpf_scalar_zext(struct ebpf_scalar *s, unsigned low, unsigned bits);
+void ebpf_scalar_movsx(struct ebpf_scalar *s, unsigned low, unsigned bits);
 
 /*
- * The result of an instruction of class BPF_ALU64 (wide) or BPF_ALU: op is BPF_ADD to BPF_ARSH
- * without BPF_MOV. What the domain does not follow (BPF_DIV, BPF_MOD, shifts by an unknown number
- * or by too many places) is unknown, but for the upper half, which is zero where !wide.
+ * dst becomes the result of an instruction of class BPF_ALU64 (wide) or BPF_ALU: op is BPF_ADD to
+ * BPF_ARSH without BPF_MOV. What the domain does not follow (BPF_DIV, BPF_MOD, shifts by an unknown
+ * number or by too many places) is unknown, but for the upper half, which is zero where !wide. dst
+ * and src may be the same.
  */
-struct ebpf_scalar ebpf_scalar_alu(uint8_t op, bool wide, const struct ebpf_scalar *dst,
-                                   const struct ebpf_scalar *src, unsigned bits);
+void ebpf_scalar_alu(uint8_t op, bool wide, struct ebpf_scalar *dst, const struct ebpf_scalar *src,
+                     unsigned bits);
 
 /*
  * Narrows dst and src to the values with which the jump `op` (BPF_JEQ to BPF_JSLE; class BPF_JMP:

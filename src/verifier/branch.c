@@ -51,9 +51,8 @@ EBPF_NOINLINE static void learn(struct ebpf_verifier *v, struct ebpf_vreg *reg,
     if (reg->link == known->link) {
         reg->var = known->var;
     } else {
-        struct ebpf_scalar by = ebpf_scalar_const((uint64_t)((int64_t)reg->link - known->link), 64);
-
-        reg->var = ebpf_scalar_alu(BPF_ADD, true, &known->var, &by, 64);
+        ebpf_scalar_set(&reg->var, (uint64_t)((int64_t)reg->link - known->link), 64);
+        ebpf_scalar_alu(BPF_ADD, true, &reg->var, &known->var, 64);
     }
 }
 
@@ -104,18 +103,13 @@ static bool never_null(const struct ebpf_vreg *reg)
     }
 }
 
-static bool is_zero(const struct ebpf_vreg *reg)
-{
-    return reg->kind == EBPF_KIND_SCALAR && ebpf_scalar_is_const(&reg->var) &&
-           !reg->var.known.value;
-}
-
 /* The only possible way of a comparison that a pointer takes part in, or -1. */
 EBPF_NOINLINE static int compare_pointer(const struct bpf_insn *insn, const struct ebpf_vreg *dst,
                                          const struct ebpf_vreg *src)
 {
     unsigned op = BPF_OP(insn->code);
-    bool known = (never_null(dst) && is_zero(src)) || (never_null(src) && is_zero(dst));
+    bool known =
+        (never_null(dst) && ebpf_vreg_is_null(src)) || (never_null(src) && ebpf_vreg_is_null(dst));
 
     if (BPF_CLASS(insn->code) != BPF_JMP || !known || (op != BPF_JEQ && op != BPF_JNE))
         return -1;
@@ -135,7 +129,7 @@ static bool ends_packet(const struct ebpf_vreg *reg, const struct ebpf_vreg *end
         return end->kind == EBPF_KIND_PACKET_END;
     /* the bytes in front of the packet end where it begins */
     return reg->kind == EBPF_KIND_PACKET_META && end->kind == EBPF_KIND_PACKET && end->off == 0 &&
-           is_zero(&(struct ebpf_vreg){.kind = EBPF_KIND_SCALAR, .var = end->var});
+           ebpf_scalar_is(&end->var, 0);
 }
 
 struct packet_range {

@@ -40,55 +40,45 @@ EBPF_NOINLINE static int check_allowed(struct ebpf_verifier *v, const struct ebp
 
 /* ---- functions of the program that it calls -------------------------------------------------- */
 
-static struct ebpf_vreg map_pointer(enum ebpf_kind kind, const struct ebpf_map *map)
-{
-    struct ebpf_vreg reg = ebpf_vreg_pointer(kind);
-
-    reg.map = map;
-    return reg;
-}
-
 /* (u64 index, ctx) */
 static void setup_loop(struct ebpf_verifier *v, struct ebpf_vframe *frame,
                        const struct ebpf_vframe *caller)
 {
     (void)v;
-    frame->regs[BPF_REG_1] = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
+    ebpf_vreg_set_unknown(&frame->regs[BPF_REG_1]);
     frame->regs[BPF_REG_2] = caller->regs[BPF_REG_3];
 }
 
-/* (map, key, value, ctx). Each value is another one: an id of its own, for its lock. */
-static void setup_map_elem(struct ebpf_verifier *v, struct ebpf_vframe *frame,
-                           const struct ebpf_vframe *caller)
-{
-    const struct ebpf_map *map = caller->regs[BPF_REG_1].map;
-
-    frame->regs[BPF_REG_1] = caller->regs[BPF_REG_1];
-    frame->regs[BPF_REG_2] = map_pointer(EBPF_KIND_MAP_KEY, map);
-    frame->regs[BPF_REG_3] = map_pointer(EBPF_KIND_MAP_VALUE, map);
-    if (map->lock_off >= 0)
-        frame->regs[BPF_REG_3].id = ebpf_verify_new_id(v);
-    frame->regs[BPF_REG_4] = caller->regs[BPF_REG_3];
-}
-
-/* (map, key, value), later */
+/* (map, key, value), later. Each value is another one: an id of its own, for its lock. */
 static void setup_timer(struct ebpf_verifier *v, struct ebpf_vframe *frame,
                         const struct ebpf_vframe *caller)
 {
     const struct ebpf_map *map = caller->regs[BPF_REG_1].map;
 
-    frame->regs[BPF_REG_1] = map_pointer(EBPF_KIND_MAP, map);
-    frame->regs[BPF_REG_2] = map_pointer(EBPF_KIND_MAP_KEY, map);
-    frame->regs[BPF_REG_3] = map_pointer(EBPF_KIND_MAP_VALUE, map);
+    for (unsigned i = 0; i < 3; i++) {
+        static const uint8_t kinds[] = {EBPF_KIND_MAP, EBPF_KIND_MAP_KEY, EBPF_KIND_MAP_VALUE};
+
+        ebpf_vreg_set_pointer(&frame->regs[BPF_REG_1 + i], kinds[i]);
+        frame->regs[BPF_REG_1 + i].map = map;
+    }
     if (map->lock_off >= 0)
         frame->regs[BPF_REG_3].id = ebpf_verify_new_id(v);
+}
+
+/* (map, key, value, ctx) */
+static void setup_map_elem(struct ebpf_verifier *v, struct ebpf_vframe *frame,
+                           const struct ebpf_vframe *caller)
+{
+    setup_timer(v, frame, caller);
+    frame->regs[BPF_REG_1] = caller->regs[BPF_REG_1];
+    frame->regs[BPF_REG_4] = caller->regs[BPF_REG_3];
 }
 
 /* (dynptr, ctx) */
 static void setup_user_ringbuf(struct ebpf_verifier *v, struct ebpf_vframe *frame,
                                const struct ebpf_vframe *caller)
 {
-    frame->regs[BPF_REG_1] = ebpf_vreg_pointer(EBPF_KIND_DYNPTR);
+    ebpf_vreg_set_pointer(&frame->regs[BPF_REG_1], EBPF_KIND_DYNPTR);
     frame->regs[BPF_REG_1].id = ebpf_verify_new_id(v);
     frame->regs[BPF_REG_2] = caller->regs[BPF_REG_3];
 }
@@ -99,7 +89,7 @@ static void setup_task_vma(struct ebpf_verifier *v, struct ebpf_vframe *frame,
 {
     (void)v;
     frame->regs[BPF_REG_1] = caller->regs[BPF_REG_1];
-    frame->regs[BPF_REG_2] = ebpf_vreg_pointer(EBPF_KIND_BTF);
+    ebpf_vreg_set_pointer(&frame->regs[BPF_REG_2], EBPF_KIND_BTF);
     frame->regs[BPF_REG_3] = caller->regs[BPF_REG_4];
 }
 
@@ -160,9 +150,7 @@ EBPF_NOINLINE static int check_special(struct ebpf_verifier *v, const struct ebp
     if (call->id == EBPF_FUNC_tail_call)
         return ebpf_verify_nothing_held(v, "tail_call");
     /* it cannot say that it refuses them: it always returns a value */
-    if (call->id == EBPF_FUNC_get_local_storage &&
-        (flags->kind != EBPF_KIND_SCALAR || !ebpf_scalar_is_const(&flags->var) ||
-         flags->var.known.value))
+    if (call->id == EBPF_FUNC_get_local_storage && !ebpf_vreg_is_null(flags))
         return ebpf_verify_refuse(v, -EINVAL, "get_local_storage() doesn't support non-zero flags");
     return 0;
 }
@@ -207,7 +195,7 @@ static void returned_number(const struct ebpf_vcall *call, struct ebpf_vreg *r0)
 {
     struct ebpf_scalar *s = &r0->var;
 
-    *r0 = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
+    ebpf_vreg_set_unknown(r0);
     if (returns_length(call->id)) {
         s->full.smin = s->half.smin = -MAX_ERRNO;
         s->full.smax = s->half.smax = (int64_t)call->at_most;
@@ -247,7 +235,7 @@ static int returned_pointer(struct ebpf_verifier *v, const struct ebpf_vcall *ca
     enum ebpf_ret ret = call->helper->ret;
     int err;
 
-    *r0 = ebpf_vreg_pointer((enum ebpf_kind)returns[ret].kind);
+    ebpf_vreg_set_pointer(r0, returns[ret].kind);
     r0->flags = returns[ret].flags;
     if (ret == RET_MAP_VALUE_OR_NULL || ret == RET_MAP_VALUE)
         r0->map = call->map;
@@ -329,6 +317,6 @@ int ebpf_verify_helper(struct ebpf_verifier *v, const struct bpf_insn *insn)
     if (call.helper->packet)
         ebpf_verify_packet_moved(v);
     for (unsigned n = BPF_REG_1; n <= BPF_REG_5; n++)
-        *ebpf_verify_reg(v, n) = (struct ebpf_vreg){.kind = EBPF_KIND_NOTHING};
+        ebpf_vreg_set_nothing(ebpf_verify_reg(v, n));
     return 0;
 }

@@ -44,7 +44,7 @@ static bool allowed(const struct ebpf_verifier *v, const struct ebpf_vaccess *a,
 }
 
 /* What is in r0 after the load of such a field. */
-static struct ebpf_vreg value_of(struct ebpf_verifier *v, enum ebpf_ctx_kind kind)
+static void value_of(struct ebpf_verifier *v, enum ebpf_ctx_kind kind, struct ebpf_vreg *out)
 {
     static const struct {
         uint8_t kind, flags;
@@ -58,14 +58,13 @@ static struct ebpf_vreg value_of(struct ebpf_verifier *v, enum ebpf_ctx_kind kin
         [EBPF_CTX_SOCK_OR_NULL] = {EBPF_KIND_SOCK, EBPF_REG_OR_NULL},
         [EBPF_CTX_BUFFER] = {EBPF_KIND_MEM, 0},
     };
-    struct ebpf_vreg out = ebpf_vreg_pointer((enum ebpf_kind)values[kind].kind);
 
-    out.flags = values[kind].flags;
-    if (out.flags & EBPF_REG_OR_NULL)
-        out.id = ebpf_verify_new_id(v);
+    ebpf_vreg_set_pointer(out, values[kind].kind);
+    out->flags = values[kind].flags;
+    if (out->flags & EBPF_REG_OR_NULL)
+        out->id = ebpf_verify_new_id(v);
     if (kind == EBPF_CTX_BUFFER) /* its user checks how far accesses go */
-        out.mem_size = UINT16_MAX;
-    return out;
+        out->mem_size = UINT16_MAX;
 }
 
 int ebpf_verify_ctx(struct ebpf_verifier *v, const struct ebpf_vaccess *a, struct ebpf_vreg *out)
@@ -80,6 +79,6 @@ int ebpf_verify_ctx(struct ebpf_verifier *v, const struct ebpf_vaccess *a, struc
         return ebpf_verify_refuse(v, -EACCES, "invalid bpf_context access off=%d size=%u", a->off,
                                   a->size);
     if (!a->write && kind != EBPF_CTX_NUMBER)
-        *out = value_of(v, kind);
+        value_of(v, kind, out);
     return 0;
 }

@@ -36,7 +36,7 @@ static void clear(struct ebpf_vframe *frame, uint32_t id)
 {
     for (uint32_t n = 0; n < frame->slot_cnt; n++) {
         if (is_dynptr(&frame->slots[n]) && frame->slots[n].reg.id == id)
-            frame->slots[n] = (struct ebpf_vslot){.reg.kind = EBPF_KIND_NOTHING};
+            memset(&frame->slots[n], 0, sizeof(frame->slots[n]));
     }
 }
 
@@ -79,7 +79,7 @@ int ebpf_verify_dynptr_make(struct ebpf_verifier *v, unsigned n, bool record)
 {
     const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
     struct ebpf_vframe *frame;
-    struct ebpf_vreg half = ebpf_vreg_pointer(EBPF_KIND_DYNPTR);
+    struct ebpf_vreg half;
     int off, err;
 
     if (reg->kind != EBPF_KIND_STACK)
@@ -89,6 +89,7 @@ int ebpf_verify_dynptr_make(struct ebpf_verifier *v, unsigned n, bool record)
         err = ebpf_verify_stack_written(v, n, DYNPTR_SIZE); /* ends what was there, makes slots */
     if (err)
         return err;
+    ebpf_vreg_set_pointer(&half, EBPF_KIND_DYNPTR);
     if (record) {
         err = ebpf_verify_acquire(v, &half.id);
         half.ref = half.id;

@@ -159,9 +159,9 @@ int ebpf_verify_jump(struct ebpf_verifier *v, const struct bpf_insn *insn);
 int ebpf_verify_call(struct ebpf_verifier *v,
                      const struct bpf_insn *insn); /* of the program's own */
 int ebpf_verify_exit(struct ebpf_verifier *v);
-/* The function may end at this instruction, with that result: a tail call, a packet load that
- * fails. */
-int ebpf_verify_early_exit(struct ebpf_verifier *v, const struct ebpf_scalar *r0);
+/* The function may end at this instruction, with the result that set_r0 makes: a tail call, a packet
+ * load that fails. */
+int ebpf_verify_early_exit(struct ebpf_verifier *v, void (*set_r0)(struct ebpf_vreg *r0));
 
 /* ---- global.c -------------------------------------------------------------------------------- */
 

@@ -259,7 +259,7 @@ static void forget_dead(const struct ebpf_verifier *v, struct ebpf_vstate *s, ui
 
         for (unsigned r = 0; r < BPF_REG_10; r++) {
             if (!(live >> r & 1))
-                s->frames[f]->regs[r] = (struct ebpf_vreg){.kind = EBPF_KIND_NOTHING};
+                ebpf_vreg_set_nothing(&s->frames[f]->regs[r]);
         }
         at = s->frames[f]->call;
     }

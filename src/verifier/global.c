@@ -218,25 +218,19 @@ static int find_arguments(struct ebpf_verifier *v, uint32_t sub, struct argument
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static bool is_null(const struct ebpf_vreg *reg)
-{
-    return reg->kind == EBPF_KIND_SCALAR && ebpf_scalar_is_const(&reg->var) &&
-           !reg->var.known.value;
-}
-
 static int pass_memory(struct ebpf_verifier *v, unsigned n, const struct argument *arg)
 {
     struct ebpf_vreg *reg = ebpf_verify_reg(v, n + 1);
     uint16_t flags = reg->flags;
     int err;
 
-    if (is_null(reg) && arg->or_null)
+    if (ebpf_vreg_is_null(reg) && arg->or_null)
         return ebpf_verify_precise(v, n + 1);
     if (ebpf_vreg_is_pointer(reg))
         reg->flags &= (uint16_t)~EBPF_REG_OR_NULL; /* as if it were there, for this check */
     err = ebpf_verify_region(v, n + 1, arg->size, true);
     reg->flags = flags;
-    if (!err && !arg->or_null && (is_null(reg) || flags & EBPF_REG_OR_NULL))
+    if (!err && !arg->or_null && (ebpf_vreg_is_null(reg) || flags & EBPF_REG_OR_NULL))
         err = ebpf_verify_refuse(v, -EINVAL, "arg#%u is expected to be non-NULL", n);
     return err ? -EINVAL : 0;
 }
@@ -255,7 +249,7 @@ static int pass(struct ebpf_verifier *v, unsigned n, const struct argument *arg)
             return ebpf_verify_refuse(v, -EINVAL, "arg#%u expects pointer to ctx", n);
         return ebpf_verify_unmodified(v, n + 1);
     case EBPF_KIND_TASK:
-        if (is_null(reg) && arg->or_null)
+        if (ebpf_vreg_is_null(reg) && arg->or_null)
             return ebpf_verify_precise(v, n + 1);
         if (reg->kind != EBPF_KIND_TASK || (reg->flags & EBPF_REG_OR_NULL && !arg->or_null))
             return ebpf_verify_refuse(v, -EACCES,
@@ -290,26 +284,25 @@ int ebpf_verify_call_global(struct ebpf_verifier *v, uint32_t sub)
         ebpf_verify_packet_moved(v);
     for (unsigned r = BPF_REG_0; r <= BPF_REG_5; r++)
         ebpf_verify_reg(v, r)->kind = EBPF_KIND_NOTHING;
-    *ebpf_verify_reg(v, BPF_REG_0) = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
+    ebpf_vreg_set_unknown(ebpf_verify_reg(v, BPF_REG_0));
     return 0;
 }
 
 /* ---- by itself ------------------------------------------------------------------------------- */
 
-static struct ebpf_vreg any_argument(struct ebpf_verifier *v, const struct argument *arg)
+static void any_argument(struct ebpf_verifier *v, const struct argument *arg, struct ebpf_vreg *reg)
 {
-    struct ebpf_vreg reg;
-
-    if (arg->kind == EBPF_KIND_SCALAR)
-        return ebpf_vreg_scalar(ebpf_scalar_unknown(64));
-    reg = ebpf_vreg_pointer(arg->kind);
-    if (arg->kind == EBPF_KIND_MEM)
-        reg.mem_size = arg->size;
-    if (arg->or_null) {
-        reg.flags |= EBPF_REG_OR_NULL;
-        reg.id = ebpf_verify_new_id(v);
+    if (arg->kind == EBPF_KIND_SCALAR) {
+        ebpf_vreg_set_unknown(reg);
+        return;
     }
-    return reg;
+    ebpf_vreg_set_pointer(reg, arg->kind);
+    if (arg->kind == EBPF_KIND_MEM)
+        reg->mem_size = arg->size;
+    if (arg->or_null) {
+        reg->flags |= EBPF_REG_OR_NULL;
+        reg->id = ebpf_verify_new_id(v);
+    }
 }
 
 static int verify_one(struct ebpf_verifier *v, uint32_t sub)
@@ -327,7 +320,7 @@ static int verify_one(struct ebpf_verifier *v, uint32_t sub)
         return err;
     ebpf_verify_frame(v)->subprog = sub;
     for (unsigned n = 0; n < count; n++)
-        *ebpf_verify_reg(v, n + 1) = any_argument(v, &args[n]);
+        any_argument(v, &args[n], ebpf_verify_reg(v, n + 1));
     v->at = v->code->subprogs[sub].start;
     return ebpf_verify_explore(v);
 }

@@ -72,7 +72,7 @@ int ebpf_verify_map_value(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
     if (!err && !a->write && !a->helper && ebpf_verify_constant(map) &&
         ebpf_verify_fixed(reg, &off) &&
         ebpf_verify_read_constant(map, (uint32_t)(off + a->off), &value, a->size))
-        *out = ebpf_vreg_scalar(ebpf_scalar_const(value, 64)); /* little-endian, as the machine */
+        ebpf_vreg_set_number(out, value); /* little-endian, as the machine */
     return err;
 }
 

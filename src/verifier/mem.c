@@ -134,7 +134,7 @@ int ebpf_verify_unmodified(struct ebpf_verifier *v, unsigned n)
     if (reg->off)
         return ebpf_verify_refuse(
             v, -EACCES, "dereference of modified %s ptr R%u off=%d disallowed", name, n, reg->off);
-    if (!ebpf_tnum_is_const(reg->var.known) || reg->var.known.value)
+    if (!ebpf_scalar_is(&reg->var, 0))
         return ebpf_verify_refuse(v, -EACCES, "variable %s access var_off=%s disallowed", name,
                                   ebpf_verify_var_text(reg).s);
     return 0;
@@ -234,7 +234,7 @@ int ebpf_verify_access(struct ebpf_verifier *v, const struct ebpf_vaccess *a, st
     const struct ebpf_vreg *reg = ebpf_verify_reg(v, a->reg);
     int err;
 
-    *out = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
+    ebpf_vreg_set_unknown(out);
     if (!regions[reg->kind].check || reg->flags & EBPF_REG_OR_NULL)
         return ebpf_verify_refuse(v, -EACCES, "R%d invalid mem access '%s'", a->reg,
                                   ebpf_verify_type_name(reg));
@@ -254,8 +254,7 @@ int ebpf_verify_buffer(struct ebpf_verifier *v, const struct ebpf_vaccess *a)
     if (kinds >> reg->kind & 1)
         return regions[reg->kind].check(v, a, &out);
     /* nothing is read through a NULL of no bytes */
-    if (a->empty && !a->size && reg->kind == EBPF_KIND_SCALAR && ebpf_scalar_is_const(&reg->var) &&
-        !reg->var.known.value)
+    if (a->empty && !a->size && ebpf_vreg_is_null(reg))
         return 0;
     return ebpf_verify_refuse(v, -EACCES, "R%d type=%s expected=fp", a->reg,
                               ebpf_verify_type_name(reg));
@@ -312,11 +311,11 @@ void ebpf_verify_loaded(struct ebpf_verifier *v, unsigned dst, const struct ebpf
                         struct ebpf_vreg *out)
 {
     if (out->kind == EBPF_KIND_SCALAR && a->sign) {
-        out->var = ebpf_scalar_movsx(&out->var, a->size * 8, 64);
+        ebpf_scalar_movsx(&out->var, a->size * 8, 64);
         out->id = 0;
         out->link = 0;
     } else if (out->kind == EBPF_KIND_SCALAR && a->size < 8) {
-        out->var = ebpf_scalar_zext(&out->var, a->size * 8, 64);
+        ebpf_scalar_zext(&out->var, a->size * 8, 64);
     }
     *ebpf_verify_reg(v, dst) = *out;
 }
@@ -342,11 +341,6 @@ int ebpf_verify_load(struct ebpf_verifier *v, const struct bpf_insn *insn)
     return err;
 }
 
-EBPF_NOINLINE static void store_immediate(struct ebpf_verifier *v, const struct bpf_insn *insn)
-{
-    v->stored = ebpf_vreg_scalar(ebpf_scalar_const((uint64_t)(int64_t)insn->imm, 64));
-}
-
 int ebpf_verify_store(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     bool by_reg = BPF_CLASS(insn->code) == BPF_STX;
@@ -360,7 +354,7 @@ int ebpf_verify_store(struct ebpf_verifier *v, const struct bpf_insn *insn)
     int err = by_reg ? ebpf_verify_readable(v, insn->src_reg) : 0;
 
     if (!by_reg)
-        store_immediate(v, insn);
+        ebpf_vreg_set_number(&v->stored, (uint64_t)(int64_t)insn->imm);
     if (!err)
         err = ebpf_verify_readable(v, insn->dst_reg);
     if (!err)

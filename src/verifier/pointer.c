@@ -40,7 +40,7 @@ static bool may_move(const struct bpf_insn *insn, const struct ebpf_vreg *ptr,
     default:
         /* adding 0 is what compilers do to a map pointer now and then */
         return ptr->kind == EBPF_KIND_MAP && BPF_OP(insn->code) == BPF_ADD &&
-               ebpf_scalar_is_const(&off->var) && off->var.known.value == 0;
+               ebpf_scalar_is(&off->var, 0);
     }
 }
 
@@ -84,7 +84,7 @@ static void move(struct ebpf_verifier *v, struct ebpf_vreg *out, uint8_t op,
         out->off = (int32_t)sum;
         return;
     }
-    out->var = ebpf_scalar_alu(op, true, &out->var, &off->var, 64);
+    ebpf_scalar_alu(op, true, &out->var, &off->var, 64);
     if (is_packet(out)) {
         out->id = ebpf_verify_new_id(v);
         if (add || off->var.full.smin < 0)
@@ -157,7 +157,7 @@ int ebpf_verify_pointer_alu(struct ebpf_verifier *v, const struct bpf_insn *insn
         if (BPF_OP(insn->code) != BPF_SUB || !v->may_leak)
             return ebpf_verify_refuse(v, -EACCES, "R%u 32-bit pointer arithmetic prohibited",
                                       insn->dst_reg);
-        *dst = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
+        ebpf_vreg_set_unknown(dst);
         return 0;
     }
     if (ptr->flags & EBPF_REG_OR_NULL)

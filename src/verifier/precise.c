@@ -214,7 +214,7 @@ static void widen(struct ebpf_vreg *now, const struct ebpf_vreg *old)
         (old->flags & EBPF_REG_PRECISE) ||
         (ebpf_scalar_within(&now->var, &old->var) && ebpf_scalar_within(&old->var, &now->var)))
         return;
-    *now = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
+    ebpf_vreg_set_unknown(now);
 }
 
 void ebpf_verify_widen(struct ebpf_vstate *now, const struct ebpf_vsaved *old)

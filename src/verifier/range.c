@@ -44,17 +44,16 @@ static void forget_signed(struct ebpf_range *r, unsigned bits)
     r->smax = smax_of(bits);
 }
 
-struct ebpf_range ebpf_range_unknown(unsigned bits)
+void ebpf_range_forget(struct ebpf_range *r, unsigned bits)
 {
-    return (struct ebpf_range){0, umax_of(bits), smin_of(bits), smax_of(bits)};
+    forget_unsigned(r, bits);
+    forget_signed(r, bits);
 }
 
-struct ebpf_range ebpf_range_const(uint64_t value, unsigned bits)
+void ebpf_range_set(struct ebpf_range *r, uint64_t value, unsigned bits)
 {
-    int64_t number = ebpf_sext(value, bits);
-
-    value &= umax_of(bits);
-    return (struct ebpf_range){value, value, number, number};
+    r->umin = r->umax = value & umax_of(bits);
+    r->smin = r->smax = ebpf_sext(value, bits);
 }
 
 bool ebpf_range_has(const struct ebpf_range *r, uint64_t value, unsigned bits)
@@ -90,10 +89,26 @@ static int64_t smax2(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-struct ebpf_range ebpf_range_meet(const struct ebpf_range *a, const struct ebpf_range *b)
+static void meet_unsigned(struct ebpf_range *r, uint64_t min, uint64_t max)
 {
-    return (struct ebpf_range){umax2(a->umin, b->umin), umin2(a->umax, b->umax),
-                               smax2(a->smin, b->smin), smin2(a->smax, b->smax)};
+    if (r->umin < min)
+        r->umin = min;
+    if (r->umax > max)
+        r->umax = max;
+}
+
+static void meet_signed(struct ebpf_range *r, int64_t min, int64_t max)
+{
+    if (r->smin < min)
+        r->smin = min;
+    if (r->smax > max)
+        r->smax = max;
+}
+
+void ebpf_range_meet(struct ebpf_range *r, const struct ebpf_range *other)
+{
+    meet_unsigned(r, other->umin, other->umax);
+    meet_signed(r, other->smin, other->smax);
 }
 
 /* Both halves of the circle are intersected as signed numbers: an unsigned bound's sign extension
@@ -139,23 +154,16 @@ static void low_of_arc(uint64_t first, uint64_t span, unsigned low, struct ebpf_
 
     if (span > umax_of(low))
         return;
-    if (from <= to) {
-        out->umin = umax2(out->umin, from);
-        out->umax = umin2(out->umax, to);
-    }
-    if (ebpf_sext(from, low) <= ebpf_sext(to, low)) {
-        out->smin = smax2(out->smin, ebpf_sext(from, low));
-        out->smax = smin2(out->smax, ebpf_sext(to, low));
-    }
+    if (from <= to)
+        meet_unsigned(out, from, to);
+    if (ebpf_sext(from, low) <= ebpf_sext(to, low))
+        meet_signed(out, ebpf_sext(from, low), ebpf_sext(to, low));
 }
 
-struct ebpf_range ebpf_range_low(const struct ebpf_range *r, unsigned low)
+void ebpf_range_meet_low(struct ebpf_range *part, const struct ebpf_range *r, unsigned low)
 {
-    struct ebpf_range out = ebpf_range_unknown(low);
-
-    low_of_arc(r->umin, r->umax - r->umin, low, &out);
-    low_of_arc((uint64_t)r->smin, (uint64_t)r->smax - (uint64_t)r->smin, low, &out);
-    return out;
+    low_of_arc(r->umin, r->umax - r->umin, low, part);
+    low_of_arc((uint64_t)r->smin, (uint64_t)r->smax - (uint64_t)r->smin, low, part);
 }
 
 /* The first number from `at` upwards whose low part, unsigned, is in part: false where it would not
@@ -225,90 +233,86 @@ static bool fits_signed(int64_t value, unsigned bits)
 }
 
 /* Where both unsigned bounds leave the circle once, the arc is whole again behind its end. */
-struct ebpf_range ebpf_range_add(const struct ebpf_range *a, const struct ebpf_range *b,
-                                 unsigned bits)
+void ebpf_range_add(struct ebpf_range *r, const struct ebpf_range *by, unsigned bits)
 {
-    struct ebpf_range r = {.umin = (a->umin + b->umin) & umax_of(bits),
-                           .umax = (a->umax + b->umax) & umax_of(bits)};
+    uint64_t umin = (r->umin + by->umin) & umax_of(bits);
+    uint64_t umax = (r->umax + by->umax) & umax_of(bits);
+    bool wraps = (umin < r->umin) != (umax < r->umax);
 
-    if ((r.umin < a->umin) != (r.umax < a->umax))
-        forget_unsigned(&r, bits);
-    if (__builtin_add_overflow(a->smin, b->smin, &r.smin) ||
-        __builtin_add_overflow(a->smax, b->smax, &r.smax) || !fits_signed(r.smin, bits) ||
-        !fits_signed(r.smax, bits))
-        forget_signed(&r, bits);
-    return r;
+    r->umin = umin;
+    r->umax = umax;
+    if (wraps)
+        forget_unsigned(r, bits);
+    if (__builtin_add_overflow(r->smin, by->smin, &r->smin) |
+        __builtin_add_overflow(r->smax, by->smax, &r->smax) | !fits_signed(r->smin, bits) |
+        !fits_signed(r->smax, bits))
+        forget_signed(r, bits);
 }
 
-struct ebpf_range ebpf_range_sub(const struct ebpf_range *a, const struct ebpf_range *b,
-                                 unsigned bits)
+void ebpf_range_sub(struct ebpf_range *r, const struct ebpf_range *by, unsigned bits)
 {
-    struct ebpf_range r = {.umin = (a->umin - b->umax) & umax_of(bits),
-                           .umax = (a->umax - b->umin) & umax_of(bits)};
+    bool wraps = (r->umin < by->umax) != (r->umax < by->umin);
+    struct ebpf_range was = *by; /* may be r */
 
-    if ((a->umin < b->umax) != (a->umax < b->umin))
-        forget_unsigned(&r, bits);
-    if (__builtin_sub_overflow(a->smin, b->smax, &r.smin) ||
-        __builtin_sub_overflow(a->smax, b->smin, &r.smax) || !fits_signed(r.smin, bits) ||
-        !fits_signed(r.smax, bits))
-        forget_signed(&r, bits);
-    return r;
+    r->umin = (r->umin - was.umax) & umax_of(bits);
+    r->umax = (r->umax - was.umin) & umax_of(bits);
+    if (wraps)
+        forget_unsigned(r, bits);
+    if (__builtin_sub_overflow(r->smin, was.smax, &r->smin) |
+        __builtin_sub_overflow(r->smax, was.smin, &r->smax) | !fits_signed(r->smin, bits) |
+        !fits_signed(r->smax, bits))
+        forget_signed(r, bits);
 }
 
-static bool umul_ok(uint64_t a, uint64_t b, unsigned bits, uint64_t *out)
+/* a * b where it fits: true. Widens the signed bounds to hold it. */
+static bool smul_ok(struct ebpf_range *r, int64_t a, int64_t b, unsigned bits)
 {
-    return !__builtin_mul_overflow(a, b, out) && *out <= umax_of(bits);
-}
+    int64_t product;
 
-static bool smul_ok(int64_t a, int64_t b, unsigned bits, int64_t *out)
-{
-    return !__builtin_mul_overflow(a, b, out) && fits_signed(*out, bits);
+    if (__builtin_mul_overflow(a, b, &product) || !fits_signed(product, bits))
+        return false;
+    r->smin = smin2(r->smin, product);
+    r->smax = smax2(r->smax, product);
+    return true;
 }
 
 /* The product of two intervals has its ends among the four products of their ends. */
-struct ebpf_range ebpf_range_mul(const struct ebpf_range *a, const struct ebpf_range *b,
-                                 unsigned bits)
+void ebpf_range_mul(struct ebpf_range *r, const struct ebpf_range *by, unsigned bits)
 {
-    struct ebpf_range r = {.umin = a->umin * b->umin};
-    int64_t p[4];
+    struct ebpf_range out = {.umin = r->umin * by->umin, .smin = INT64_MAX, .smax = INT64_MIN};
 
-    if (!umul_ok(a->umax, b->umax, bits, &r.umax))
-        forget_unsigned(&r, bits);
-    if (!smul_ok(a->smin, b->smin, bits, &p[0]) || !smul_ok(a->smin, b->smax, bits, &p[1]) ||
-        !smul_ok(a->smax, b->smin, bits, &p[2]) || !smul_ok(a->smax, b->smax, bits, &p[3])) {
-        forget_signed(&r, bits);
-        return r;
-    }
-    r.smin = smin2(smin2(p[0], p[1]), smin2(p[2], p[3]));
-    r.smax = smax2(smax2(p[0], p[1]), smax2(p[2], p[3]));
-    return r;
+    if (__builtin_mul_overflow(r->umax, by->umax, &out.umax) || out.umax > umax_of(bits))
+        forget_unsigned(&out, bits);
+    if (!smul_ok(&out, r->smin, by->smin, bits) || !smul_ok(&out, r->smin, by->smax, bits) ||
+        !smul_ok(&out, r->smax, by->smin, bits) || !smul_ok(&out, r->smax, by->smax, bits))
+        forget_signed(&out, bits);
+    *r = out;
 }
 
 /* By doubling; 2^(bits - 1) is no positive signed number, so that the last doubling is a sum. */
-struct ebpf_range ebpf_range_lsh(const struct ebpf_range *r, unsigned by, unsigned bits)
+void ebpf_range_lsh(struct ebpf_range *r, unsigned by, unsigned bits)
 {
     bool last = by == bits - 1;
-    struct ebpf_range factor, out;
+    struct ebpf_range factor;
 
     if (by == 0)
-        return *r;
-    factor = ebpf_range_const((uint64_t)1 << (last ? by - 1 : by), bits);
-    out = ebpf_range_mul(r, &factor, bits);
-    return last ? ebpf_range_add(&out, &out, bits) : out;
+        return;
+    ebpf_range_set(&factor, (uint64_t)1 << (last ? by - 1 : by), bits);
+    ebpf_range_mul(r, &factor, bits);
+    if (last)
+        ebpf_range_add(r, r, bits);
 }
 
-struct ebpf_range ebpf_range_rsh(const struct ebpf_range *r, unsigned by, unsigned bits)
+void ebpf_range_rsh(struct ebpf_range *r, unsigned by, unsigned bits)
 {
-    struct ebpf_range out = {.umin = r->umin >> by, .umax = r->umax >> by};
-
-    forget_signed(&out, bits);
-    return out;
+    r->umin >>= by;
+    r->umax >>= by;
+    forget_signed(r, bits);
 }
 
-struct ebpf_range ebpf_range_arsh(const struct ebpf_range *r, unsigned by, unsigned bits)
+void ebpf_range_arsh(struct ebpf_range *r, unsigned by, unsigned bits)
 {
-    struct ebpf_range out = {.smin = r->smin >> by, .smax = r->smax >> by};
-
-    forget_unsigned(&out, bits);
-    return out;
+    r->smin >>= by;
+    r->smax >>= by;
+    forget_unsigned(r, bits);
 }

@@ -74,10 +74,10 @@ static void invalidate(const struct ebpf_verifier *v, struct ebpf_vreg *reg,
                        struct ebpf_vslot *slot)
 {
     if (v->may_leak) {
-        *reg = ebpf_vreg_scalar(ebpf_scalar_unknown(64));
+        ebpf_vreg_set_unknown(reg);
         return;
     }
-    *reg = (struct ebpf_vreg){.kind = EBPF_KIND_NOTHING};
+    ebpf_vreg_set_nothing(reg);
     for (unsigned i = 0; slot && i < 8; i++)
         slot->bytes[i] = EBPF_BYTE_NOTHING;
 }
@@ -202,7 +202,7 @@ static void known_one(struct ebpf_verifier *v, struct ebpf_vreg *reg, struct ebp
     if (!(reg->flags & EBPF_REG_OR_NULL) || reg->id != known->id || !ebpf_vreg_is_pointer(reg))
         return;
     if (known->null) {
-        *reg = ebpf_vreg_scalar(ebpf_scalar_const(0, 64));
+        ebpf_vreg_set_number(reg, 0);
         return;
     }
     reg->flags &= (uint16_t)~EBPF_REG_OR_NULL;

@@ -79,7 +79,7 @@ static void break_spill(struct ebpf_vslot *slot)
         if (slot->bytes[i] == EBPF_BYTE_SPILL)
             slot->bytes[i] = zero ? EBPF_BYTE_ZERO : EBPF_BYTE_ANY;
     }
-    slot->reg = (struct ebpf_vreg){.kind = EBPF_KIND_NOTHING};
+    ebpf_vreg_set_nothing(&slot->reg);
 }
 
 static int refuse(const char **why, const char *text)
@@ -109,7 +109,7 @@ static void cut(struct ebpf_vreg *reg, unsigned size)
         reg->link = 0;
     }
     if (size < 8)
-        reg->var = ebpf_scalar_zext(&reg->var, size * 8, 64);
+        ebpf_scalar_zext(&reg->var, size * 8, 64);
 }
 
 static void store_spill(struct ebpf_vslot *slot, unsigned size, const struct ebpf_vreg *value)
@@ -234,8 +234,6 @@ static bool fill(const struct ebpf_vslot *slot, int off, unsigned size, struct e
 int ebpf_vstack_load(const struct ebpf_vframe *frame, int off, unsigned size,
                      const struct ebpf_vstack_rules *rules, struct ebpf_vreg *out, const char **why)
 {
-    struct ebpf_scalar any = ebpf_scalar_unknown(64);
-
     for (int at = off; at < off + (int)size; at++) {
         uint8_t byte = byte_at(frame, at);
 
@@ -248,9 +246,12 @@ int ebpf_vstack_load(const struct ebpf_vframe *frame, int off, unsigned size,
         slot_of(off) == slot_of(off + (int)size - 1) &&
         fill(&frame->slots[slot_of(off)], off, size, out))
         return 0;
-    *out = ebpf_vreg_scalar(all_bytes(frame, off, size, EBPF_BYTE_ZERO)
-                                ? ebpf_scalar_const(0, 64)
-                                : ebpf_scalar_zext(&any, size * 8, 64));
+    if (all_bytes(frame, off, size, EBPF_BYTE_ZERO)) {
+        ebpf_vreg_set_number(out, 0);
+    } else {
+        ebpf_vreg_set_unknown(out);
+        ebpf_scalar_zext(&out->var, size * 8, 64);
+    }
     return 0;
 }
 
@@ -259,7 +260,7 @@ bool ebpf_vstack_number(const struct ebpf_vframe *frame, int off, unsigned size,
 {
     const struct ebpf_vslot *slot;
 
-    *out = ebpf_vreg_scalar(ebpf_scalar_const(0, 64));
+    ebpf_vreg_set_number(out, 0);
     if (all_bytes(frame, off, size, EBPF_BYTE_ZERO))
         return true;
     if (byte_of(off) != 0 || slot_of(off) >= frame->slot_cnt)

@@ -109,8 +109,7 @@ static int store_known(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
 static int store_unknown(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
                          const struct span *span, const char **why)
 {
-    bool zero = a->value && a->value->kind == EBPF_KIND_SCALAR &&
-                ebpf_scalar_is_const(&a->value->var) && !a->value->var.known.value;
+    bool zero = a->value && ebpf_vreg_is_null(a->value);
     bool used;
     int err;
 
@@ -166,7 +165,7 @@ EBPF_NOINLINE static int load(struct ebpf_verifier *v, const struct ebpf_vaccess
     } else {
         err = ebpf_vstack_readable(span->frame, span->min, span->len, &v->rules, &why);
         if (!err && ebpf_vstack_zeros(span->frame, span->min, span->len))
-            *out = ebpf_vreg_scalar(ebpf_scalar_const(0, 64));
+            ebpf_vreg_set_number(out, 0);
     }
     if (err && ebpf_vstack_readable(span->frame, span->min, span->len, &v->rules, &why))
         return refuse_read(v, a, span);

@@ -106,14 +106,35 @@ void ebpf_vmem_free(struct ebpf_vmem *mem, void *ptr, size_t size)
     mem->spare[list].first = block;
 }
 
-struct ebpf_vreg ebpf_vreg_scalar(struct ebpf_scalar var)
+void ebpf_vreg_set_nothing(struct ebpf_vreg *reg)
 {
-    return (struct ebpf_vreg){.kind = EBPF_KIND_SCALAR, .var = var};
+    memset(reg, 0, sizeof(*reg));
 }
 
-struct ebpf_vreg ebpf_vreg_pointer(enum ebpf_kind kind)
+void ebpf_vreg_set_unknown(struct ebpf_vreg *reg)
 {
-    return (struct ebpf_vreg){.kind = (uint8_t)kind, .var = ebpf_scalar_const(0, 64)};
+    memset(reg, 0, sizeof(*reg));
+    reg->kind = EBPF_KIND_SCALAR;
+    ebpf_scalar_forget(&reg->var, 64);
+}
+
+void ebpf_vreg_set_number(struct ebpf_vreg *reg, uint64_t value)
+{
+    memset(reg, 0, sizeof(*reg));
+    reg->kind = EBPF_KIND_SCALAR;
+    ebpf_scalar_set(&reg->var, value, 64);
+}
+
+void ebpf_vreg_set_pointer(struct ebpf_vreg *reg, enum ebpf_kind kind)
+{
+    memset(reg, 0, sizeof(*reg));
+    reg->kind = (uint8_t)kind;
+    ebpf_scalar_set(&reg->var, 0, 64);
+}
+
+bool ebpf_vreg_is_null(const struct ebpf_vreg *reg)
+{
+    return reg->kind == EBPF_KIND_SCALAR && ebpf_scalar_is(&reg->var, 0);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -135,7 +156,7 @@ int ebpf_vstate_push(struct ebpf_vmem *mem, struct ebpf_vstate *s, uint32_t call
         return -ENOMEM;
     memset(frame, 0, sizeof(*frame));
     frame->call = call;
-    frame->regs[BPF_REG_10] = ebpf_vreg_pointer(EBPF_KIND_STACK);
+    ebpf_vreg_set_pointer(&frame->regs[BPF_REG_10], EBPF_KIND_STACK);
     frame->regs[BPF_REG_10].frame = (uint8_t)s->frame_cnt;
     s->frames[s->frame_cnt++] = frame;
     return 0;

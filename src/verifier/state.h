@@ -143,8 +143,14 @@ static inline bool ebpf_vreg_is_pointer(const struct ebpf_vreg *reg)
     return reg->kind > EBPF_KIND_SCALAR;
 }
 
-struct ebpf_vreg ebpf_vreg_scalar(struct ebpf_scalar var);
-struct ebpf_vreg ebpf_vreg_pointer(enum ebpf_kind kind);
+/* All of it anew: */
+void ebpf_vreg_set_nothing(struct ebpf_vreg *reg);
+void ebpf_vreg_set_unknown(struct ebpf_vreg *reg); /* a number that can be anything */
+void ebpf_vreg_set_number(struct ebpf_vreg *reg, uint64_t value);
+void ebpf_vreg_set_pointer(struct ebpf_vreg *reg, enum ebpf_kind kind); /* to the region's start */
+
+/* Is it the number 0, which is NULL? */
+bool ebpf_vreg_is_null(const struct ebpf_vreg *reg);
 
 /* ---- states ---------------------------------------------------------------------------------- */
 

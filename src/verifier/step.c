@@ -61,40 +61,41 @@ static const struct ebpf_map *map_of_value(const struct ebpf_verifier *v, uint64
 
 EBPF_NOINLINE static int load_map_value(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_MAP_VALUE);
+    struct ebpf_vreg *reg = ebpf_verify_reg(v, insn->dst_reg);
     uint32_t off = 0;
+    const struct ebpf_map *map = map_of_value(v, ebpf_insn_imm64(insn), &off);
 
-    reg.map = map_of_value(v, ebpf_insn_imm64(insn), &off);
-    EBPF_BUG_IF(!reg.map);
-    reg.off = (int32_t)off;
-    if (reg.map->lock_off >= 0 || reg.map->timer_off >= 0)
-        reg.id = ebpf_verify_new_id(v);
-    *ebpf_verify_reg(v, insn->dst_reg) = reg;
+    EBPF_BUG_IF(!map);
+    ebpf_vreg_set_pointer(reg, EBPF_KIND_MAP_VALUE);
+    reg->map = map;
+    reg->off = (int32_t)off;
+    if (map->lock_off >= 0 || map->timer_off >= 0)
+        reg->id = ebpf_verify_new_id(v);
     return 0;
 }
 
 EBPF_NOINLINE static int load_map(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_MAP);
+    struct ebpf_vreg *reg = ebpf_verify_reg(v, insn->dst_reg);
     uint64_t addr = ebpf_insn_imm64(insn);
 
+    ebpf_vreg_set_pointer(reg, EBPF_KIND_MAP);
     for (uint32_t i = 0; i < v->prog->map_cnt; i++) {
         if ((uint64_t)(uintptr_t)v->prog->maps[i] == addr)
-            reg.map = v->prog->maps[i];
+            reg->map = v->prog->maps[i];
     }
-    EBPF_BUG_IF(!reg.map);
-    *ebpf_verify_reg(v, insn->dst_reg) = reg;
+    EBPF_BUG_IF(!reg->map);
     return 0;
 }
 
 EBPF_NOINLINE static int load_func(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    struct ebpf_vreg reg = ebpf_vreg_pointer(EBPF_KIND_FUNC);
+    struct ebpf_vreg *reg = ebpf_verify_reg(v, insn->dst_reg);
 
-    reg.subprog = ebpf_code_subprog(v->code, (uint32_t)ebpf_verify_target(insn, v->at));
-    if (ebpf_verify_is_global(v, reg.subprog))
+    ebpf_vreg_set_pointer(reg, EBPF_KIND_FUNC);
+    reg->subprog = ebpf_code_subprog(v->code, (uint32_t)ebpf_verify_target(insn, v->at));
+    if (ebpf_verify_is_global(v, reg->subprog))
         return ebpf_verify_refuse(v, -EINVAL, "callback function not static");
-    *ebpf_verify_reg(v, insn->dst_reg) = reg;
     return 0;
 }
 
@@ -107,8 +108,7 @@ EBPF_NOINLINE static int load_const(struct ebpf_verifier *v, const struct bpf_in
         return err;
     switch (insn->src_reg) {
     case 0:
-        *ebpf_verify_reg(v, insn->dst_reg) =
-            ebpf_vreg_scalar(ebpf_scalar_const(ebpf_insn_imm64(insn), 64));
+        ebpf_vreg_set_number(ebpf_verify_reg(v, insn->dst_reg), ebpf_insn_imm64(insn));
         return 0;
     case BPF_PSEUDO_MAP_FD:
         return load_map(v, insn);
@@ -128,22 +128,25 @@ EBPF_NOINLINE static int load_const(struct ebpf_verifier *v, const struct bpf_in
  * the packet. */
 static int step_tail_call(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    const struct ebpf_scalar any = ebpf_scalar_unknown(64);
     int err = ebpf_verify_helper(v, insn);
 
     if (err)
         return err;
     ebpf_verify_packet_moved(v);
-    return ebpf_verify_early_exit(v, &any);
+    return ebpf_verify_early_exit(v, ebpf_vreg_set_unknown);
+}
+
+static void set_zero(struct ebpf_vreg *r0)
+{
+    ebpf_vreg_set_number(r0, 0);
 }
 
 /* A packet load that finds nothing ends the function, with 0. */
 static int step_packet_load(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    const struct ebpf_scalar zero = ebpf_scalar_const(0, 64);
     int err = ebpf_verify_packet_load(v, insn);
 
-    return err ? err : ebpf_verify_early_exit(v, &zero);
+    return err ? err : ebpf_verify_early_exit(v, set_zero);
 }
 
 static int step_call(struct ebpf_verifier *v, const struct bpf_insn *insn)

@@ -184,7 +184,7 @@ static int exit_callback(struct ebpf_verifier *v, const struct ebpf_vframe *call
 }
 
 /* Linux does the same for packet loads in functions, and since 6.19 for tail calls. */
-int ebpf_verify_early_exit(struct ebpf_verifier *v, const struct ebpf_scalar *r0)
+int ebpf_verify_early_exit(struct ebpf_verifier *v, void (*set_r0)(struct ebpf_vreg *r0))
 {
     const struct ebpf_vframe *callee = ebpf_verify_frame(v);
     bool called_back = callee->callback != CALLBACK_NONE;
@@ -199,7 +199,7 @@ int ebpf_verify_early_exit(struct ebpf_verifier *v, const struct ebpf_scalar *r0
     ebpf_vstate_pop(&v->mem, other);
     v->now = other;
     if (!called_back)
-        *ebpf_verify_reg(v, BPF_REG_0) = ebpf_vreg_scalar(*r0);
+        set_r0(ebpf_verify_reg(v, BPF_REG_0));
     v->now = now;
     return 0;
 }

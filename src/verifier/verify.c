@@ -71,7 +71,7 @@ static int verify_main(struct ebpf_verifier *v)
 
     if (err)
         return err;
-    *ebpf_verify_reg(v, BPF_REG_1) = ebpf_vreg_pointer(EBPF_KIND_CTX);
+    ebpf_vreg_set_pointer(ebpf_verify_reg(v, BPF_REG_1), EBPF_KIND_CTX);
     v->at = 0;
     return ebpf_verify_explore(v);
 }

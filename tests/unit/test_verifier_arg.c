@@ -83,7 +83,7 @@ TEST(verifier_one_lock_at_a_time_and_the_same_is_unlocked)
     middle_reg(&m, R1)->id = 5;
     CHECK_EQ(argument(&m, ARG_SPIN_LOCK, &unlock), 0);
     CHECK_EQ(ebpf_verify_nothing_held(&m.v, "tail_call"), 0);
-    middle_reg(&m, R1)->var = ebpf_scalar_unknown(64);
+    middle_reg(&m, R1)->var = any_scalar(64);
     SAYS(&m, argument(&m, ARG_SPIN_LOCK, &lock), -EINVAL,
          "R1 doesn't have constant offset. bpf_spin_lock has to be at the constant offset");
     special_end(&m);
@@ -178,7 +178,7 @@ TEST(verifier_strings_are_constant_and_end)
     CHECK_EQ(argument(&m, ARG_CONST_STR, &c), -EACCES);
     middle_reg(&m, R1)->off = -1;
     CHECK_EQ(argument(&m, ARG_CONST_STR, &c), -EACCES);
-    middle_reg(&m, R1)->var = ebpf_scalar_unknown(64);
+    middle_reg(&m, R1)->var = any_scalar(64);
     SAYS(&m, argument(&m, ARG_CONST_STR, &c), -EACCES, "R1 is not a constant address'");
     __atomic_store_n(&m.maps[0]->use, 0, __ATOMIC_RELEASE);
     middle_end(&m);

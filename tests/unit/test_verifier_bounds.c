@@ -9,6 +9,7 @@
 #include <ebpf/uapi.h>
 
 #include "src/verifier/bounds.h"
+#include "tests/unit/scalars.h"
 
 /* qemu is slow, and the arithmetic the same: there, a sample of the pairs. */
 #if defined(__riscv)
@@ -167,7 +168,7 @@ static unsigned check_alu(const struct sample *a, const struct sample *b, unsign
 
     for (unsigned i = 0; i < 2 * COUNT(alu_ops); i++) {
         uint8_t op = alu_ops[i / 2];
-        struct ebpf_scalar out = ebpf_scalar_alu(op, i & 1, &a->s, &b->s, bits);
+        struct ebpf_scalar out = alu_of(op, i & 1, &a->s, &b->s, bits);
 
         for (unsigned x = 0; x < a->count; x++) {
             for (unsigned y = 0; y < b->count; y++)
@@ -199,8 +200,8 @@ static unsigned check_widths(const struct sample *a, unsigned bits)
     unsigned wrong = 0;
 
     for (unsigned low = 1; low <= bits; low++) {
-        struct ebpf_scalar zext = ebpf_scalar_zext(&a->s, low, bits),
-                           sext = ebpf_scalar_movsx(&a->s, low, bits);
+        struct ebpf_scalar zext = zext_of(&a->s, low, bits),
+                           sext = movsx_of(&a->s, low, bits);
 
         for (unsigned x = 0; x < a->count; x++) {
             uint64_t part = a->members[x] & ebpf_low_bits(low);
@@ -222,21 +223,21 @@ static unsigned simple_scalars(struct sample *out)
 
     for (unsigned value = 0; value < 16; value++) {
         for (unsigned mask = 0; mask < 16; mask++) {
-            out[count].s = ebpf_scalar_unknown(bits);
+            out[count].s = any_scalar(bits);
             out[count].s.known = (struct ebpf_tnum){value & ~mask, mask};
             count += !(value & mask);
         }
     }
     for (unsigned from = 0; from < 16; from++) {
         for (unsigned to = from; to < 16; to++) {
-            out[count].s = out[count + 1].s = ebpf_scalar_unknown(bits);
+            out[count].s = out[count + 1].s = any_scalar(bits);
             out[count].s.full.umin = from;
             out[count++].s.full.umax = to;
             out[count].s.full.smin = (int)from - 8;
             out[count++].s.full.smax = (int)to - 8;
             if (to >= 4)
                 continue;
-            out[count].s = out[count + 1].s = ebpf_scalar_unknown(bits);
+            out[count].s = out[count + 1].s = any_scalar(bits);
             out[count].s.half.umin = from;
             out[count++].s.half.umax = to;
             out[count].s.half.smin = (int)from - 2;
@@ -290,7 +291,7 @@ TEST(verifier_all_simple_scalars_of_4_bits_are_followed_soundly)
 /* Any bounds whatever: most are empty, or contradict each other in part. */
 static struct ebpf_range random_range(unsigned bits)
 {
-    struct ebpf_range r = ebpf_range_unknown(bits);
+    struct ebpf_range r = any_scalar(bits).full;
     uint64_t a = random64() & ebpf_low_bits(bits), b = random64() & ebpf_low_bits(bits);
     int64_t c = ebpf_sext(random64(), bits), d = ebpf_sext(random64(), bits);
 
@@ -303,7 +304,7 @@ static struct ebpf_range random_range(unsigned bits)
 
 static struct ebpf_scalar random_scalar(unsigned bits)
 {
-    struct ebpf_scalar s = ebpf_scalar_unknown(bits);
+    struct ebpf_scalar s = any_scalar(bits);
 
     s.known.mask = (random64() | random64()) & ebpf_low_bits(bits);
     s.known.value = random64() & ebpf_low_bits(bits) & ~s.known.mask;
@@ -347,7 +348,7 @@ TEST(verifier_tnums_of_6_bits_are_followed_soundly)
         for (unsigned mask = 0; mask < 64; mask++) {
             if (value & mask)
                 continue;
-            all[count].s = ebpf_scalar_unknown(6);
+            all[count].s = any_scalar(6);
             all[count].s.known = (struct ebpf_tnum){value, mask};
             CHECK(ebpf_scalar_sync(&all[count].s, 6));
             CHECK(sample_fill(&all[count++], 6));
@@ -401,10 +402,10 @@ static void around(struct ebpf_range *r, uint64_t x, unsigned bits)
 
 static struct ebpf_scalar scalar_around(uint64_t x)
 {
-    struct ebpf_scalar s = ebpf_scalar_unknown(64);
+    struct ebpf_scalar s = any_scalar(64);
 
     if (random64() % 8 == 0)
-        return ebpf_scalar_const(x, 64);
+        return scalar_of(x, 64);
     if (random64() & 1)
         s.known.mask = random64() | random64();
     s.known.value = x & ~s.known.mask;
@@ -425,7 +426,7 @@ TEST(verifier_numbers_of_64_bits_are_followed_soundly)
         wrong += !ebpf_scalar_sync(&a, 64) || !ebpf_scalar_sync(&b, 64);
         wrong += !ebpf_scalar_has(&a, x, 64) || !ebpf_scalar_has(&b, y, 64);
         for (unsigned i = 0; i < 2 * COUNT(alu_ops); i++) {
-            struct ebpf_scalar out = ebpf_scalar_alu(alu_ops[i / 2], i & 1, &a, &b, 64);
+            struct ebpf_scalar out = alu_of(alu_ops[i / 2], i & 1, &a, &b, 64);
 
             wrong += !alu_sound(alu_ops[i / 2], i & 1, &out, x, y, 64);
         }
@@ -436,8 +437,8 @@ TEST(verifier_numbers_of_64_bits_are_followed_soundly)
             wrong += !jump_sound(jump_ops[i / 2], i & 1, ways, x, y, 64);
         }
         for (unsigned low = 8; low <= 32; low *= 2) {
-            struct ebpf_scalar zext = ebpf_scalar_zext(&a, low, 64),
-                               sext = ebpf_scalar_movsx(&a, low, 64);
+            struct ebpf_scalar zext = zext_of(&a, low, 64),
+                               sext = movsx_of(&a, low, 64);
 
             wrong += !ebpf_scalar_has(&zext, x & ebpf_low_bits(low), 64);
             wrong += !ebpf_scalar_has(&sext, (uint64_t)ebpf_sext(x, low), 64);
@@ -453,12 +454,12 @@ TEST(verifier_constants_stay_constants)
     seed = 88172645463325252;
     for (unsigned round = 0; round < 2000; round++) {
         uint64_t x = random_number(), y = random_number() & 31;
-        struct ebpf_scalar a = ebpf_scalar_const(x, 64), b = ebpf_scalar_const(y, 64);
+        struct ebpf_scalar a = scalar_of(x, 64), b = scalar_of(y, 64);
 
         for (unsigned i = 0; i < 2 * COUNT(alu_ops); i++) {
             uint8_t op = alu_ops[i / 2];
             unsigned width = i & 1 ? 64 : 32;
-            struct ebpf_scalar out = ebpf_scalar_alu(op, i & 1, &a, &b, 64);
+            struct ebpf_scalar out = alu_of(op, i & 1, &a, &b, 64);
 
             if (op == BPF_DIV || op == BPF_MOD)
                 continue;
@@ -476,7 +477,7 @@ TEST(verifier_constants_stay_constants)
 
 static struct ebpf_scalar between(uint64_t min, uint64_t max)
 {
-    struct ebpf_scalar s = ebpf_scalar_unknown(64);
+    struct ebpf_scalar s = any_scalar(64);
 
     s.full.umin = min;
     s.full.umax = max;
@@ -486,23 +487,23 @@ static struct ebpf_scalar between(uint64_t min, uint64_t max)
 
 TEST(verifier_bounds_of_a_checked_index_are_exact)
 {
-    struct ebpf_scalar index = ebpf_scalar_unknown(64), limit = ebpf_scalar_const(48, 64);
-    struct ebpf_scalar eight = ebpf_scalar_const(8, 64), product;
+    struct ebpf_scalar index = any_scalar(64), limit = scalar_of(48, 64);
+    struct ebpf_scalar eight = scalar_of(8, 64), product;
     struct branched below = branch(BPF_JLT, true, true, &index, &limit, 64);
 
     REQUIRE(below.possible);
     CHECK_EQ(below.dst.full.umax, 47);
     CHECK_EQ(below.dst.full.smin, 0);
     CHECK_EQ(below.dst.half.umax, 47);
-    product = ebpf_scalar_alu(BPF_MUL, true, &below.dst, &eight, 64);
+    product = alu_of(BPF_MUL, true, &below.dst, &eight, 64);
     CHECK_EQ(product.full.umax, 376);
     CHECK_EQ(product.known.mask & 7, 0); /* a multiple of 8 */
 }
 
 TEST(verifier_signed_comparison_with_two_ends_gives_unsigned_bounds)
 {
-    struct ebpf_scalar x = ebpf_scalar_unknown(64), zero = ebpf_scalar_const(0, 64),
-                       ten = ebpf_scalar_const(10, 64);
+    struct ebpf_scalar x = any_scalar(64), zero = scalar_of(0, 64),
+                       ten = scalar_of(10, 64);
     struct branched not_negative = branch(BPF_JSLT, true, false, &x, &zero, 64);
     struct branched small = branch(BPF_JSGT, true, false, &not_negative.dst, &ten, 64);
 
@@ -513,22 +514,22 @@ TEST(verifier_signed_comparison_with_two_ends_gives_unsigned_bounds)
 
 TEST(verifier_jump32_says_nothing_about_the_upper_half)
 {
-    struct ebpf_scalar x = ebpf_scalar_unknown(64), seven = ebpf_scalar_const(7, 64);
+    struct ebpf_scalar x = any_scalar(64), seven = scalar_of(7, 64);
     struct branched equal = branch(BPF_JEQ, false, true, &x, &seven, 64);
     struct ebpf_scalar moved;
 
     REQUIRE(equal.possible);
     CHECK_EQ(equal.dst.half.umin, 7);
     CHECK_EQ(equal.dst.full.umax, 0xffffffff00000007);
-    moved = ebpf_scalar_zext(&equal.dst, 32, 64); /* w1 = w1 */
+    moved = zext_of(&equal.dst, 32, 64); /* w1 = w1 */
     CHECK(ebpf_scalar_is_const(&moved));
     CHECK_EQ(moved.full.umax, 7);
 }
 
 TEST(verifier_mask_bounds_a_number)
 {
-    struct ebpf_scalar x = ebpf_scalar_unknown(64), mask = ebpf_scalar_const(0xff, 64);
-    struct ebpf_scalar and = ebpf_scalar_alu(BPF_AND, true, &x, &mask, 64);
+    struct ebpf_scalar x = any_scalar(64), mask = scalar_of(0xff, 64);
+    struct ebpf_scalar and = alu_of(BPF_AND, true, &x, &mask, 64);
     struct branched set = branch(BPF_JSET, true, false, &x, &mask, 64);
 
     CHECK_EQ(and.full.umax, 255);
@@ -539,15 +540,15 @@ TEST(verifier_unknown_shift_amounts_and_divisions_are_not_followed)
 {
     struct ebpf_scalar x = between(0, 15), by = between(0, 3);
 
-    CHECK_EQ(ebpf_scalar_alu(BPF_LSH, true, &x, &by, 64).full.umax, UINT64_MAX);
-    CHECK_EQ(ebpf_scalar_alu(BPF_DIV, true, &x, &by, 64).full.umax, UINT64_MAX);
-    CHECK_EQ(ebpf_scalar_alu(BPF_DIV, false, &x, &by, 64).full.umax, UINT32_MAX);
+    CHECK_EQ(alu_of(BPF_LSH, true, &x, &by, 64).full.umax, UINT64_MAX);
+    CHECK_EQ(alu_of(BPF_DIV, true, &x, &by, 64).full.umax, UINT64_MAX);
+    CHECK_EQ(alu_of(BPF_DIV, false, &x, &by, 64).full.umax, UINT32_MAX);
 }
 
 TEST(verifier_sums_that_wrap_as_a_whole_stay_ranges)
 {
-    struct ebpf_scalar x = between(UINT64_MAX - 9, UINT64_MAX), ten = ebpf_scalar_const(10, 64);
-    struct ebpf_scalar sum = ebpf_scalar_alu(BPF_ADD, true, &x, &ten, 64);
+    struct ebpf_scalar x = between(UINT64_MAX - 9, UINT64_MAX), ten = scalar_of(10, 64);
+    struct ebpf_scalar sum = alu_of(BPF_ADD, true, &x, &ten, 64);
 
     CHECK_EQ(sum.full.umin, 0);
     CHECK_EQ(sum.full.umax, 9);

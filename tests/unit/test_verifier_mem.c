@@ -32,7 +32,7 @@ static void offset(struct middle *m, unsigned reg, int off, uint64_t min, uint64
     struct ebpf_vreg *r = middle_reg(m, reg);
 
     r->off = off;
-    r->var = ebpf_scalar_unknown(64);
+    r->var = any_scalar(64);
     r->var.full.umin = min;
     r->var.full.umax = max;
     CHECK(ebpf_scalar_sync(&r->var, 64));
@@ -88,14 +88,14 @@ TEST(verifier_map_values_end_where_they_end)
     offset(&m, R1, 0, 0, 1 << 29);
     REFUSED(&m, BPF_LDX_MEM(BPF_B, R0, R1, 0),
             "R1 unbounded memory access, make sure to bounds check any such access");
-    middle_reg(&m, R1)->var = ebpf_scalar_unknown(64);
+    middle_reg(&m, R1)->var = any_scalar(64);
     REFUSED(&m, BPF_LDX_MEM(BPF_B, R0, R1, 0),
             "R1 min value is negative, either use unsigned index or do a if (index >=0) check.");
-    middle_reg(&m, R1)->var = ebpf_scalar_const(UINT64_MAX << 63, 64);
+    middle_reg(&m, R1)->var = scalar_of(UINT64_MAX << 63, 64);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_B, R0, R1, 0)), -EACCES);
-    middle_reg(&m, R1)->var = ebpf_scalar_const(INT64_MAX, 64);
+    middle_reg(&m, R1)->var = scalar_of(INT64_MAX, 64);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_B, R0, R1, 1)), -EACCES);
-    middle_reg(&m, R1)->var = ebpf_scalar_const(1ull << 32, 64);
+    middle_reg(&m, R1)->var = scalar_of(1ull << 32, 64);
     CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_B, R0, R1, 1)), -EACCES);
     middle_end(&m);
 }
@@ -375,7 +375,7 @@ TEST(verifier_stack_accesses_stay_in_the_frame)
     REFUSED(&m, BPF_LDX_MEM(BPF_B, R0, R10, 0), "invalid read from stack R10 off=0 size=1");
     middle_stack(&m, R2, -1);
     REFUSED(&m, BPF_STX_MEM(BPF_DW, R2, R1, 0), "misaligned stack access off 0+-1+0 size 8");
-    middle_reg(&m, R2)->var = ebpf_scalar_const(1ull << 40, 64);
+    middle_reg(&m, R2)->var = scalar_of(1ull << 40, 64);
     CHECK_EQ(middle_step(&m, BPF_ST_MEM(BPF_B, R2, 0, 0)), -EACCES);
     middle_end(&m);
 }
@@ -463,7 +463,7 @@ TEST(verifier_stores_at_unknown_stack_offsets_make_all_of_it_unknown)
     CHECK_EQ(middle_step(&m, BPF_ST_MEM(BPF_B, R2, 0, 1)), -EINVAL);
     offset(&m, R2, -513, 0, 16);
     CHECK_EQ(middle_step(&m, BPF_ST_MEM(BPF_B, R2, 0, 1)), -EACCES);
-    middle_reg(&m, R2)->var = ebpf_scalar_unknown(64);
+    middle_reg(&m, R2)->var = any_scalar(64);
     REFUSED(&m, BPF_ST_MEM(BPF_B, R2, 0, 1), "invalid unbounded variable-offset write to stack R2");
     middle_end(&m);
     middle_begin(&m, BPF_PROG_TYPE_XDP, false);

@@ -7,6 +7,7 @@
 
 #include "src/base/alloc.h"
 #include "src/verifier/state.h"
+#include "tests/unit/scalars.h"
 
 static const struct ebpf_vstack_rules strict = {false, false}, capable = {true, true};
 
@@ -33,12 +34,12 @@ static void end(struct fixture *f)
 
 static struct ebpf_vreg number(uint64_t min, uint64_t max)
 {
-    struct ebpf_scalar s = ebpf_scalar_unknown(64);
+    struct ebpf_scalar s = any_scalar(64);
 
     s.full.umin = min;
     s.full.umax = max;
     CHECK(ebpf_scalar_sync(&s, 64));
-    return ebpf_vreg_scalar(s);
+    return number_reg(&s);
 }
 
 static int store(struct fixture *f, int off, unsigned size, struct ebpf_vreg value)
@@ -73,7 +74,7 @@ TEST(verifier_a_new_frame_holds_nothing_but_r10)
 
 TEST(verifier_a_stored_register_comes_back)
 {
-    struct ebpf_vreg value = number(3, 300), pointer = ebpf_vreg_pointer(EBPF_KIND_CTX), reg;
+    struct ebpf_vreg value = number(3, 300), pointer = pointer_reg(EBPF_KIND_CTX), reg;
     struct fixture f;
 
     begin(&f);
@@ -148,7 +149,7 @@ TEST(verifier_zeros_stay_zeros_in_any_pieces)
 
 TEST(verifier_pointers_are_stored_and_loaded_whole)
 {
-    struct ebpf_vreg pointer = ebpf_vreg_pointer(EBPF_KIND_CTX), reg;
+    struct ebpf_vreg pointer = pointer_reg(EBPF_KIND_CTX), reg;
     struct fixture f;
 
     begin(&f);
@@ -169,7 +170,7 @@ TEST(verifier_an_overwritten_pointer_is_no_pointer)
     struct fixture f;
 
     begin(&f);
-    CHECK_EQ(store(&f, -8, 8, ebpf_vreg_pointer(EBPF_KIND_CTX)), 0);
+    CHECK_EQ(store(&f, -8, 8, pointer_reg(EBPF_KIND_CTX)), 0);
     CHECK_EQ(store(&f, -5, 1, number(0, 0)), -EACCES);
     CHECK_STR(f.why, "attempt to corrupt spilled pointer on stack");
     reg = number(0, 0);
@@ -283,7 +284,7 @@ TEST(verifier_only_narrower_states_lie_within)
 {
     const struct ebpf_vreg nothing = {.kind = EBPF_KIND_NOTHING}, n = number(3, 5),
                            wide = number(0, 10);
-    struct ebpf_vreg ctx = ebpf_vreg_pointer(EBPF_KIND_CTX), other = ctx, packet, shorter;
+    struct ebpf_vreg ctx = pointer_reg(EBPF_KIND_CTX), other = ctx, packet, shorter;
 
     CHECK(regs_within(n, n, n, n));
     CHECK(regs_within(n, nothing, wide, nothing));
@@ -298,7 +299,7 @@ TEST(verifier_only_narrower_states_lie_within)
     other.flags = EBPF_REG_OR_NULL;
     CHECK(!regs_within(other, nothing, ctx, nothing));
     CHECK(!regs_within(ctx, nothing, other, nothing));
-    packet = shorter = ebpf_vreg_pointer(EBPF_KIND_PACKET);
+    packet = shorter = pointer_reg(EBPF_KIND_PACKET);
     packet.range = 14;
     shorter.range = 13;
     CHECK(regs_within(packet, nothing, shorter, nothing));
@@ -337,7 +338,7 @@ TEST(verifier_stacks_are_compared_byte_by_byte)
     CHECK_EQ(store(&t.b, -8, 8, number(3, 5)), 0);
     CHECK(!within(&t));
     begin_two(&t); /* a pointer where plain bytes were */
-    CHECK_EQ(store(&t.a, -8, 8, ebpf_vreg_pointer(EBPF_KIND_CTX)), 0);
+    CHECK_EQ(store(&t.a, -8, 8, pointer_reg(EBPF_KIND_CTX)), 0);
     CHECK_EQ(ebpf_vstack_clobber(&t.b.mem, t.b.state.frames[0], -8, 8, true, &strict, &t.b.why), 0);
     CHECK(!within(&t));
     begin_two(&t); /* plain bytes where zeros were */

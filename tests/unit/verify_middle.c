@@ -25,7 +25,7 @@ void middle_begin(struct middle *m, uint32_t type, bool capable)
     m->explore.subs = &m->sub;
     CHECK(m->v.type != NULL);
     CHECK_EQ(ebpf_vstate_push(&m->v.mem, &m->state, 0), 0);
-    *middle_reg(m, BPF_REG_1) = ebpf_vreg_pointer(EBPF_KIND_CTX);
+    *middle_reg(m, BPF_REG_1) = pointer_reg(EBPF_KIND_CTX);
 }
 
 void middle_end(struct middle *m)
@@ -71,18 +71,18 @@ struct ebpf_vreg *middle_reg(struct middle *m, unsigned reg)
 
 void middle_number(struct middle *m, unsigned reg, uint64_t min, uint64_t max)
 {
-    struct ebpf_scalar s = ebpf_scalar_unknown(64);
+    struct ebpf_scalar s = any_scalar(64);
 
     s.full.umin = min;
     s.full.umax = max;
     CHECK(ebpf_scalar_sync(&s, 64));
-    *middle_reg(m, reg) = ebpf_vreg_scalar(s);
+    *middle_reg(m, reg) = number_reg(&s);
 }
 
 struct ebpf_vreg *middle_point(struct middle *m, unsigned reg, enum ebpf_kind kind,
                                const struct ebpf_map *map)
 {
-    *middle_reg(m, reg) = ebpf_vreg_pointer(kind);
+    *middle_reg(m, reg) = pointer_reg(kind);
     middle_reg(m, reg)->map = map;
     return middle_reg(m, reg);
 }

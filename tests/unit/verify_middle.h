@@ -6,6 +6,7 @@
 
 #include "src/verifier/engine.h"
 #include "tests/unit/insn.h"
+#include "tests/unit/scalars.h"
 #include "tests/unit/test.h"
 
 struct middle {
