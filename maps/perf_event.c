@@ -76,7 +76,7 @@ static void put_fields(const struct ebpf_perf_event *event, struct ebpf_perf_rin
     if (event->sample_type & PERF_SAMPLE_CPU)
         put_u64(ring, event->cpu);
     if (event->sample_type & PERF_SAMPLE_PERIOD)
-        put_u64(ring, event->sample_period);
+        put_u64(ring, 0); /* Linux: nothing was counted */
 }
 
 /* Linux's CIRC_SPACE(): all but one byte can be used. */
@@ -89,20 +89,18 @@ static bool has_room(const struct ebpf_perf_ring *ring, uint64_t size)
     return ((tail - ring->head - 1) & (ring->size - 1)) >= size;
 }
 
-/* Linux's rules: every so many records, or every so many bytes. */
+/* Linux's rules: every so many records, or every so many bytes; the former count as a byte. */
 static bool time_to_wake(const struct ebpf_perf_event *event, struct ebpf_perf_ring *ring)
 {
-    bool wake = false;
+    uint64_t woken = ring->woken;
 
+    if (ring->head - ring->woken > ring->watermark)
+        ring->woken += ring->watermark;
     if (event->wakeup && !event->watermark && ++ring->since_wake >= event->wakeup) {
         ring->since_wake = 0;
-        wake = true;
+        ring->woken++;
     }
-    if (ring->head - ring->woken > ring->watermark) {
-        ring->woken += ring->watermark;
-        wake = true;
-    }
-    return wake;
+    return ring->woken != woken;
 }
 
 static void publish(struct ebpf_perf_event *event, struct ebpf_perf_ring *ring)
@@ -270,7 +268,6 @@ int ebpf_perf_event_alloc(const struct perf_event_attr *attr, unsigned cpu,
         return -ENOMEM;
     event->cpu = cpu;
     event->sample_type = attr->sample_type;
-    event->sample_period = attr->sample_period;
     event->watermark = (attr->bits & PERF_ATTR_WATERMARK) != 0;
     event->wakeup = attr->wakeup_events;
     event->obj.file = &event_file;

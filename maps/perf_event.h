@@ -27,7 +27,7 @@ struct ebpf_perf_ring {
 struct ebpf_perf_event {
     struct ebpf_obj obj; /* first */
     unsigned cpu;
-    uint64_t sample_type, sample_period;
+    uint64_t sample_type;
     bool watermark;  /* wakeup counts bytes, not records */
     uint32_t wakeup; /* 0: by bytes, half a ring */
     uint32_t enabled, paused;

@@ -76,6 +76,21 @@ void test_skip(const char *why);
                       got_ ? got_ : "(null)", want_);                            \
     } while (0)
 
+/* Pseudo-random numbers from *state, which is any number but 0 (Marsaglia's xorshift64): 64 bits,
+ * or a number below a limit. */
+static inline uint64_t test_random64(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static inline uint32_t test_random(uint64_t *state, uint32_t below)
+{
+    return (uint32_t)(test_random64(state) >> 32) % below;
+}
+
 /* Reads a file whole (malloc: free() it); NULL if it cannot be read. Paths are relative to the
  * project's root. */
 void *test_read_file(const char *path, size_t *size);

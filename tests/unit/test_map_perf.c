@@ -383,7 +383,7 @@ TEST(perf_records_have_the_fields_that_were_asked_for)
                          PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | PERF_SAMPLE_PERIOD |
                              PERF_SAMPLE_RAW,
                          -1, 0);
-    const uint64_t want[] = {9 | 1ull << 32 | 56ull << 48, 100 | 101ull << 32, 1000000, 0, 1,
+    const uint64_t want[] = {9 | 1ull << 32 | 56ull << 48, 100 | 101ull << 32, 1000000, 0, 0,
                              12 | 0x64636261ull << 32,     0x68676665};
     struct ebpf_map *map = create(1, 0);
     struct ebpf_mmap mapping;

@@ -2,9 +2,8 @@
 /* The same programs on our library and on the machine's own Linux, with the same bytes in their map
  * and the same packet: what helpers return and leave must agree. Skipped where bpf(2) is not ours
  * to use, or older than what we follow. */
-#include "tests/unit/host/linux_map.h"
+#include "tests/unit/host/sides.h"
 
-#include "src/core/prog.h"
 #include "tests/unit/insn.h"
 
 #define R0 BPF_REG_0
@@ -18,194 +17,32 @@
 #define R8 BPF_REG_8
 #define R10 BPF_REG_10
 
-/* What a program sees as its map's only value. */
-struct memory {
-    char data[256];
-    uint64_t arg[4];
-    int64_t ret[4];
-};
-#define ARG(n) ((int16_t)(256 + 8 * (n)))
-#define RET(n) ((int16_t)(288 + 8 * (n)))
-
-/* One side each: ours is 0, Linux's 1. */
-struct world {
-    int map[2], text[2], prog[2];
-    bool
-        /* the packet is compared: what is given back of a socket filter's changed after 6.12 */
-        xdp;
-    struct memory memory[2];
-};
-
-static const struct ebpf_caller caller = {.caps = EBPF_CAP_ALL, .kernel = true};
-
-static int side_bpf(unsigned side, int cmd, union bpf_attr *attr, uint32_t size)
-{
-    return side ? linux_bpf(cmd, attr, size) : (int)ebpf_bpf(cmd, (uintptr_t)attr, size, &caller);
-}
-
-static int side_map(unsigned side, uint32_t size, uint32_t flags)
-{
-    union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY,
-                           .key_size = 4,
-                           .value_size = size,
-                           .max_entries = 1,
-                           .map_flags = flags};
-
-    return side_bpf(side, BPF_MAP_CREATE, &attr, 72);
-}
-
-static int side_element(unsigned side, int cmd, int fd, void *value)
-{
-    uint32_t key = 0;
-    union bpf_attr attr = {.map_fd = (uint32_t)fd};
-
-    attr.key = (uintptr_t)&key;
-    attr.value = (uintptr_t)value;
-    return side_bpf(side, cmd, &attr, 32);
-}
-
-static void side_close(unsigned side, int fd)
-{
-    struct ebpf_obj *obj;
-
-    if (fd < 0)
-        return;
-    if (side)
-        close(fd);
-    else if (!ebpf_os_fd_get(fd, &obj)) {
-        ebpf_obj_put(obj);
-        ebpf_fd_close(fd);
-    }
-}
-
-/* A constant text, in a map that nobody can change any more. */
-static int side_text(unsigned side, const char *text)
-{
-    char value[64] = "";
-    int fd = side_map(side, sizeof(value), BPF_F_RDONLY_PROG);
-    union bpf_attr attr = {.map_fd = (uint32_t)fd};
-
-    strncpy(value, text, sizeof(value) - 1);
-    CHECK_EQ(side_element(side, BPF_MAP_UPDATE_ELEM, fd, value), 0);
-    CHECK_EQ(side_bpf(side, BPF_MAP_FREEZE, &attr, 4), 0);
-    return fd;
-}
-
-/* The map and the text are the fds 0 and 1 of the program. */
-static int side_load(unsigned side, const struct world *w, uint32_t type,
-                     const struct bpf_insn *insns, uint32_t cnt)
-{
-    static char log[65536];
-    struct bpf_insn copy[128];
-    union bpf_attr attr = {.prog_type = type,
-                           .insns = (uintptr_t)copy,
-                           .insn_cnt = cnt,
-                           .license = (uintptr_t) "GPL",
-                           .log_level = 1,
-                           .log_size = sizeof(log),
-                           .log_buf = (uintptr_t)log};
-    int fd;
-
-    memcpy(copy, insns, cnt * sizeof(*insns));
-    for (uint32_t i = 0; i < cnt; i++) {
-        if (copy[i].code == (BPF_LD | BPF_IMM | BPF_DW) && copy[i].src_reg == BPF_PSEUDO_MAP_VALUE)
-            copy[i].imm = copy[i].imm ? w->text[side] : w->map[side];
-    }
-    log[0] = 0;
-    fd = side_bpf(side, BPF_PROG_LOAD, &attr, 72);
-    if (fd < 0)
-        test_fail(__FILE__, __LINE__, "%s refuses the program: %d\n%s", side ? "Linux" : "we", fd,
-                  log);
-    return fd;
-}
-
-static void world_init(struct world *w, uint32_t type, const char *text,
-                       const struct bpf_insn *insns, uint32_t cnt)
-{
-    memset(w, 0, sizeof(*w));
-    w->xdp = type == BPF_PROG_TYPE_XDP;
-    for (unsigned side = 0; side < 2; side++) {
-        w->map[side] = side_map(side, sizeof(struct memory), 0);
-        w->text[side] = side_text(side, text);
-        w->prog[side] = side_load(side, w, type, insns, cnt);
-    }
-}
-
-static void world_fini(struct world *w)
-{
-    for (unsigned side = 0; side < 2; side++) {
-        side_close(side, w->prog[side]);
-        side_close(side, w->text[side]);
-        side_close(side, w->map[side]);
-    }
-}
-
-/* Runs both on a packet of size bytes, from memory[0]. */
-static bool world_run(struct world *w, uint32_t size)
-{
-    static uint8_t packet[4096], out[2][4096];
-    uint32_t retval[2], out_size[2];
-    int err[2];
-
-    for (unsigned i = 0; i < size; i++)
-        packet[i] = (uint8_t)(i * 7 + 1);
-    w->memory[1] = w->memory[0];
-    for (unsigned side = 0; side < 2; side++) {
-        union bpf_attr attr = {.test = {.prog_fd = (uint32_t)w->prog[side],
-                                        .data_in = (uintptr_t)packet,
-                                        .data_size_in = size,
-                                        .data_out = (uintptr_t)out[side],
-                                        .data_size_out = sizeof(out[side])}};
-
-        memset(out[side], 0, sizeof(out[side]));
-        CHECK_EQ(side_element(side, BPF_MAP_UPDATE_ELEM, w->map[side], &w->memory[side]), 0);
-        err[side] = side_bpf(side, BPF_PROG_TEST_RUN, &attr, sizeof(attr.test));
-        CHECK_EQ(side_element(side, BPF_MAP_LOOKUP_ELEM, w->map[side], &w->memory[side]), 0);
-        retval[side] = attr.test.retval;
-        out_size[side] = attr.test.data_size_out;
-    }
-    if (err[0] != err[1] || retval[0] != retval[1])
-        return false;
-    if (w->xdp && (out_size[0] != out_size[1] || memcmp(out[0], out[1], sizeof(out[0]))))
-        return false;
-    return !memcmp(&w->memory[0], &w->memory[1], sizeof(w->memory[0]));
-}
-
-static uint64_t random_state;
-
-static uint32_t rnd(uint32_t below)
-{
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(random_state >> 33) % below;
-}
-
 #define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
+
+static uint64_t seed;
 /* r6 = context, r7 = the map's value */
-#define BEGIN() BPF_MOV64_REG(R6, R1), BPF_LD_MAP_VALUE(R7, 0, 0)
-#define TEXT(DST) BPF_LD_MAP_VALUE(DST, 1, 0)
+#define BEGIN() BPF_MOV64_REG(R6, R1), BPF_LD_MAP_VALUE(R7, FD_MEMORY, 0)
+#define TEXT(DST) BPF_LD_MAP_VALUE(DST, FD_TEXT, 0)
 #define END() BPF_STX_MEM(BPF_DW, R7, R0, RET(0)), BPF_MOV64_IMM(R0, 2), BPF_EXIT_INSN()
 #define LOAD_ARG(DST, N) BPF_LDX_MEM(BPF_DW, DST, R7, ARG(N))
 
 static bool usable(void)
 {
-    random_state = 1;
-    if (linux_usable())
-        return true;
-    test_skip("no bpf(2) of Linux 6.12 or later here");
-    return false;
+    seed = 1;
+    return linux_usable();
 }
 
 static void random_number(char *text)
 {
     static const char alphabet[] = "0123456789abcdefxX -+7f0\t\xa0";
-    unsigned len = rnd(26), at = 0;
+    unsigned len = test_random(&seed, 26), at = 0;
 
-    if (rnd(3) == 0)
-        at += (unsigned)sprintf(text, "%s", rnd(2) ? " -" : "0x");
-    if (rnd(4) == 0)
-        at += (unsigned)sprintf(text + at, "%llu", ~0ull >> rnd(4));
+    if (test_random(&seed, 3) == 0)
+        at += (unsigned)sprintf(text, "%s", test_random(&seed, 2) ? " -" : "0x");
+    if (test_random(&seed, 4) == 0)
+        at += (unsigned)sprintf(text + at, "%llu", ~0ull >> test_random(&seed, 4));
     while (at < len)
-        text[at++] = alphabet[rnd(sizeof(alphabet) - 1)];
+        text[at++] = alphabet[test_random(&seed, sizeof(alphabet) - 1)];
     text[at] = 0;
 }
 
@@ -226,14 +63,14 @@ static void compare_numbers(int32_t helper)
     static const uint64_t bases[] = {0, 0, 0, 8, 10, 16, 16, 7, 32, 1ull << 40};
     struct world w;
 
-    world_init(&w, BPF_PROG_TYPE_SOCKET_FILTER, "", insns, COUNT(insns));
+    world_init(&w, BPF_PROG_TYPE_SOCKET_FILTER, "", NULL, insns, COUNT(insns));
     for (unsigned round = 0; round < 3000; round++) {
         struct memory *m = &w.memory[0];
 
         memset(m, 0, sizeof(*m));
         random_number(m->data);
-        m->arg[0] = rnd(8) ? strlen(m->data) : 1 + rnd(100);
-        m->arg[1] = bases[rnd(COUNT(bases))];
+        m->arg[0] = test_random(&seed, 8) ? strlen(m->data) : 1 + test_random(&seed, 100);
+        m->arg[1] = bases[test_random(&seed, COUNT(bases))];
         if (!world_run(&w, 64))
             test_fail(__FILE__, __LINE__, "%d(\"%s\", %llu, %llu): %lld %lld, Linux %lld %lld",
                       helper, m->data, (unsigned long long)m->arg[0], (unsigned long long)m->arg[1],
@@ -270,7 +107,7 @@ TEST(linux_agrees_on_strncmp)
         };
         struct world w;
 
-        world_init(&w, BPF_PROG_TYPE_SOCKET_FILTER, texts[t], insns, COUNT(insns));
+        world_init(&w, BPF_PROG_TYPE_SOCKET_FILTER, texts[t], NULL, insns, COUNT(insns));
         for (unsigned other = 0; other < COUNT(texts); other++) {
             for (uint64_t size = 1; size < 12; size++) {
                 memset(&w.memory[0], 0, sizeof(w.memory[0]));
@@ -310,16 +147,16 @@ TEST(linux_agrees_on_snprintf)
         };
         struct world w;
 
-        world_init(&w, BPF_PROG_TYPE_SOCKET_FILTER, formats[f], insns, COUNT(insns));
+        world_init(&w, BPF_PROG_TYPE_SOCKET_FILTER, formats[f], NULL, insns, COUNT(insns));
         for (unsigned round = 0; round < 60; round++) {
             struct memory *m = &w.memory[0];
 
             memset(m, 0, sizeof(*m));
             memset(m->data, '#', 110);
             /* Linux counts a second IP address as nothing where the first one is cut */
-            m->arg[0] = strchr(formats[f], 'I') ? 100 : rnd(101);
+            m->arg[0] = strchr(formats[f], 'I') ? 100 : test_random(&seed, 101);
             for (unsigned a = 0; a < 4; a++) {
-                uint64_t value = (uint64_t)rnd(1u << 30) << rnd(30);
+                uint64_t value = (uint64_t)test_random(&seed, 1u << 30) << test_random(&seed, 30);
 
                 if (strchr(formats[f], 's') || strstr(formats[f], "%pi") ||
                     strstr(formats[f], "%pI"))
@@ -355,16 +192,16 @@ TEST(linux_agrees_on_csum_diff)
 
     if (!usable())
         return;
-    world_init(&w, BPF_PROG_TYPE_XDP, "", insns, COUNT(insns));
+    world_init(&w, BPF_PROG_TYPE_XDP, "", NULL, insns, COUNT(insns));
     for (unsigned round = 0; round < 3000; round++) {
         struct memory *m = &w.memory[0];
 
         memset(m, 0, sizeof(*m));
         for (unsigned i = 0; i < sizeof(m->data) && round % 5; i++)
-            m->data[i] = round % 5 == 1 ? -1 : (char)rnd(256);
-        m->arg[0] = rnd(32) * 4; /* after 6.12, Linux takes other sizes, too */
-        m->arg[1] = rnd(32) * 4;
-        m->arg[2] = rnd(2) ? rnd(1u << 31) * 2 : 0;
+            m->data[i] = round % 5 == 1 ? -1 : (char)test_random(&seed, 256);
+        m->arg[0] = test_random(&seed, 32) * 4; /* after 6.12, Linux takes other sizes, too */
+        m->arg[1] = test_random(&seed, 32) * 4;
+        m->arg[2] = test_random(&seed, 2) ? test_random(&seed, 1u << 31) * 2 : 0;
         if (!world_run(&w, 64))
             test_fail(__FILE__, __LINE__, "csum_diff(%llu, %llu, 0x%llx): 0x%llx, Linux 0x%llx",
                       (unsigned long long)m->arg[0], (unsigned long long)m->arg[1],
@@ -402,7 +239,7 @@ TEST(linux_agrees_on_moving_the_ends_of_packets)
                 50, 51, -50, 3500, 4000, -256, -252, INT32_MIN, INT32_MAX, 3456, 3457, -255};
             struct world w;
 
-            world_init(&w, BPF_PROG_TYPE_XDP, "", insns, COUNT(insns));
+            world_init(&w, BPF_PROG_TYPE_XDP, "", NULL, insns, COUNT(insns));
             for (unsigned i = 0; i < COUNT(steps) * COUNT(steps); i++) {
                 struct memory *m = &w.memory[0];
 
@@ -454,15 +291,16 @@ TEST(linux_agrees_on_bytes_of_packets)
         };
         struct world w;
 
-        world_init(&w, cases[c].type, "", insns, COUNT(insns));
+        world_init(&w, cases[c].type, "", NULL, insns, COUNT(insns));
         for (unsigned round = 0; round < 1000; round++) {
             struct memory *m = &w.memory[0];
 
             memset(m, 0, sizeof(*m));
             memset(m->data, 0x5a, sizeof(m->data));
-            m->arg[0] = rnd(2) ? rnd(70) : offsets[rnd(COUNT(offsets))];
-            m->arg[1] = rnd(64);
-            m->arg[2] = rnd(3);
+            m->arg[0] = test_random(&seed, 2) ? test_random(&seed, 70)
+                                              : offsets[test_random(&seed, COUNT(offsets))];
+            m->arg[1] = test_random(&seed, 64);
+            m->arg[2] = test_random(&seed, 3);
             if (!world_run(&w, 64))
                 test_fail(__FILE__, __LINE__, "%d(0x%llx, %llu, %llu): %lld, Linux %lld",
                           cases[c].helper, (unsigned long long)m->arg[0],
@@ -510,17 +348,17 @@ TEST(linux_agrees_on_dynptrs)
 
     if (!usable())
         return;
-    world_init(&w, BPF_PROG_TYPE_SOCKET_FILTER, "", insns, COUNT(insns));
+    world_init(&w, BPF_PROG_TYPE_SOCKET_FILTER, "", NULL, insns, COUNT(insns));
     for (unsigned round = 0; round < 2000; round++) {
         struct memory *m = &w.memory[0];
 
         memset(m, 0, sizeof(*m));
         for (unsigned i = 0; i < sizeof(m->data); i++)
             m->data[i] = (char)i;
-        m->arg[0] = rnd(9) ? rnd(80) : UINT32_MAX;
-        m->arg[1] = rnd(80);
-        m->arg[2] = rnd(9) ? rnd(80) : UINT32_MAX - 3;
-        m->arg[3] = rnd(9) == 0;
+        m->arg[0] = test_random(&seed, 9) ? test_random(&seed, 80) : UINT32_MAX;
+        m->arg[1] = test_random(&seed, 80);
+        m->arg[2] = test_random(&seed, 9) ? test_random(&seed, 80) : UINT32_MAX - 3;
+        m->arg[3] = test_random(&seed, 9) == 0;
         CHECK(world_run(&w, 64));
     }
     world_fini(&w);
