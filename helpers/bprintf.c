@@ -38,9 +38,9 @@ struct spec {
 };
 
 struct state {
-    struct ebpf_bprintf *out;
-    size_t len;      /* of the text so far, uncut */
-    size_t args_len; /* bytes of out->args that Linux would have used so far */
+    struct ebpf_bprintf *out; /* NULL: the format is only looked at */
+    size_t len;               /* of the text so far, uncut */
+    size_t args_len;          /* bytes of out->args that Linux would have used so far */
 };
 
 static char at(const struct format *f, size_t i)
@@ -351,7 +351,8 @@ static int format_all(struct state *s, const struct format *f, const uint64_t *a
         if (!is_print(c) && !is_space(c))
             return -EINVAL;
         if (c != '%' || at(f, i + 1) == '%') {
-            put_char(s, c);
+            if (s->out)
+                put_char(s, c);
             i += c == '%';
             continue;
         }
@@ -360,7 +361,8 @@ static int format_all(struct state *s, const struct format *f, const uint64_t *a
         i = parse_spec(f, i, &spec);
         if (!i)
             return -EINVAL;
-        err = put_arg(s, &spec, args[used++]);
+        err = s->out ? put_arg(s, &spec, args[used]) : 0;
+        used++;
         if (err)
             return err;
     }
@@ -380,6 +382,14 @@ int ebpf_bprintf(struct ebpf_bprintf *out, const char *fmt, uint32_t fmt_size, c
     if (out->size)
         out->text[ebpf_min(s.len, out->size - 1)] = 0;
     return err ? err : (int)s.len;
+}
+
+int ebpf_bprintf_check(const char *fmt, unsigned arg_count)
+{
+    struct state s = {.out = NULL};
+    struct format f = {.text = fmt, .len = ebpf_strlen(fmt)};
+
+    return format_all(&s, &f, NULL, arg_count);
 }
 
 /* ---- for helpers --------------------------------------------------------------------------- */

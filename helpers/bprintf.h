@@ -38,4 +38,7 @@ void ebpf_bprintf_put(struct ebpf_bprintf *out);
 int ebpf_bprintf(struct ebpf_bprintf *out, const char *fmt, uint32_t fmt_size, const uint64_t *args,
                  unsigned arg_count);
 
+/* Would it take that format with so many arguments? 0, -EINVAL. For .check_format. */
+int ebpf_bprintf_check(const char *fmt, unsigned arg_count);
+
 #endif /* EBPF_HELPERS_BPRINTF_H */

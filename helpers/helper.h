@@ -109,6 +109,9 @@ struct ebpf_helper {
     const char *ret_struct;
     bool acquires; /* the returned pointer is a reference that the program must give back */
     bool sleeps;   /* for sleepable programs only */
+    /* r3 (ARG_CONST_STR) is a format for the r5 / 8 arguments at r4: would it be taken? NULL: it is
+     * none. 0, -EINVAL. T */
+    int (*check_format)(const char *fmt, unsigned arg_count);
     /* Can this kernel's hooks serve it? NULL: always. A helper that they cannot is as one that the
      * build has not got. T */
     bool (*available)(void);

@@ -28,6 +28,7 @@ const struct ebpf_helper ebpf_helper_snprintf = {
     .fn = snprintf,
     .arg = {ARG_MEM_WR_OR_NULL, ARG_SIZE_OR_ZERO, ARG_CONST_STR, ARG_MEM_RD_OR_NULL,
             ARG_SIZE_OR_ZERO},
+    .check_format = ebpf_bprintf_check,
     .gpl_only = true,
     .caps = EBPF_CAP_PERFMON,
 };

@@ -12,6 +12,7 @@
 #include "src/verifier/access.h"
 
 #include "src/base/bits.h"
+#include "src/base/log.h"
 
 /* ---- may it be called here? ------------------------------------------------------------------ */
 
@@ -143,10 +144,27 @@ EBPF_NOINLINE static int end_reference(struct ebpf_verifier *v, const struct ebp
                               call->helper->name, call->id);
 }
 
+/* Linux: check_bpf_snprintf_call(). That r3 leads to a string that never changes, and ends, is known
+ * by now (ARG_CONST_STR). */
+EBPF_NOINLINE static int check_format(struct ebpf_verifier *v, const struct ebpf_helper *helper)
+{
+    const struct ebpf_vreg *fmt = ebpf_verify_reg(v, BPF_REG_3);
+    uint64_t addr, size = ebpf_verify_reg(v, BPF_REG_5)->var.known.value;
+    int64_t off;
+
+    EBPF_BUG_IF(!ebpf_verify_fixed(fmt, &off) ||
+                fmt->map->ops->value_addr(fmt->map, (uint32_t)off, &addr));
+    if (!(size % 8) && !helper->check_format(ebpf_reg_ptr(addr), (unsigned)size / 8))
+        return 0;
+    return ebpf_verify_refuse(v, -EINVAL, "Invalid format string");
+}
+
 EBPF_NOINLINE static int check_special(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
     const struct ebpf_vreg *flags = ebpf_verify_reg(v, BPF_REG_2);
 
+    if (call->helper->check_format)
+        return check_format(v, call->helper);
     if (call->id == EBPF_FUNC_tail_call)
         return ebpf_verify_nothing_held(v, "tail_call");
     /* it cannot say that it refuses them: it always returns a value */

@@ -5,6 +5,7 @@
 #define ebpf_bprintf_get bprintf_get_with_symbols
 #define ebpf_bprintf_put bprintf_put_with_symbols
 #define ebpf_bprintf_count bprintf_count_with_symbols
+#define ebpf_bprintf_check bprintf_check_with_symbols
 #define ebpf_ksym_at ksym_of_the_test
 #include "helpers/bprintf.c"
 

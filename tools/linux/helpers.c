@@ -2,6 +2,7 @@
 /* The prototypes of helpers.def. */
 #include "tools/linux/linux.h"
 
+#include "helpers/bprintf.h"
 #include "src/base/bits.h"
 
 /* ---- who may call: program types ------------------------------------------------------------- */
