@@ -286,22 +286,33 @@ static void forget_single(struct ebpf_vstate *s)
     }
 }
 
-/* Of what is live in the top frame, so that equal states have equal sums. */
-static uint32_t sum_of(const struct ebpf_verifier *v, uint32_t at)
+static uint64_t frame_sum(const struct ebpf_vframe *frame, uint16_t live)
 {
-    const struct ebpf_vframe *top = ebpf_verify_frame(v);
-    uint16_t live = v->explore->insns[at].live;
-    uint64_t sum = v->now->frame_cnt + v->now->may_goto_depth;
+    uint64_t sum = frame->call;
 
     for (unsigned r = 0; r < BPF_REG_10; r++) {
-        const struct ebpf_vreg *reg = &top->regs[r];
+        const struct ebpf_vreg *reg = &frame->regs[r];
 
         if (live >> r & 1)
             sum = sum * 31 + reg->kind + (uint32_t)reg->off + reg->var.full.umin * 7 +
                   reg->var.full.umax * 3;
     }
-    for (uint32_t n = 0; n < top->slot_cnt; n++)
-        sum = sum * 31 + top->slots[n].reg.var.full.umin;
+    for (uint32_t n = 0; n < frame->slot_cnt; n++)
+        sum = sum * 31 + frame->slots[n].reg.var.full.umin + (uint32_t)frame->slots[n].reg.off;
+    return sum;
+}
+
+/* Of what is live, so that equal states have equal sums; of all frames: a function that is called
+ * from a loop is entered with the same numbers of its own over and over. */
+static uint32_t sum_of(const struct ebpf_verifier *v, uint32_t at)
+{
+    const struct ebpf_vstate *s = v->now;
+    uint64_t sum = s->frame_cnt + s->may_goto_depth;
+
+    for (uint32_t f = s->frame_cnt; f-- > 0;) {
+        sum = sum * 31 + frame_sum(s->frames[f], v->explore->insns[at].live);
+        at = s->frames[f]->call;
+    }
     return (uint32_t)(sum ^ sum >> 32);
 }
 

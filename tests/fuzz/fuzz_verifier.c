@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The verifier's fuzzer: see fuzz_verifier.h.
- *   fuzz-verifier [-n PROGRAMS] [-s SEED] [-l] [-v] [-o DIR]     -l: do not ask Linux; -v: also say
- *   what only we refuse
+ *   fuzz-verifier [-n PROGRAMS] [-s SEED] [-l] [-v] [-o DIR] [-j JOBS]
+ *                                 -l: do not ask Linux; -v: also say what only one of the two
+ *                                 refuses; -j: in processes of their own (see _campaign)
  *   fuzz-verifier -r FILE...      programs that once failed: none may any more
+ *   fuzz-verifier -p SEED         prints that program
  */
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "tests/fuzz/fuzz_verifier.h"
@@ -29,13 +32,20 @@ unsigned ebpf_os_cpu_id(void)
 
 uint32_t fuzz_isa;
 
-enum finding { FINE, REFUSED, VIOLATION, LINUX_REFUSES, FINDINGS };
+enum finding { FINE, REFUSED, VIOLATION, LINUX_REFUSES };
 
 static struct {
     bool linux_asked, verbose;
     const char *dir;
-    uint64_t programs, accepted, findings[FINDINGS], stricter, tired;
 } run;
+
+static struct vf_counts counts;
+struct vf_counts *vf_counts = &counts;
+
+static void count(unsigned what)
+{
+    vf_counts->n[what]++;
+}
 
 /* What Linux refuses for reasons that are not about safety: it gives up, where we do not, or finds
  * a bug of its own (6.18: functions that only dead code calls). */
@@ -75,9 +85,11 @@ static bool keeps_promises(const struct fuzz_prog *prog, unsigned from, unsigned
         uint64_t r0;
         enum vf_end end;
 
-        vf_world_reset(prog->seed, n, &packet);
+        vf_world_reset(prog, n, &packet);
         end = vf_run(prog, &packet, &r0, message);
-        run.tired += end == VF_TIRED;
+        count(VF_RUNS);
+        if (end == VF_TIRED)
+            count(VF_CUT);
         if (end == VF_VIOLATED) {
             snprintf(why, 200, "input %u: %s", n, message);
             return false;
@@ -101,15 +113,21 @@ static enum finding judge(const struct fuzz_prog *prog, char why[200])
         return VIOLATION;
     if (!run.linux_asked || (err && !run.verbose))
         return err ? REFUSED : FINE;
+    count(VF_ASKED);
     theirs = vf_linux_load(prog, vf_type(prog->seed), message);
-    if (!err && theirs && !gives_up(theirs, message)) {
+    if (!err && theirs) {
+        if (gives_up(theirs, message)) {
+            count(VF_GIVEN_UP);
+            return FINE;
+        }
         if (!keeps_promises(prog, INPUTS, MORE_INPUTS, why))
             return VIOLATION;
         snprintf(why, 200, "Linux %d: %s", theirs, message);
+        vf_count_class(vf_counts, message, 1);
         return LINUX_REFUSES;
     }
     if (err && !theirs) {
-        run.stricter++;
+        count(VF_STRICTER);
         snprintf(why, 200, "only we refuse it (%d)", err);
     }
     return err ? REFUSED : FINE;
@@ -145,6 +163,8 @@ static void minimise(struct fuzz_prog *prog, enum finding finding)
 
 static void report(struct fuzz_prog *prog, enum finding finding, const char *why)
 {
+    static struct vf_counts unused;
+    struct vf_counts *before = vf_counts;
     char path[256], small[200];
     FILE *file;
 
@@ -152,8 +172,10 @@ static void report(struct fuzz_prog *prog, enum finding finding, const char *why
            finding == VIOLATION ? "ACCEPTED AND UNSAFE" : "only Linux refuses", why);
     if (!run.dir)
         return;
+    vf_counts = &unused; /* these are not among the programs that were asked for */
     minimise(prog, finding);
     judge(prog, small);
+    vf_counts = before;
     mkdir(run.dir, 0777);
     snprintf(path, sizeof(path), "%s/verifier-%llu.txt", run.dir, (unsigned long long)prog->seed);
     file = fopen(path, "w");
@@ -165,29 +187,86 @@ static void report(struct fuzz_prog *prog, enum finding finding, const char *why
     printf("  minimised: %s: %s\n", path, small);
 }
 
+static void make(struct fuzz_prog *prog, uint64_t seed)
+{
+    struct fuzz_random rnd;
+
+    vf_generate(prog, seed);
+    fuzz_seed(&rnd, ~seed);
+    if (fuzz_below(&rnd, 3) == 0)
+        vf_mutate(prog, &rnd);
+}
+
 static void one(uint64_t seed)
 {
     static struct fuzz_prog prog;
-    struct fuzz_random rnd;
     enum finding finding;
     char why[200];
 
-    vf_generate(&prog, seed);
-    fuzz_seed(&rnd, ~seed);
-    if (fuzz_below(&rnd, 3) == 0)
-        vf_mutate(&prog, &rnd);
+    make(&prog, seed);
     finding = judge(&prog, why);
-    run.programs++;
-    run.findings[finding]++;
-    run.accepted += finding != REFUSED;
+    count(VF_PROGRAMS);
+    vf_counts->n[VF_ACCEPTED] += finding != REFUSED;
+    vf_counts->n[VF_UNSAFE] += finding == VIOLATION;
+    vf_counts->n[VF_LINUX] += finding == LINUX_REFUSES;
     if (finding == VIOLATION || (finding == LINUX_REFUSES && run.verbose))
         report(&prog, finding, why);
     else if (run.verbose && why[0])
         printf("seed %llu: %s\n", (unsigned long long)seed, why);
 }
 
+/* ---- counting -------------------------------------------------------------------------------- */
+
+/* Linux's words, a # for each number in them. */
+static void without_numbers(char out[96], const char *text)
+{
+    size_t n = 0;
+
+    for (; *text && n < 95; text++) {
+        bool digit = *text >= '0' && *text <= '9';
+
+        if (!digit)
+            out[n++] = *text;
+        else if (!n || out[n - 1] != '#')
+            out[n++] = '#';
+    }
+    out[n] = 0;
+}
+
+void vf_count_class(struct vf_counts *to, const char *text, uint64_t n)
+{
+    char class[96];
+
+    without_numbers(class, text);
+    for (unsigned i = 0; i < VF_CLASSES; i++) {
+        if (!to->classes[i].n)
+            strcpy(to->classes[i].text, i + 1 < VF_CLASSES ? class : "(others)");
+        else if (strcmp(to->classes[i].text, class) && i + 1 < VF_CLASSES)
+            continue;
+        to->classes[i].n += n;
+        return;
+    }
+}
+
+void vf_counts_print(const struct vf_counts *c, bool classes)
+{
+    static const char *const names[VF_COUNTS] = {
+        "programs", "accepted",       "executions",         "cut off",        "unsafe",
+        "crashed",  "shown to Linux", "only Linux refuses", "Linux gives up", "only we refuse"};
+
+    for (unsigned i = 0; i < VF_COUNTS; i++) {
+        if (i < VF_ASKED || c->n[i])
+            printf("%s %llu %s", i ? "," : "", (unsigned long long)c->n[i], names[i]);
+    }
+    printf("\n");
+    for (unsigned i = 0; classes && i < VF_CLASSES && c->classes[i].n; i++)
+        printf("  only Linux refuses: %llu: %s\n", (unsigned long long)c->classes[i].n,
+               c->classes[i].text);
+}
+
 static bool again(const char *path)
 {
+    const struct itimerval limit = {{0, 0}, {VF_SECONDS, 0}};
     static struct fuzz_prog prog;
     enum finding finding;
     char why[200];
@@ -196,6 +275,7 @@ static bool again(const char *path)
         printf("%s: cannot be read\n", path);
         return false;
     }
+    setitimer(ITIMER_PROF, &limit, NULL); /* it is killed then */
     finding = judge(&prog, why);
     if (finding != VIOLATION)
         return true;
@@ -203,51 +283,67 @@ static bool again(const char *path)
     return false;
 }
 
+static bool all(const struct vf_campaign *campaign)
+{
+    struct vf_counts sum;
+    bool done = true;
+
+    if (campaign->jobs) {
+        done = vf_campaign_run(campaign, &sum);
+    } else {
+        for (uint64_t i = 0; i < campaign->programs; i++)
+            one(campaign->seed + i);
+        sum = counts;
+    }
+    printf("fuzz-verifier:");
+    vf_counts_print(&sum, true);
+    return done && !sum.n[VF_UNSAFE] && !sum.n[VF_CRASHED] &&
+           sum.n[VF_ACCEPTED] > sum.n[VF_PROGRAMS] / 10;
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t n = 1000, seed = 1;
-    bool files = false, ok = true;
+    struct vf_campaign campaign = {1000, 1, 0, NULL, one};
+    bool files = false, print = false, ok = true;
+    static struct fuzz_prog prog;
     const char *why;
     int opt;
 
     run.linux_asked = true;
-    while ((opt = getopt(argc, argv, "n:s:lvo:r")) != -1) {
+    while ((opt = getopt(argc, argv, "n:s:lvo:j:rp:")) != -1) {
         if (opt == 'n')
-            n = strtoull(optarg, NULL, 0);
-        else if (opt == 's')
-            seed = strtoull(optarg, NULL, 0);
+            campaign.programs = strtoull(optarg, NULL, 0);
+        else if (opt == 's' || opt == 'p')
+            campaign.seed = strtoull(optarg, NULL, 0), print = opt == 'p';
         else if (opt == 'l')
             run.linux_asked = false;
         else if (opt == 'v')
             run.verbose = true;
         else if (opt == 'o')
-            run.dir = optarg;
+            campaign.directory = run.dir = optarg;
+        else if (opt == 'j')
+            campaign.jobs = strtoull(optarg, NULL, 0);
         else if (opt == 'r')
             files = true;
         else
             return 2;
     }
+    if (campaign.jobs > 64 || (campaign.jobs && !run.dir))
+        return 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     vf_world_init();
+    if (print) {
+        make(&prog, campaign.seed);
+        fuzz_print(stdout, &prog);
+        return 0;
+    }
     if (run.linux_asked && !vf_linux_init(&why)) {
         printf("SKIP comparison with Linux: %s\n", why);
         run.linux_asked = false;
     }
     for (int i = optind; files && i < argc; i++)
         ok = again(argv[i]) && ok;
-    for (uint64_t i = 0; !files && i < n; i++)
-        one(seed + i);
-    if (!files) {
-        printf("fuzz-verifier: %llu programs, %llu accepted, %llu unsafe; %llu that Linux refuses, "
-               "safe "
-               "on %u inputs; ",
-               (unsigned long long)run.programs, (unsigned long long)run.accepted,
-               (unsigned long long)run.findings[VIOLATION],
-               (unsigned long long)run.findings[LINUX_REFUSES], MORE_INPUTS);
-        if (run.verbose)
-            printf("%llu that only we refuse; ", (unsigned long long)run.stricter);
-        printf("%llu runs cut off\n", (unsigned long long)run.tired);
-        ok = !run.findings[VIOLATION] && run.accepted > run.programs / 10;
-    }
+    if (!files)
+        ok = all(&campaign);
     return ok ? 0 : 1;
 }

@@ -21,12 +21,54 @@ extern struct ebpf_map *vf_maps[VF_MAPS];
 /* ---- _world ---------------------------------------------------------------------------------- */
 
 void vf_world_init(void);
-/* Maps and packet as the n-th input of a program with that seed finds them. */
 struct vf_packet {
     uint8_t *data; /* of exactly len bytes, nothing mapped is promised around it */
     uint32_t len;
 };
-void vf_world_reset(uint64_t seed, unsigned n, struct vf_packet *packet);
+/* Packet, and the maps that prog uses, as its n-th input. */
+void vf_world_reset(const struct fuzz_prog *prog, unsigned n, struct vf_packet *packet);
+
+/* ---- counting: fuzz_verifier.c --------------------------------------------------------------- */
+
+enum {
+    VF_PROGRAMS,
+    VF_ACCEPTED,
+    VF_RUNS,     /* of accepted programs, on one input each */
+    VF_CUT,      /* of those: too many steps, so that they say nothing */
+    VF_UNSAFE,   /* accepted, and broke a promise */
+    VF_CRASHED,  /* the process died, or took too long */
+    VF_ASKED,    /* shown to Linux */
+    VF_LINUX,    /* of those: only Linux refuses them; safe on many more inputs */
+    VF_GIVEN_UP, /* the same, for reasons that have nothing to do with safety */
+    VF_STRICTER, /* only we refuse them; counted where that is asked for */
+    VF_COUNTS
+};
+#define VF_CLASSES 40u
+
+struct vf_counts {
+    uint64_t n[VF_COUNTS];
+    /* what Linux says of the programs that only it refuses, without the numbers */
+    struct {
+        char text[96];
+        uint64_t n;
+    } classes[VF_CLASSES];
+};
+extern struct vf_counts *vf_counts; /* where this process counts */
+
+void vf_count_class(struct vf_counts *counts, const char *text, uint64_t n);
+/* One line; classes: one more for each. */
+void vf_counts_print(const struct vf_counts *counts, bool classes);
+
+/* ---- _campaign ------------------------------------------------------------------------------- */
+
+struct vf_campaign {
+    uint64_t programs, seed, jobs;
+    const char *directory; /* what is before it tells campaigns apart */
+    void (*one)(uint64_t seed);
+};
+#define VF_SECONDS 20 /* of a processor, that a program may take */
+/* False: it was interrupted, or there is no memory. */
+bool vf_campaign_run(const struct vf_campaign *what, struct vf_counts *sum);
 
 /* ---- _gen ------------------------------------------------------------------------------------ */
 

@@ -37,13 +37,21 @@ void vf_world_init(void)
     vf_maps[VF_RODATA]->use = EBPF_MAP_FROZEN;
 }
 
+/* Numbers near the edges, at any place, with some bytes all ones. */
 static void fill(struct fuzz_random *rnd, void *mem, size_t size)
 {
     uint8_t *bytes = mem;
 
-    for (size_t i = 0; i < size; i++) /* numbers near the edges, at any place */
-        bytes[i] =
-            fuzz_below(rnd, 3) ? (uint8_t)(fuzz_value(rnd) >> (8 * fuzz_below(rnd, 8))) : 0xff;
+    for (size_t i = 0; i < size; i += 8) {
+        uint64_t how = fuzz_next(rnd), value = fuzz_value(rnd), ones = 0;
+        unsigned by = 8 * (how >> 56 & 7);
+
+        value = by ? value << by | value >> (64 - by) : value;
+        for (unsigned byte = 0; byte < 8; byte++)
+            ones |= (how >> 2 * byte & 3) ? 0 : 0xffull << 8 * byte;
+        value |= ones;
+        memcpy(bytes + i, &value, size - i < 8 ? size - i : 8);
+    }
 }
 
 static int ignore(void *ctx, void *data, size_t size)
@@ -52,19 +60,34 @@ static int ignore(void *ctx, void *data, size_t size)
     return 0;
 }
 
-void vf_world_reset(uint64_t seed, unsigned n, struct vf_packet *packet)
+/* Which maps does prog name? A bit for each. */
+static uint32_t maps_of(const struct fuzz_prog *prog)
+{
+    uint32_t used = 0;
+
+    for (uint32_t i = 0; i < prog->cnt; i++) {
+        const struct bpf_insn *insn = &prog->insns[i];
+
+        if (fuzz_is_imm64(insn) && (uint32_t)insn->imm < VF_MAPS)
+            used |= 1u << insn->imm;
+    }
+    return used;
+}
+
+void vf_world_reset(const struct fuzz_prog *prog, unsigned n, struct vf_packet *packet)
 {
     static const uint32_t lengths[] = {14, 15, 16, 18, 20, 24, 32, 34, 48, 64, 100, 256};
     static uint8_t *room;
     struct fuzz_random rnd;
     uint8_t value[64];
+    uint32_t used = maps_of(prog);
 
-    fuzz_seed(&rnd, seed * 16 + n);
+    fuzz_seed(&rnd, prog->seed * 16 + n);
     ebpf_ringbuf_consume(vf_maps[VF_RING], ignore, NULL);
     for (uint32_t m = 0; m < VF_MAPS; m++) {
         bool hash = m == VF_HASH || m == VF_LRU;
 
-        if (m == VF_RING || m == VF_RODATA)
+        if (m == VF_RING || m == VF_RODATA || !(used & 1u << m))
             continue;
         for (uint64_t key = 0; key < vf_specs[m].max_entries; key++) {
             fill(&rnd, value, vf_specs[m].value_size);
