@@ -167,9 +167,6 @@ EBPF_NOINLINE static void operate(struct ebpf_vreg *dst, const struct bpf_insn *
         ebpf_scalar_alu(op, wide, &dst->var, &src->var, 64);
 }
 
-static const char *const names[16] = {
-    "+=", "-=", "*=", "/=", "|=", "&=", "<<=", ">>=", "neg", "%=", "^=", "=", "s>>=", "endian"};
-
 EBPF_NOINLINE void ebpf_verify_imm(struct ebpf_vreg *reg, const struct bpf_insn *insn)
 {
     ebpf_vreg_set_number(reg, (uint64_t)(int64_t)insn->imm);
@@ -179,7 +176,7 @@ EBPF_NOINLINE static int pointer_and_pointer(struct ebpf_verifier *v, const stru
 {
     if (BPF_OP(insn->code) != BPF_SUB || !v->may_leak)
         return ebpf_verify_refuse(v, -EACCES, "R%u pointer %s pointer prohibited", insn->dst_reg,
-                                  names[BPF_OP(insn->code) >> 4]);
+                                  ebpf_insn_operator(insn->code));
     ebpf_vreg_set_unknown(ebpf_verify_reg(v, insn->dst_reg));
     return 0;
 }

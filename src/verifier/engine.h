@@ -183,6 +183,8 @@ void ebpf_verify_log_fini(struct ebpf_verifier *v);
 void ebpf_verify_log_insn(struct ebpf_verifier *v);
 void ebpf_verify_log_pruned(struct ebpf_verifier *v);
 void ebpf_verify_log_stats(struct ebpf_verifier *v);
+/* "+=" of an instruction of class BPF_ALU or BPF_ALU64 */
+const char *ebpf_insn_operator(uint8_t code);
 /* The text of an instruction, as Linux's disassembler has it. */
 void ebpf_insn_text(char *out, size_t size, const struct bpf_insn *insn);
 

@@ -185,7 +185,7 @@ static bool pending_take(struct ebpf_verifier *v)
 static struct ebpf_vsaved **safe_at(const struct ebpf_vexplore *x, uint32_t at,
                                     const struct ebpf_vstate *s)
 {
-    return &x->safe[(at ^ s->frames[s->frame_cnt - 1]->call * 31u) & (x->bucket_cnt - 1)];
+    return &x->safe[(at ^ s->top->call * 31u) & (x->bucket_cnt - 1)];
 }
 
 /* And those that are open: by all that is in them, but where loops end in other ways than by being

@@ -121,21 +121,16 @@ static int check_strict(struct ebpf_verifier *v, const struct bpf_insn *insn,
 static int check_operation(struct ebpf_verifier *v, const struct bpf_insn *insn,
                            const struct ebpf_vreg *ptr, const struct ebpf_vreg *off)
 {
-    static const char *const bitwise[16] = {
-        [BPF_OR >> 4] = "|=", [BPF_AND >> 4] = "&=", [BPF_XOR >> 4] = "^="};
-    static const char *const others[16] = {
-        [BPF_MUL >> 4] = "*=",  [BPF_DIV >> 4] = "/=", [BPF_LSH >> 4] = "<<=",
-        [BPF_RSH >> 4] = ">>=", [BPF_MOD >> 4] = "%=", [BPF_ARSH >> 4] = "s>>="};
     unsigned op = BPF_OP(insn->code);
 
     if (op == BPF_ADD)
         return 0;
-    if (bitwise[op >> 4])
+    if (op == BPF_OR || op == BPF_AND || op == BPF_XOR)
         return ebpf_verify_refuse(v, -EACCES, "R%u bitwise operator %s on pointer prohibited",
-                                  insn->dst_reg, bitwise[op >> 4]);
+                                  insn->dst_reg, ebpf_insn_operator(insn->code));
     if (op != BPF_SUB)
         return ebpf_verify_refuse(v, -EACCES, "R%u pointer arithmetic with %s operator prohibited",
-                                  insn->dst_reg, others[op >> 4] ? others[op >> 4] : "?");
+                                  insn->dst_reg, ebpf_insn_operator(insn->code));
     if (off == ebpf_verify_reg(v, insn->dst_reg) ||
         !ebpf_vreg_is_pointer(ebpf_verify_reg(v, insn->dst_reg)))
         return ebpf_verify_refuse(v, -EACCES, "R%u tried to subtract pointer from scalar",

@@ -67,11 +67,6 @@ static struct ebpf_vreg *counterpart(const struct ebpf_vnumbers *n, const struct
     return at - TOP_REGS < frame->slot_cnt ? &frame->slots[at - TOP_REGS].reg : &nothing;
 }
 
-static struct ebpf_vframe *top_of(const struct ebpf_vstate *s)
-{
-    return s->frames[s->frame_cnt - 1];
-}
-
 void ebpf_verify_number(struct ebpf_verifier *v, struct ebpf_vsaved *saved)
 {
     struct ebpf_vnumbers n = {.s = &saved->state, .skip_top = true};
@@ -79,7 +74,7 @@ void ebpf_verify_number(struct ebpf_verifier *v, struct ebpf_vsaved *saved)
     struct ebpf_vreg *reg;
 
     for (unsigned r = 0; r < TOP_REGS; r++)
-        top_of(v->now)->regs[r].from = 1ull << r;
+        v->now->top->regs[r].from = 1ull << r;
     while ((reg = ebpf_verify_next_number(&n))) {
         struct ebpf_vreg *mine = counterpart(&n, v->now);
 
@@ -96,7 +91,7 @@ void ebpf_verify_number(struct ebpf_verifier *v, struct ebpf_vsaved *saved)
 static uint64_t mark_in(struct ebpf_vsaved *saved, uint64_t set, uint16_t flag)
 {
     struct ebpf_vnumbers n = {.s = &saved->state, .skip_top = true};
-    struct ebpf_vframe *top = top_of(&saved->state);
+    struct ebpf_vframe *top = saved->state.top;
     uint64_t from = 0;
     struct ebpf_vreg *reg;
 
@@ -156,7 +151,7 @@ static uint64_t needed(const struct ebpf_vsaved *saved, const struct ebpf_vstate
                        uint16_t flags, bool all)
 {
     struct ebpf_vsaved *s = (struct ebpf_vsaved *)saved; /* only looked at */
-    const struct ebpf_vframe *top = top_of(&saved->state), *mine = top_of(now);
+    const struct ebpf_vframe *top = saved->state.top, *mine = now->top;
     struct ebpf_vnumbers n = {.s = &s->state, .skip_top = true};
     const struct ebpf_vreg *reg;
     uint64_t from = 0;

@@ -158,13 +158,14 @@ int ebpf_vstate_push(struct ebpf_vmem *mem, struct ebpf_vstate *s, uint32_t call
     frame->call = call;
     ebpf_vreg_set_pointer(&frame->regs[BPF_REG_10], EBPF_KIND_STACK);
     frame->regs[BPF_REG_10].frame = (uint8_t)s->frame_cnt;
-    s->frames[s->frame_cnt++] = frame;
+    s->frames[s->frame_cnt++] = s->top = frame;
     return 0;
 }
 
 void ebpf_vstate_pop(struct ebpf_vmem *mem, struct ebpf_vstate *s)
 {
     frame_free(mem, s->frames[--s->frame_cnt]);
+    s->top = s->frame_cnt ? s->frames[s->frame_cnt - 1] : NULL;
 }
 
 void ebpf_vstate_fini(struct ebpf_vmem *mem, struct ebpf_vstate *s)
@@ -212,8 +213,8 @@ int ebpf_vstate_copy(struct ebpf_vmem *mem, const struct ebpf_vstate *from, stru
         to->ref_cnt = from->ref_cnt;
     }
     for (uint32_t f = 0; f < from->frame_cnt; f++) {
-        to->frames[f] = copy_frame(mem, from->frames[f]);
-        if (!to->frames[f]) {
+        to->frames[f] = to->top = copy_frame(mem, from->frames[f]);
+        if (!to->top) {
             ebpf_vstate_fini(mem, to);
             return -ENOMEM;
         }

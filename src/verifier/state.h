@@ -109,6 +109,7 @@ struct ebpf_vref {
 struct ebpf_vstate {
     uint32_t frame_cnt;
     struct ebpf_vframe *frames[EBPF_MAX_FRAMES];
+    struct ebpf_vframe *top; /* the last of them, of the function that runs; NULL: none */
     uint32_t ref_cnt;
     struct ebpf_vref *refs;          /* [ref_cnt] */
     const struct ebpf_map *lock_map; /* whose value's spin lock is held; NULL: none */

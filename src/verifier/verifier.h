@@ -79,7 +79,7 @@ __attribute__((format(printf, 3, 4))) int ebpf_verify_refuse(struct ebpf_verifie
 
 static inline struct ebpf_vframe *ebpf_verify_frame(const struct ebpf_verifier *v)
 {
-    return v->now->frames[v->now->frame_cnt - 1];
+    return v->now->top;
 }
 
 static inline struct ebpf_vreg *ebpf_verify_reg(const struct ebpf_verifier *v, unsigned n)
