@@ -286,7 +286,7 @@ static int print(struct middle *m, const char *fmt, uint64_t min, uint64_t max)
     char value[FORMAT_SIZE + 4] = "%d%d";
     uint32_t key = 0;
 
-    strncpy(value + 4, fmt, FORMAT_SIZE);
+    memcpy(value + 4, fmt, strlen(fmt));
     __atomic_store_n(&m->maps[0]->use, 0, __ATOMIC_RELEASE);
     CHECK_EQ(ebpf_map_update(m->maps[0], &key, value, 0), 0);
     __atomic_store_n(&m->maps[0]->use, EBPF_MAP_FROZEN, __ATOMIC_RELEASE);
