@@ -12,9 +12,10 @@ Q ?= @
 DEMO := $(BUILD)/demo
 DEMO_CC := $(CROSS)gcc
 DEMO_CFLAGS := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -ffreestanding -nostdlib -std=c11 \
-    -O2 -g -fno-omit-frame-pointer -fno-strict-aliasing -fno-tree-loop-distribute-patterns \
+    -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-strict-aliasing -fno-tree-loop-distribute-patterns \
     -Wall -Wextra -Wshadow -Werror -Iinclude -MMD -MP
-# (no-tree-loop-distribute-patterns: or gcc finds a memcpy in our memcpy, and calls it.)
+# (no-tree-loop-distribute-patterns: or gcc finds a memcpy in our memcpy, and calls it. The frame pointers, and every
+# caller among them, are for stack.c.)
 # No __global_pointer$: the kernel has no gp register to keep, and text must not move between the two links.
 DEMO_LDFLAGS := -march=rv64imac_zicsr_zifencei -mabi=lp64 -nostdlib -static -Wl,--build-id=none \
     -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments

@@ -134,7 +134,16 @@ static void input_char(char c)
     if (c == '\n' || c == CTRL('D')) {
         input.ready = input.end;
         wake_all(&input.readers);
+        poll_wake(NULL);
     }
+}
+
+uint32_t console_poll(void)
+{
+    bool line = __atomic_load_n(&input.ready, __ATOMIC_RELAXED) !=
+                __atomic_load_n(&input.read, __ATOMIC_RELAXED);
+
+    return (line ? POLLIN | POLLRDNORM : 0) | POLLOUT | POLLWRNORM;
 }
 
 void console_interrupt(void)

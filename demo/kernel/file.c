@@ -31,6 +31,8 @@ void file_put(struct file *f)
 {
     if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
         return;
+    if (f->watched)
+        poll_forget(f);
     if (f->ops->release)
         f->ops->release(f);
     kfree(f, sizeof(*f));
@@ -116,9 +118,16 @@ static long console_write_file(struct file *f, uint64_t buf, size_t len)
     return console_write_user(buf, len);
 }
 
+static uint32_t console_poll_file(struct file *f)
+{
+    (void)f;
+    return console_poll();
+}
+
 static const struct file_ops regular_ops = {.read = regular_read};
 static const struct file_ops directory_ops = {.read = directory_read};
-static const struct file_ops console_ops = {.read = console_read, .write = console_write_file};
+static const struct file_ops console_ops = {
+    .read = console_read, .write = console_write_file, .poll = console_poll_file};
 
 static noinline int open_node(const struct node *node, int flags, struct file **out)
 {

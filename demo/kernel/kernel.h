@@ -115,6 +115,7 @@ struct thread {
     void (*fn)(void *arg);
     void *arg;
     bool killed, exited;
+    uint32_t holds; /* by thread_get() */
     /* sched_lock: */
     enum thread_state state;
     struct thread *next;         /* in the run queue or a wait queue */
@@ -133,6 +134,7 @@ static inline struct thread *current_thread(void)
 #define current (current_thread())
 
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg);
+void thread_wait(struct thread *t); /* for its end */
 void thread_join(struct thread *t); /* waits for its end and frees it */
 void thread_exit(void) __attribute__((noreturn));
 
@@ -142,6 +144,8 @@ void thread_start(struct thread *t);
 void thread_discard(struct thread *t);
 void thread_free(struct thread *t); /* an exiting one */
 void thread_kill(struct thread *t); /* sets killed and ends its wait */
+struct thread *thread_get(int tid);
+void thread_put(struct thread *t);
 
 void schedule(void); /* lets others run */
 /* Blocks until wake_all(q), the deadline (time_ns(); 0: none) or a kill; lock is free meanwhile.
@@ -165,7 +169,9 @@ struct trap_frame {
     uint64_t status, cause, tval, pad;
 };
 #define REG_SP 1 /* index in regs.x */
+#define REG_RA 0
 #define REG_TP 3
+#define REG_FP 7
 #define REG_A0 9
 #define REG_A7 16
 
@@ -177,6 +183,7 @@ extern const struct ex_row __ex_table_start[], __ex_table_end[];
 
 void trap_init(void); /* on each hart */
 void trap_entry(void);
+extern char trap_handled[]; /* where trap_handler() returns to */
 void trap_return(struct trap_frame *frame) __attribute__((noreturn));
 static inline struct trap_frame *user_frame(struct thread *t)
 {
@@ -198,6 +205,7 @@ void console_putc(char c);
 void console_end(unsigned long irq);
 void console_write(const char *text, size_t len); /* A */
 void console_interrupt(void);
+uint32_t console_poll(void);
 long console_read_user(uint64_t buf, size_t len);
 long console_write_user(uint64_t buf, size_t len);
 
@@ -212,6 +220,8 @@ void sbi_shutdown(bool failure) __attribute__((noreturn));
 void sbi_reboot(void) __attribute__((noreturn));
 
 uint64_t time_ns(void); /* since boot. A */
+void calendar_init(void);
+uint64_t utc_ns(void), tai_ns(void); /* since 1970. A */
 void timer_next_tick(void);
 extern uint64_t timebase;
 
@@ -233,6 +243,11 @@ struct machine {
 extern struct machine machine;
 void fdt_read(uint64_t fdt_phys);
 
+static inline uint64_t timespec_ns(const struct timespec *ts)
+{
+    return (uint64_t)MIN(ts->tv_sec, 1l << 33) * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
+}
+
 /* ---- page.c ---------------------------------------------------------------------------------- */
 
 void page_init(void);
@@ -247,10 +262,12 @@ size_t kmalloc_used(void); /* bytes that were asked for and not freed */
 /* ---- vm.c ------------------------------------------------------------------------------------ */
 
 /* The user half of an address space. Only the process's own thread changes it. */
+struct mapping;
 struct mm {
     pte_t *root;
-    uint64_t brk_start, brk; /* the heap */
-    uint64_t mmap_top;       /* mmap() hands out below this */
+    struct mapping *mappings; /* of files; mmap.c */
+    uint64_t brk_start, brk;  /* the heap */
+    uint64_t mmap_top;        /* mmap() hands out below this */
 };
 #define USER_STACK_TOP 0x3ffffff000
 #define USER_STACK_SIZE (32 * PAGE_SIZE)
@@ -269,6 +286,7 @@ void mm_destroy(struct mm *mm);
 int mm_copy(struct mm *to, const struct mm *from);
 /* zeroed pages; PTE_R, W, X */
 int mm_map(struct mm *mm, uint64_t start, uint64_t end, uint64_t prot);
+int mm_map_shared(struct mm *mm, uint64_t va, void *page, uint64_t prot);
 void mm_unmap(struct mm *mm, uint64_t start, uint64_t end);
 /* although it is not current */
 int mm_write(struct mm *mm, uint64_t va, const void *src, size_t len);
@@ -281,6 +299,16 @@ int copy_from_user(void *dst, uint64_t src, size_t len);
 int copy_to_user(uint64_t dst, const void *src, size_t len);
 /* The length without NUL, -EFAULT, or -ENAMETOOLONG if it does not fit. */
 long copy_string(char *dst, uint64_t src, size_t size);
+
+/* ---- mmap.c ---------------------------------------------------------------------------------- */
+
+/* For vm.c: all mappings of files into another address space, and their end. */
+int mappings_copy(struct mm *to, const struct mm *from);
+void mappings_end(struct mm *mm);
+
+long sys_brk(uint64_t end);
+long sys_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset);
+long sys_munmap(uint64_t addr, uint64_t len);
 
 /* ---- initramfs.c ----------------------------------------------------------------------------- */
 
@@ -306,6 +334,12 @@ struct file_ops {
     long (*read)(struct file *f, uint64_t buf, size_t len);
     long (*write)(struct file *f, uint64_t buf, size_t len);
     void (*release)(struct file *f); /* T */
+    /* POLL* bits of what is possible without waiting; NULL: always everything. Interrupts are off
+     * and poll_lock is held; poll_wake(f->source) tells when it may have changed. */
+    uint32_t (*poll)(struct file *f);
+    /* as ebpf_obj_mmap(); NULL: cannot be mapped */
+    int (*mmap)(struct file *f, uint64_t offset, size_t size, bool write, struct ebpf_mmap *out);
+    long (*ioctl)(struct file *f, uint32_t cmd, uint64_t arg);
 };
 
 struct file {
@@ -314,10 +348,13 @@ struct file {
     int flags;     /* O_* of open */
     uint32_t mode; /* S_IF* */
     uint64_t pos;
+    bool watched; /* an epoll item names it; poll_lock */
     struct node node;
     union {
+        void *source; /* for poll_wake(): whichever it is */
         struct pipe *pipe;
         struct ebpf_obj *obj;
+        int tid; /* of a pidfd */
     };
 };
 
@@ -347,7 +384,19 @@ long sys_newfstatat(int dfd, uint64_t path, uint64_t out, int flags);
 long sys_getdents64(int fd, uint64_t buf, size_t len);
 long sys_dup(int fd);
 long sys_dup3(int from, int to, int flags);
+long sys_ioctl(int fd, uint32_t cmd, uint64_t arg);
 long sys_pipe2(uint64_t fds, int flags);
+
+/* ---- poll.c ---------------------------------------------------------------------------------- */
+
+void poll_wake(const void *source); /* A, even in the middle of a BPF program */
+bool poll_interrupt(void);          /* false: the software interrupt was not poll_wake()'s */
+void poll_forget(struct file *f);   /* that is being closed */
+
+long sys_ppoll(uint64_t fds, unsigned count, uint64_t timeout);
+long sys_epoll_create1(int flags);
+long sys_epoll_ctl(int epfd, int op, int fd, uint64_t event);
+long sys_epoll_pwait(int epfd, uint64_t events, int max, int timeout);
 
 /* ---- proc.c, exec.c, syscall.c --------------------------------------------------------------- */
 
@@ -360,7 +409,7 @@ struct process {
     struct fd_table fds;
     uint32_t uid, gid;
     int status;  /* as wait4() shows it */
-    int signal;  /* that kill() sent; proc_lock */
+    int signal;  /* that kill() sent, the first one */
     bool zombie; /* proc_lock */
     struct wait_queue child_exit;
 };
@@ -389,9 +438,18 @@ long sys_execve(uint64_t path, uint64_t argv, uint64_t envp);
 long sys_wait4(int pid, uint64_t status, int options, uint64_t rusage);
 long sys_getppid(void);
 long sys_kill(int pid, int sig);
+int kill_current(int sig);
+long sys_pidfd_open(int pid, unsigned flags);
+int pidfd_tid(int fd); /* the number of the thread it stands for; -EBADF */
 
 long syscall_dispatch(long nr, const uint64_t *a);
 uint32_t random32(void);
+
+/* ---- stack.c --------------------------------------------------------------------------------- */
+
+/* Program counters, as ebpf_os_stack() wants them. A */
+unsigned kernel_stack(const struct ebpf_regs *regs, unsigned skip, uint64_t *pcs, unsigned max);
+unsigned user_stack(unsigned skip, uint64_t *pcs, unsigned max);
 
 /* ---- os_port.c, selftest.c ------------------------------------------------------------------- */
 

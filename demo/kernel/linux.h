@@ -24,8 +24,12 @@
 
 /* System calls: the asm-generic numbers, which riscv64 uses. */
 enum {
+    SYS_epoll_create1 = 20,
+    SYS_epoll_ctl = 21,
+    SYS_epoll_pwait = 22,
     SYS_dup = 23,
     SYS_dup3 = 24,
+    SYS_ioctl = 29,
     SYS_openat = 56,
     SYS_close = 57,
     SYS_pipe2 = 59,
@@ -34,6 +38,7 @@ enum {
     SYS_read = 63,
     SYS_write = 64,
     SYS_writev = 66,
+    SYS_ppoll = 73,
     SYS_newfstatat = 79,
     SYS_fstat = 80,
     SYS_exit = 93,
@@ -55,14 +60,17 @@ enum {
     SYS_getgid = 176,
     SYS_getegid = 177,
     SYS_gettid = 178,
+    SYS_sysinfo = 179,
     SYS_brk = 214,
     SYS_munmap = 215,
     SYS_clone = 220,
     SYS_execve = 221,
     SYS_mmap = 222,
+    SYS_perf_event_open = 241,
     SYS_wait4 = 260,
     SYS_getrandom = 278,
     SYS_bpf = 280,
+    SYS_pidfd_open = 434,
 };
 
 /* open */
@@ -118,6 +126,29 @@ struct iovec {
 };
 #define IOV_MAX 1024
 
+/* ppoll(2), epoll(7) */
+struct pollfd {
+    int32_t fd;
+    int16_t events, revents;
+};
+#define POLLIN 0x1
+#define POLLOUT 0x4
+#define POLLERR 0x8
+#define POLLHUP 0x10
+#define POLLNVAL 0x20
+#define POLLRDNORM 0x40
+#define POLLWRNORM 0x100
+
+struct epoll_event {
+    uint32_t events; /* the same bits, and: */
+    uint64_t data;
+};
+#define EPOLLRDHUP 0x2000
+#define EPOLLET (1u << 31)
+#define EPOLL_CTL_ADD 1
+#define EPOLL_CTL_DEL 2
+#define EPOLL_CTL_MOD 3
+
 /* processes */
 #define CLONE_VM 0x100
 #define CLONE_VFORK 0x4000
@@ -142,6 +173,7 @@ struct timespec {
 #define CLOCK_REALTIME 0
 #define CLOCK_MONOTONIC 1
 #define CLOCK_BOOTTIME 7
+#define CLOCK_TAI 11
 #define TIMER_ABSTIME 1
 
 /* memory */
@@ -152,6 +184,14 @@ struct timespec {
 #define MAP_PRIVATE 2
 #define MAP_FIXED 0x10
 #define MAP_ANONYMOUS 0x20
+
+struct sysinfo {
+    int64_t uptime;
+    uint64_t loads[3], totalram, freeram, sharedram, bufferram, totalswap, freeswap;
+    uint16_t procs, pad;
+    uint64_t totalhigh, freehigh;
+    uint32_t mem_unit;
+};
 
 struct utsname {
     char sysname[65], nodename[65], release[65], version[65], machine[65], domainname[65];

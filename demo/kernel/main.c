@@ -133,6 +133,7 @@ void kernel_main(uint64_t hartid, uint64_t fdt)
     fdt_read(fdt);
     page_init();
     vm_init();
+    calendar_init();
     initramfs_init();
     start_harts(hartid);
     plic_init(hartid);

@@ -5,6 +5,7 @@
  */
 #include <ebpf/ebpf.h>
 #include <ebpf/os.h>
+#include <ebpf/perf.h>
 
 #include "kernel.h"
 
@@ -60,6 +61,11 @@ uint64_t ebpf_os_time_ns(void)
     return time_ns();
 }
 
+uint64_t ebpf_os_time_tai_ns(void)
+{
+    return tai_ns();
+}
+
 void ebpf_os_yield(void)
 {
     schedule();
@@ -96,6 +102,42 @@ void ebpf_os_current(struct ebpf_task *out)
     strcopy(out->comm, t->comm, sizeof(out->comm));
 }
 
+/* A task is a struct thread: thread_free() calls ebpf_task_exit(). */
+uintptr_t ebpf_os_task_current(void)
+{
+    return (uintptr_t)current;
+}
+
+int ebpf_os_task_get(int pidfd, uintptr_t *task)
+{
+    int tid = pidfd_tid(pidfd);
+
+    if (tid < 0)
+        return tid;
+    *task = (uintptr_t)thread_get(tid);
+    return *task ? 0 : -ENOENT;
+}
+
+void ebpf_os_task_put(uintptr_t task)
+{
+    thread_put((struct thread *)task);
+}
+
+unsigned ebpf_os_stack(const struct ebpf_regs *regs, bool user, unsigned skip, uint64_t *pcs,
+                       unsigned max)
+{
+    if (max == 0)
+        return 1; /* yes, this kernel can */
+    return user ? user_stack(skip, pcs, max) : kernel_stack(regs, skip, pcs, max);
+}
+
+/* Only what ends a process is known here, and a process has one thread. */
+int ebpf_os_send_signal(uint32_t sig, bool thread)
+{
+    (void)thread;
+    return kill_current((int)sig);
+}
+
 /* ---- other people's memory ------------------------------------------------------------------- */
 
 int ebpf_os_copy_from_user(void *dst, uint64_t src, size_t len)
@@ -116,6 +158,13 @@ int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user)
     if (src < (uint64_t)__kernel_start || len > -src)
         return -EFAULT;
     return (int)copy_kernel_raw(dst, (const void *)src, len);
+}
+
+int ebpf_os_probe_write(uint64_t dst, const void *src, size_t len)
+{
+    if (len && !current->proc)
+        return -EPERM;
+    return len ? copy_to_user(dst, src, len) : 0;
 }
 
 /* ---- code: the region behind .text, in pieces of 64 bytes ------------------------------------ */
@@ -163,7 +212,29 @@ static void obj_release(struct file *f)
     ebpf_obj_put(f->obj);
 }
 
-static const struct file_ops obj_ops = {.release = obj_release};
+static uint32_t obj_poll(struct file *f)
+{
+    return ebpf_obj_poll(f->obj);
+}
+
+static int obj_mmap(struct file *f, uint64_t offset, size_t size, bool write, struct ebpf_mmap *out)
+{
+    return ebpf_obj_mmap(f->obj, offset, size, write, out);
+}
+
+static long obj_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
+{
+    return ebpf_perf_event_ioctl(f->obj, cmd, arg);
+}
+
+static const struct file_ops obj_ops = {
+    .release = obj_release, .poll = obj_poll, .mmap = obj_mmap, .ioctl = obj_ioctl};
+
+/* Somebody may sleep in poll(2) on a file of obj; obj is what poll.c knows the file by. */
+void ebpf_os_wake(struct ebpf_obj *obj)
+{
+    poll_wake(obj);
+}
 
 int ebpf_os_fd_install(struct ebpf_obj *obj)
 {

@@ -14,6 +14,12 @@ struct pipe {
     char *ring;                /* a page */
 };
 
+static void pipe_changed(struct pipe *p)
+{
+    wake_all(&p->changed);
+    poll_wake(p);
+}
+
 /* Waits for the other side. The caller holds the lock; 0: look again. */
 static long pipe_wait(struct file *f)
 {
@@ -43,7 +49,7 @@ static long pipe_read(struct file *f, uint64_t buf, size_t len)
         p->read += (unsigned)n;
         result += (long)n;
     }
-    wake_all(&p->changed);
+    pipe_changed(p);
     spin_unlock(&p->lock, irq);
     return result;
 }
@@ -67,7 +73,7 @@ static long pipe_write(struct file *f, uint64_t buf, size_t len)
         } else {
             p->written += (unsigned)n;
             done += (long)n;
-            wake_all(&p->changed);
+            pipe_changed(p);
         }
     }
     spin_unlock(&p->lock, irq);
@@ -91,14 +97,30 @@ static void pipe_release(struct file *f)
     else
         p->reader = false;
     last = !p->reader && !p->writer;
-    wake_all(&p->changed);
+    pipe_changed(p);
     spin_unlock(&p->lock, irq);
     if (last)
         pipe_free(p);
 }
 
-static const struct file_ops read_ops = {.read = pipe_read, .release = pipe_release};
-static const struct file_ops write_ops = {.write = pipe_write, .release = pipe_release};
+/* Without the pipe's lock, whose holders call poll_wake(): that comes behind what they changed. */
+static uint32_t pipe_poll(struct file *f)
+{
+    const struct pipe *p = f->pipe;
+    unsigned full = __atomic_load_n(&p->written, __ATOMIC_ACQUIRE) -
+                    __atomic_load_n(&p->read, __ATOMIC_ACQUIRE);
+
+    if ((f->flags & O_ACCMODE) == O_WRONLY)
+        return (full < PAGE_SIZE ? POLLOUT | POLLWRNORM : 0) |
+               (__atomic_load_n(&p->reader, __ATOMIC_RELAXED) ? 0 : POLLERR);
+    return (full ? POLLIN | POLLRDNORM : 0) |
+           (__atomic_load_n(&p->writer, __ATOMIC_RELAXED) ? 0 : POLLHUP);
+}
+
+static const struct file_ops read_ops = {
+    .read = pipe_read, .release = pipe_release, .poll = pipe_poll};
+static const struct file_ops write_ops = {
+    .write = pipe_write, .release = pipe_release, .poll = pipe_poll};
 
 static struct pipe *pipe_alloc(void)
 {

@@ -237,17 +237,71 @@ long sys_getppid(void)
     return pid;
 }
 
+/* ---- pidfd ----------------------------------------------------------------------------------- */
+
+/* A pidfd is a number: threads' numbers are not used again, so it means one thread for ever. */
+static const struct file_ops pidfd_ops = {.read = NULL};
+
+int pidfd_tid(int fd)
+{
+    struct file *f = fd_file(fd);
+
+    return f && f->ops == &pidfd_ops ? f->tid : -EBADF;
+}
+
+long sys_pidfd_open(int pid, unsigned flags)
+{
+    struct thread *t = pid > 0 ? thread_get(pid) : NULL;
+    struct file *f;
+    int fd;
+
+    if (t)
+        thread_put(t);
+    if (flags || pid <= 0 || !t)
+        return flags || pid <= 0 ? -EINVAL : -ESRCH;
+    f = file_alloc(&pidfd_ops, O_RDWR, 0600);
+    if (!f)
+        return -ENOMEM;
+    f->tid = pid;
+    fd = fd_install(f, 0, O_CLOEXEC);
+    if (fd < 0)
+        file_put(f);
+    return fd;
+}
+
 /* ---- kill ------------------------------------------------------------------------------------ */
 
 /* There are no handlers, so a signal either ends the process or does nothing. Only those that mean
  * to end it are taken; process 1 is spared, as on Linux. */
+static bool ends_process(int sig)
+{
+    return sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGHUP;
+}
+
+/* To the current process. A: takes no lock, for the interrupted code may hold it. The process ends
+ * on its way to user mode; if it blocks before, sched_tick() wakes it. */
+int kill_current(int sig)
+{
+    struct process *p = current->proc;
+    int none = 0;
+
+    if (sig && !ends_process(sig))
+        return -EINVAL;
+    if (!p || p == init_process)
+        return -EPERM;
+    if (sig && __atomic_compare_exchange_n(&p->signal, &none, sig, false, __ATOMIC_RELAXED,
+                                           __ATOMIC_RELAXED))
+        __atomic_store_n(&current->killed, true, __ATOMIC_RELAXED);
+    return 0;
+}
+
 long sys_kill(int pid, int sig)
 {
     struct process *p;
     unsigned long irq;
     long result = -ESRCH;
 
-    if (sig != 0 && sig != SIGKILL && sig != SIGTERM && sig != SIGINT && sig != SIGHUP)
+    if (sig && !ends_process(sig))
         return -EINVAL;
     irq = spin_lock(&proc_lock);
     for (p = processes; p && p->pid != pid; p = p->next)

@@ -28,6 +28,7 @@
 #define PHYS_END (FIXMAP - KERNEL_BASE)
 
 /* Physical addresses of QEMU's virt machine. */
+#define RTC_PHYS 0x101000
 #define UART_PHYS 0x10000000
 #define UART_IRQ 10
 #define PLIC_PHYS 0x0c000000
@@ -39,6 +40,7 @@
 #define PTE_U 0x10
 #define PTE_A 0x40
 #define PTE_D 0x80
+#define PTE_SHARED 0x100 /* for software: the page is not the address space's own */
 
 #define SSTATUS_SIE (1 << 1)
 #define SSTATUS_SPIE (1 << 5)

@@ -235,7 +235,7 @@ void sched_tick(void)
     uint64_t now = time_ns();
 
     for (struct thread *t = all_threads; t; t = t->all_next)
-        if (t->state == THREAD_BLOCKED && t->wake_at && t->wake_at <= now)
+        if (t->state == THREAD_BLOCKED && ((t->wake_at && t->wake_at <= now) || t->killed))
             wake(t);
     spin_unlock(&sched_lock, irq);
 }
@@ -277,6 +277,7 @@ struct thread *thread_alloc(const char *name, void (*fn)(void *arg), void *arg)
         return NULL;
     }
     stack_paint(t->kernel_sp);
+    ebpf_refill(); /* a task more that programs may want storage for */
     strcopy(t->comm, name, sizeof(t->comm));
     t->fn = fn;
     t->arg = arg;
@@ -292,6 +293,25 @@ struct thread *thread_alloc(const char *name, void (*fn)(void *arg), void *arg)
     threads++;
     spin_unlock(&sched_lock, irq);
     return t;
+}
+
+/* The thread of that number does not go away until thread_put(), even if it ends. NULL: none. */
+struct thread *thread_get(int tid)
+{
+    unsigned long irq = spin_lock(&sched_lock);
+    struct thread *t = all_threads;
+
+    while (t && t->tid != tid)
+        t = t->all_next;
+    if (t)
+        __atomic_fetch_add(&t->holds, 1, __ATOMIC_RELAXED);
+    spin_unlock(&sched_lock, irq);
+    return t;
+}
+
+void thread_put(struct thread *t)
+{
+    __atomic_fetch_sub(&t->holds, 1, __ATOMIC_RELEASE);
 }
 
 void thread_start(struct thread *t)
@@ -330,6 +350,9 @@ void thread_free(struct thread *t)
     *p = t->all_next;
     threads--;
     spin_unlock(&sched_lock, irq);
+    while (__atomic_load_n(&t->holds, __ATOMIC_ACQUIRE))
+        schedule();
+    ebpf_task_exit((uintptr_t)t); /* nobody finds it any more: its task storage goes */
     stack_measure(t);
     stack_free(t->kernel_sp);
     kfree(t, sizeof(*t));
@@ -356,13 +379,18 @@ void thread_exit(void)
     panic("a thread came back from its exit");
 }
 
-void thread_join(struct thread *t)
+void thread_wait(struct thread *t)
 {
     unsigned long irq = spin_lock(&exit_lock);
 
     while (!t->exited)
         wait_on(&exits, &exit_lock, 0);
     spin_unlock(&exit_lock, irq);
+}
+
+void thread_join(struct thread *t)
+{
+    thread_wait(t);
     thread_free(t);
 }
 

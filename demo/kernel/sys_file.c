@@ -248,3 +248,12 @@ long sys_dup3(int from, int to, int flags)
     fds_close(&current->proc->fds, 1ul << to);
     return fd_install(f, to, flags);
 }
+
+long sys_ioctl(int fd, uint32_t cmd, uint64_t arg)
+{
+    struct file *f = fd_file(fd);
+
+    if (!f)
+        return -EBADF;
+    return f->ops->ioctl ? f->ops->ioctl(f, cmd, arg) : -ENOTTY;
+}

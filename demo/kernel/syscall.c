@@ -5,6 +5,7 @@
  * to them, as the C calling convention promises its callees and a user program does not.
  */
 #include <ebpf/ebpf.h>
+#include <ebpf/perf.h>
 
 #include "kernel.h"
 
@@ -45,12 +46,12 @@ static long sys_getrandom(uint64_t buf, size_t len)
 
 static long sys_clock_gettime(int clock, uint64_t out)
 {
-    uint64_t now = time_ns();
+    uint64_t now = clock == CLOCK_REALTIME ? utc_ns() : clock == CLOCK_TAI ? tai_ns() : time_ns();
     struct timespec ts = {(int64_t)(now / NSEC_PER_SEC), (int64_t)(now % NSEC_PER_SEC)};
 
-    if (clock < CLOCK_REALTIME || clock > CLOCK_BOOTTIME || clock == 2 || clock == 3)
-        /* the processor-time clocks; there is no calendar: CLOCK_REALTIME begins at boot */
-        return -EINVAL;
+    if (clock != CLOCK_TAI &&
+        (clock < CLOCK_REALTIME || clock > CLOCK_BOOTTIME || clock == 2 || clock == 3))
+        return -EINVAL; /* the processor-time clocks */
     return copy_to_user(out, &ts, sizeof(ts));
 }
 
@@ -65,79 +66,14 @@ static long sys_clock_nanosleep(int clock, int flags, uint64_t req, uint64_t rem
         return -EFAULT;
     if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (int64_t)NSEC_PER_SEC)
         return -EINVAL;
-    until = (uint64_t)MIN(ts.tv_sec, 1l << 33) * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-    sleep_until(flags & TIMER_ABSTIME ? until : now + until);
+    until = timespec_ns(&ts);
+    if (!(flags & TIMER_ABSTIME))
+        until += now;
+    else if (clock == CLOCK_REALTIME)
+        until -= MIN(until, utc_ns() - now);
+    sleep_until(until);
     (void)rem; /* only a kill ends a sleep early, and then nobody reads it */
     return current->killed ? -EINTR : 0;
-}
-
-/* ---- memory ---------------------------------------------------------------------------------- */
-
-/* Linux's brk: the new end, or the old one if that is not possible. */
-static long sys_brk(uint64_t end)
-{
-    struct mm *mm = &current->proc->mm;
-    uint64_t from = ALIGN_UP(mm->brk, PAGE_SIZE), to;
-
-    if (end < mm->brk_start || end > USER_BRK_MAX)
-        return (long)mm->brk;
-    to = ALIGN_UP(end, PAGE_SIZE);
-    if (to > from && mm_map(mm, from, to, PTE_R | PTE_W)) {
-        mm_unmap(mm, from, to);
-        return (long)mm->brk;
-    }
-    if (to < from)
-        mm_unmap(mm, to, from);
-    mm->brk = end;
-    return (long)end;
-}
-
-/* Private anonymous memory only; an address that is not MAP_FIXED is a hint, and ignored. PROT_NONE
- * has no form in Sv39 that keeps a page. */
-static long sys_mmap(uint64_t addr, uint64_t len, int prot, int flags)
-{
-    struct mm *mm = &current->proc->mm;
-    uint64_t pte = (prot & PROT_READ ? PTE_R : 0) | (prot & PROT_WRITE ? PTE_W | PTE_R : 0) |
-                   (prot & PROT_EXEC ? PTE_X : 0);
-    long err;
-
-    if (!(flags & MAP_ANONYMOUS))
-        return -ENODEV;
-    if ((flags & (MAP_SHARED | MAP_PRIVATE)) != MAP_PRIVATE || !pte || len == 0)
-        return -EINVAL;
-    if (len > USER_END)
-        return -ENOMEM;
-    len = ALIGN_UP(len, PAGE_SIZE);
-    if (flags & MAP_FIXED) {
-        if (addr % PAGE_SIZE || addr < PAGE_SIZE || addr > USER_END || len > USER_END - addr)
-            return -EINVAL;
-        mm_unmap(mm, addr, addr + len);
-    } else {
-        if (len > mm->mmap_top - USER_BRK_MAX)
-            return -ENOMEM;
-        addr = mm->mmap_top - len;
-    }
-    err = mm_map(mm, addr, addr + len, pte);
-    if (err) {
-        mm_unmap(mm, addr, addr + len);
-        return err;
-    }
-    if (!(flags & MAP_FIXED))
-        mm->mmap_top = addr;
-    return (long)addr;
-}
-
-static long sys_munmap(uint64_t addr, uint64_t len)
-{
-    struct mm *mm = &current->proc->mm;
-
-    if (addr % PAGE_SIZE || len == 0 || addr >= USER_END || len > USER_END - addr)
-        return -EINVAL;
-    len = ALIGN_UP(len, PAGE_SIZE);
-    mm_unmap(mm, addr, addr + len);
-    if (addr == mm->mmap_top && addr + len <= USER_MMAP_TOP)
-        mm->mmap_top = addr + len; /* the youngest mapping: its addresses can be used again */
-    return 0;
 }
 
 /* ---- identity and the rest ------------------------------------------------------------------- */
@@ -172,12 +108,40 @@ static long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t cmd)
     sbi_shutdown(false);
 }
 
+/* The system's state, as far as the kernel knows: memory. */
+static long sys_sysinfo(uint64_t out)
+{
+    struct sysinfo info = {.uptime = (int64_t)(time_ns() / NSEC_PER_SEC),
+                           .totalram = machine.ram_end - machine.ram_start,
+                           .freeram = pages_available() * PAGE_SIZE,
+                           .procs = (uint16_t)thread_count(),
+                           .mem_unit = 1};
+
+    return copy_to_user(out, &info, sizeof(info));
+}
+
+/* ---- BPF ------------------------------------------------------------------------------------- */
+
+static struct ebpf_caller bpf_caller(void)
+{
+    return (struct ebpf_caller){.caps = current->proc->uid == 0 ? EBPF_CAP_ALL : 0};
+}
+
 static long sys_bpf(int cmd, uint64_t attr, uint32_t size)
 {
-    struct ebpf_caller caller = {.caps = current->proc->uid == 0 ? EBPF_CAP_ALL : 0};
+    struct ebpf_caller caller = bpf_caller();
 
     return ebpf_bpf(cmd, attr, size, &caller);
 }
+
+static long sys_perf_event_open(uint64_t attr, int pid, int cpu, int group, uint64_t flags)
+{
+    struct ebpf_caller caller = bpf_caller();
+
+    return ebpf_perf_event_open(attr, pid, cpu, group, flags, &caller);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 
 long syscall_dispatch(long nr, const uint64_t *a)
 {
@@ -197,7 +161,13 @@ long syscall_dispatch(long nr, const uint64_t *a)
     case SYS_dup: return sys_dup((int)a[0]);
     case SYS_dup3: return sys_dup3((int)a[0], (int)a[1], (int)a[2]);
     case SYS_pipe2: return sys_pipe2(a[0], (int)a[1]);
+    case SYS_ioctl: return sys_ioctl((int)a[0], (uint32_t)a[1], a[2]);
+    case SYS_ppoll: return sys_ppoll(a[0], (unsigned)a[1], a[2]);
+    case SYS_epoll_create1: return sys_epoll_create1((int)a[0]);
+    case SYS_epoll_ctl: return sys_epoll_ctl((int)a[0], (int)a[1], (int)a[2], a[3]);
+    case SYS_epoll_pwait: return sys_epoll_pwait((int)a[0], a[1], (int)a[2], (int)a[3]);
     case SYS_bpf: return sys_bpf((int)a[0], a[1], (uint32_t)a[2]);
+    case SYS_perf_event_open: return sys_perf_event_open(a[0], (int)a[1], (int)a[2], (int)a[3], a[4]);
 
     case SYS_exit:
     case SYS_exit_group: proc_exit((int)(a[0] & 0xff) << 8);
@@ -205,6 +175,7 @@ long syscall_dispatch(long nr, const uint64_t *a)
     case SYS_execve: return sys_execve(a[0], a[1], a[2]);
     case SYS_wait4: return sys_wait4((int)a[0], a[1], (int)a[2], a[3]);
     case SYS_kill: return sys_kill((int)a[0], (int)a[1]);
+    case SYS_pidfd_open: return sys_pidfd_open((int)a[0], (unsigned)a[1]);
     case SYS_getpid:
     case SYS_gettid:
     case SYS_set_tid_address: return p->pid;
@@ -218,7 +189,7 @@ long syscall_dispatch(long nr, const uint64_t *a)
     case SYS_sched_yield: schedule(); return 0;
 
     case SYS_brk: return sys_brk(a[0]);
-    case SYS_mmap: return sys_mmap(a[0], a[1], (int)a[2], (int)a[3]);
+    case SYS_mmap: return sys_mmap(a[0], a[1], (int)a[2], (int)a[3], (int)a[4], a[5]);
     case SYS_munmap: return sys_munmap(a[0], a[1]);
 
     case SYS_clock_gettime: return sys_clock_gettime((int)a[0], a[1]);
@@ -226,6 +197,7 @@ long syscall_dispatch(long nr, const uint64_t *a)
     case SYS_clock_nanosleep: return sys_clock_nanosleep((int)a[0], (int)a[1], a[2], a[3]);
 
     case SYS_uname: return sys_uname(a[0]);
+    case SYS_sysinfo: return sys_sysinfo(a[0]);
     case SYS_getrandom: return sys_getrandom(a[0], a[1]);
     case SYS_reboot: return sys_reboot((uint32_t)a[0], (uint32_t)a[1], (uint32_t)a[2]);
     }

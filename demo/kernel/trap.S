@@ -64,6 +64,8 @@ save:
     li fp, 0
     mv a0, sp
     call trap_handler
+    .globl trap_handled
+trap_handled:
     mv a0, sp
 
 /* void trap_return(struct trap_frame *frame): interrupts are off. */

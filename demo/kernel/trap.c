@@ -87,7 +87,8 @@ static void interrupt(struct trap_frame *f)
         break;
     case IRQ_SOFTWARE:
         csr_clear(sip, SIE_SSIE);
-        schedule();
+        if (!poll_interrupt())
+            schedule(); /* another hart has made work */
         break;
     case IRQ_EXTERNAL:
         irq = plic_claim(cpu->hartid);

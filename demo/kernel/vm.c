@@ -74,6 +74,7 @@ static void map_physical(uint64_t pa, uint64_t end, uint64_t prot)
 
 void vm_init(void)
 {
+    map_physical(RTC_PHYS, RTC_PHYS + PAGE_SIZE, PTE_R);
     map_physical(UART_PHYS, UART_PHYS + PAGE_SIZE, PTE_R | PTE_W);
     map_physical(PLIC_PHYS, PLIC_PHYS + 2 * MEGAPAGE, PTE_R | PTE_W);
     map_physical(phys(__kernel_start), phys(__text_end), PTE_R | PTE_X);
@@ -198,12 +199,13 @@ static int for_each_page(pte_t *table, int level, uint64_t base, uint64_t start,
 
 static int free_page(pte_t *pte, uint64_t va, void *arg)
 {
-    void *page = pte_page(*pte);
+    void *page = *pte & PTE_SHARED ? NULL : pte_page(*pte);
     (void)va;
     (void)arg;
 
     *pte = 0;
-    pages_free(page, 0);
+    if (page)
+        pages_free(page, 0);
     return 0;
 }
 
@@ -232,6 +234,7 @@ void mm_destroy(struct mm *mm)
     if (!mm->root)
         return;
     mm_unmap(mm, 0, USER_END);
+    mappings_end(mm);
     free_tables(mm->root, 2, ENTRIES / 2);
     pages_free(mm->root, 0);
     mm->root = NULL;
@@ -251,28 +254,59 @@ uint64_t mm_satp(const struct mm *mm)
     return SATP_SV39 | phys(mm->root) >> 12;
 }
 
+static int is_shared(pte_t *pte, uint64_t va, void *arg)
+{
+    (void)va;
+    (void)arg;
+    return *pte & PTE_SHARED ? -ENOMEM : 0;
+}
+
+static int map_zeroed(struct mm *mm, uint64_t va, uint64_t prot)
+{
+    pte_t *pte = pte_create(mm->root, va, 0);
+    void *page;
+
+    if (!pte)
+        return -ENOMEM;
+    if (*pte) {
+        *pte |= prot;
+        return 0;
+    }
+    page = page_alloc_zeroed();
+    if (!page)
+        return -ENOMEM;
+    *pte = pte_make(page, prot | PTE_U);
+    return 0;
+}
+
 /* Maps zeroed pages to [start, end), both page-aligned. A page that is there keeps its contents and
- * gets the permissions in addition: ELF segments may share one. After -ENOMEM a part is mapped. */
+ * gets the permissions in addition: ELF segments may share one. Shared ones are in the way: theirs
+ * must not grow. After -ENOMEM nothing is mapped. */
 int mm_map(struct mm *mm, uint64_t start, uint64_t end, uint64_t prot)
 {
+    int err = for_each_page(mm->root, 2, 0, start, end, is_shared, NULL);
+
     if ((end - start) / PAGE_SIZE > pages_available())
-        return -ENOMEM;
+        err = -ENOMEM;
     if (prot & PTE_W)
         prot |= PTE_R; /* W without R is reserved */
-    for (uint64_t va = start; va < end; va += PAGE_SIZE) {
-        pte_t *pte = pte_create(mm->root, va, 0);
-        void *page;
-        if (!pte)
-            return -ENOMEM;
-        if (*pte) {
-            *pte |= prot;
-            continue;
-        }
-        page = page_alloc_zeroed();
-        if (!page)
-            return -ENOMEM;
-        *pte = pte_make(page, prot | PTE_U);
+    for (uint64_t va = start; va < end && !err; va += PAGE_SIZE) {
+        err = map_zeroed(mm, va, prot);
+        if (err)
+            mm_unmap(mm, start, va);
     }
+    sfence_vma();
+    return err;
+}
+
+/* Maps a page of somebody else's, who keeps it until it is unmapped. Nothing is at va. */
+int mm_map_shared(struct mm *mm, uint64_t va, void *page, uint64_t prot)
+{
+    pte_t *pte = pte_create(mm->root, va, 0);
+
+    if (!pte)
+        return -ENOMEM;
+    *pte = pte_make(page, prot | PTE_U | PTE_SHARED);
     sfence_vma();
     return 0;
 }
@@ -280,9 +314,13 @@ int mm_map(struct mm *mm, uint64_t start, uint64_t end, uint64_t prot)
 static int copy_page(pte_t *pte, uint64_t va, void *arg)
 {
     struct mm *to = arg;
-    pte_t *copy = pte_create(to->root, va, 0);
-    void *page = pages_alloc(0);
+    pte_t *copy;
+    void *page;
 
+    if (*pte & PTE_SHARED)
+        return 0; /* mappings_copy() */
+    copy = pte_create(to->root, va, 0);
+    page = pages_alloc(0);
     if (!copy || !page) {
         if (page)
             pages_free(page, 0);
@@ -303,6 +341,8 @@ int mm_copy(struct mm *to, const struct mm *from)
     to->brk = from->brk;
     to->mmap_top = from->mmap_top;
     err = for_each_page(from->root, 2, 0, 0, USER_END, copy_page, to);
+    if (!err)
+        err = mappings_copy(to, from);
     if (err)
         mm_destroy(to);
     return err;
@@ -320,6 +360,8 @@ static int write_page(pte_t *pte, uint64_t va, void *arg)
     size_t n = MIN(job->len, PAGE_SIZE - job->va % PAGE_SIZE);
     (void)va;
 
+    if ((*pte & PTE_SHARED) && !(*pte & PTE_W))
+        return -EFAULT;
     memcpy((char *)pte_page(*pte) + job->va % PAGE_SIZE, job->src, n);
     job->va += n;
     job->src += n;
@@ -327,7 +369,7 @@ static int write_page(pte_t *pte, uint64_t va, void *arg)
     return 0;
 }
 
-/* For a new program's pages, which are all mapped. */
+/* For a new program's pages, which are all mapped, text among them. */
 int mm_write(struct mm *mm, uint64_t va, const void *src, size_t len)
 {
     struct write_job job = {va, src, len};

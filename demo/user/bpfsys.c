@@ -164,6 +164,8 @@ int ebpf_map_create(const struct ebpf_map_spec *spec, struct ebpf_map **out)
     attr.value_size = spec->value_size;
     attr.max_entries = spec->max_entries;
     attr.map_flags = spec->flags;
+    if (strchr(spec->name, '.')) /* global variables: user mode may map them, as with libbpf */
+        attr.map_flags |= BPF_F_MMAPABLE;
     attr.map_extra = spec->map_extra;
     attr.numa_node = spec->numa_node;
     if (spec->inner)
@@ -449,4 +451,35 @@ int read_element(struct ebpf_object *obj, const char *map, uint32_t key, void *v
     struct ebpf_object_map *found = ebpf_object_find_map(obj, map);
 
     return found ? ebpf_map_lookup(ebpf_object_map_map(found), &key, value) : -ENOENT;
+}
+
+struct ebpf_map *find_map(struct ebpf_object *obj, const char *name)
+{
+    struct ebpf_object_map *found = ebpf_object_find_map(obj, name);
+
+    if (!found)
+        printf("no map is called %s\n", name);
+    return found ? ebpf_object_map_map(found) : NULL;
+}
+
+int map_fd(struct ebpf_object *obj, const char *name)
+{
+    struct ebpf_map *map = find_map(obj, name);
+
+    return map ? map->obj.fd : -ENOENT;
+}
+
+void *map_globals(struct ebpf_object *obj, const char *section)
+{
+    struct ebpf_map *map = find_map(obj, section);
+    void *at;
+
+    if (!map)
+        return NULL;
+    at = mmap(NULL, map->spec.value_size, PROT_READ | PROT_WRITE, MAP_SHARED, map->obj.fd, 0);
+    if (MMAP_FAILED(at)) {
+        printf("mmap of %s: %s\n", section, strerror((int)(long)at));
+        return NULL;
+    }
+    return at;
 }

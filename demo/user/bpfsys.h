@@ -16,6 +16,10 @@ int attach_prog(struct ebpf_object *obj, const char *name);
 int object_fd(const struct ebpf_obj *obj); /* the fd behind a map, program or link, which owns it */
 /* How often the program was not run because its hart was inside another one. */
 int prog_misses(struct ebpf_object *obj, const char *name, uint64_t *misses);
+struct ebpf_map *find_map(struct ebpf_object *obj, const char *name); /* NULL: printed why */
+int map_fd(struct ebpf_object *obj, const char *name);                /* -ENOENT: printed why */
+/* A section's global variables (".bss", ".data"), live: mmap(2); NULL: printed why. */
+void *map_globals(struct ebpf_object *obj, const char *section);
 /* One element of a map with 4-byte keys. */
 int read_element(struct ebpf_object *obj, const char *map, uint32_t key, void *value);
 

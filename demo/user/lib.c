@@ -41,6 +41,8 @@ long syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5)
 #define CALL2(nr, a, b) syscall(nr, (long)(a), (long)(b), 0, 0, 0, 0)
 #define CALL3(nr, a, b, c) syscall(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define CALL4(nr, a, b, c, d) syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define CALL5(nr, a, b, c, d, e) \
+    syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 
 int open(const char *path, int flags)
 {
@@ -97,6 +99,33 @@ int pipe2(int fds[2], int flags)
     return (int)CALL2(SYS_pipe2, fds, flags);
 }
 
+int ioctl(int fd, uint32_t cmd, uint64_t arg)
+{
+    return (int)CALL3(SYS_ioctl, fd, cmd, arg);
+}
+
+int poll(struct pollfd *fds, unsigned count, int timeout_ms)
+{
+    struct timespec ts = {timeout_ms / 1000, (int64_t)(timeout_ms % 1000) * 1000000};
+
+    return (int)CALL4(SYS_ppoll, fds, count, timeout_ms < 0 ? NULL : &ts, NULL);
+}
+
+int epoll_create1(int flags)
+{
+    return (int)CALL1(SYS_epoll_create1, flags);
+}
+
+int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+    return (int)CALL4(SYS_epoll_ctl, epfd, op, fd, event);
+}
+
+int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
+{
+    return (int)CALL5(SYS_epoll_pwait, epfd, events, max, timeout_ms, NULL);
+}
+
 int fork(void)
 {
     return (int)CALL1(SYS_clone, SIGCHLD);
@@ -115,6 +144,11 @@ int wait4(int pid, int *status, int options, void *rusage)
 int kill(int pid, int sig)
 {
     return (int)CALL2(SYS_kill, pid, sig);
+}
+
+int pidfd_open(int pid, unsigned flags)
+{
+    return (int)CALL2(SYS_pidfd_open, pid, flags);
 }
 
 int getpid(void)
@@ -189,6 +223,11 @@ int uname(struct utsname *out)
     return (int)CALL1(SYS_uname, out);
 }
 
+int sysinfo(struct sysinfo *out)
+{
+    return (int)CALL1(SYS_sysinfo, out);
+}
+
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, long offset)
 {
     return (void *)syscall(SYS_mmap, (long)addr, (long)len, prot, flags, fd, offset);
@@ -197,6 +236,11 @@ void *mmap(void *addr, size_t len, int prot, int flags, int fd, long offset)
 int munmap(void *addr, size_t len)
 {
     return (int)CALL2(SYS_munmap, addr, len);
+}
+
+int perf_event_open(struct perf_event_attr *attr, int pid, int cpu, int group, uint64_t flags)
+{
+    return (int)CALL5(SYS_perf_event_open, attr, pid, cpu, group, flags);
 }
 
 int bpf(int cmd, union bpf_attr *attr, uint32_t size)

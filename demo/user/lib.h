@@ -37,10 +37,17 @@ int dup(int fd);
 int dup3(int from, int to, int flags);
 int pipe2(int fds[2], int flags);
 
+int ioctl(int fd, uint32_t cmd, uint64_t arg);
+int poll(struct pollfd *fds, unsigned count, int timeout_ms); /* negative: no end */
+int epoll_create1(int flags);
+int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms);
+
 int fork(void);
 int execve(const char *path, char *const argv[], char *const envp[]);
 int wait4(int pid, int *status, int options, void *rusage);
 int kill(int pid, int sig);
+int pidfd_open(int pid, unsigned flags);
 int getpid(void);
 int getppid(void);
 int gettid(void);
@@ -59,6 +66,7 @@ uint64_t time_ns(void); /* CLOCK_MONOTONIC */
 int nanosleep_ns(uint64_t ns);
 long getrandom(void *buf, size_t len, unsigned flags);
 int uname(struct utsname *out);
+int sysinfo(struct sysinfo *out);
 
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, long offset);
 int munmap(void *addr, size_t len);
@@ -66,6 +74,9 @@ int munmap(void *addr, size_t len);
 
 /* bpf(2): the attributes beyond what cmd uses must be zero, so start from memset or {0}. */
 int bpf(int cmd, union bpf_attr *attr, uint32_t size);
+
+struct perf_event_attr;
+int perf_event_open(struct perf_event_attr *attr, int pid, int cpu, int group, uint64_t flags);
 
 /* ---- strings --------------------------------------------------------------------------------- */
 

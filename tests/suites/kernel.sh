@@ -21,5 +21,15 @@ verdict "a stack overflow is noticed" $?
 boot 4 init=/bin/systest
 grep -qE '^SYSTEST ok' "$tmp/out"
 verdict "system calls" $?
+for harts in 4 1; do
+    boot "$harts" init=/bin/hooks
+    grep -qE '^HOOKS ok' "$tmp/out"
+    verdict "poll, epoll, tasks, stacks, signals from user mode on $harts harts" $?
+    shallow "hooks on $harts harts"
+    boot "$harts" init=/bin/rings
+    grep -qE '^RINGS ok' "$tmp/out"
+    verdict "mapped arrays and rings, and lies in them, from user mode on $harts harts" $?
+    shallow "rings on $harts harts"
+done
 
 finish
