@@ -77,6 +77,7 @@ struct ebpf_vexplore {
     struct ebpf_vsub *subs;            /* [subprog_cnt] */
     struct ebpf_vsaved **safe, **open; /* saved states with no branches, and with some */
     uint32_t bucket_cnt;               /* of each; a power of two */
+    struct ebpf_vsaved *passed;        /* open ones that no path is compared with any more */
     struct ebpf_vsaved *parent;        /* of the path that is followed */
     uint64_t fresh[EBPF_MAX_FRAMES];
     struct ebpf_vpending *pending;

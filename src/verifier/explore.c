@@ -224,6 +224,7 @@ static void path_ends(struct ebpf_verifier *v)
 
     for (struct ebpf_vsaved *s = x->parent; s && --s->branches == 0; s = parent) {
         parent = s->parent;
+        s->misses = 0;
         forget_unread(v, s);
         list_remove(s);
         list_add(safe_at(x, s->at, &s->state), s);
@@ -286,6 +287,11 @@ static void forget_single(struct ebpf_vstate *s)
     }
 }
 
+static uint64_t range_sum(uint64_t umin, uint64_t umax, uint64_t smin, uint64_t smax)
+{
+    return umin * 7 + umax * 3 + smin * 5 + smax * 11;
+}
+
 static uint64_t frame_sum(const struct ebpf_vframe *frame, uint16_t live)
 {
     uint64_t sum = frame->call;
@@ -294,8 +300,11 @@ static uint64_t frame_sum(const struct ebpf_vframe *frame, uint16_t live)
         const struct ebpf_vreg *reg = &frame->regs[r];
 
         if (live >> r & 1)
-            sum = sum * 31 + reg->kind + (uint32_t)reg->off + reg->var.full.umin * 7 +
-                  reg->var.full.umax * 3;
+            sum = sum * 31 + reg->kind + (uint32_t)reg->off + reg->var.known.mask +
+                  range_sum(reg->var.full.umin, reg->var.full.umax, (uint64_t)reg->var.full.smin,
+                            (uint64_t)reg->var.full.smax) +
+                  range_sum(reg->var.half.umin, reg->var.half.umax, (uint32_t)reg->var.half.smin,
+                            (uint32_t)reg->var.half.smax);
     }
     for (uint32_t n = 0; n < frame->slot_cnt; n++)
         sum = sum * 31 + frame->slots[n].reg.var.full.umin + (uint32_t)frame->slots[n].reg.off;
@@ -428,18 +437,32 @@ static bool worth_saving(const struct ebpf_verifier *v)
                                 : x->jumps >= 2 && x->steps >= 8;
 }
 
+/* Compared in vain so often, an open state of a loop that may end in other ways than by being
+ * different is not looked at any more (Linux has the same): such a loop may have a pointer that is
+ * another one in every round. */
+#define TRIES 64u
+
 /* The states of this very path. 1: the path ends here. */
 static int meet_all_open(struct ebpf_verifier *v, uint32_t sum)
 {
-    int ends = 0;
+    struct ebpf_vexplore *x = v->explore;
+    bool forced = x->insns[v->at].flags & EBPF_VI_FORCE;
+    struct ebpf_vsaved *next;
 
-    if (!v->explore->insns[v->at].open)
+    if (!x->insns[v->at].open)
         return 0;
-    for (struct ebpf_vsaved *s = *open_at(v->explore, v->at, sum); s && !ends; s = s->next) {
-        if (s->at == v->at)
-            ends = meet_open(v, s, sum);
+    for (struct ebpf_vsaved *s = *open_at(x, v->at, sum); s; s = next) {
+        int ends = s->at == v->at ? meet_open(v, s, sum) : 0;
+
+        if (ends)
+            return ends;
+        next = s->next;
+        if (forced && s->at == v->at && ++s->misses > TRIES) {
+            list_remove(s);
+            list_add(&x->passed, s);
+        }
     }
-    return ends;
+    return 0;
 }
 
 /* The states that are shown to be safe. 1: the path ends here. */
@@ -585,4 +608,6 @@ void ebpf_verify_explore_fini(struct ebpf_verifier *v)
         while (x->open[b])
             saved_free(v, x->open[b]);
     }
+    while (x->passed)
+        saved_free(v, x->passed);
 }
