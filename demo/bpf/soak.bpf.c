@@ -443,13 +443,135 @@ int soak_hash_of_maps(void *ctx)
     return 0;
 }
 
+/* ---- ring buffers of user mode, perf events ------------------------------------------------- */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_USER_RINGBUF);
+    __uint(max_entries, 16384);
+} user_ringbuf SEC(".maps");
+
+static long take_sample(struct bpf_dynptr *sample, void *ctx)
+{
+    __u64 *row = counts[SOAK_user_ringbuf];
+    struct soak_value v;
+
+    (void)ctx;
+    if (bpf_dynptr_read(&v, sizeof(v), sample, 0, 0)) {
+        count(row, SOAK_WRONG, 1);
+        return 1;
+    }
+    count(row, SOAK_REMOVED, 1);
+    count(row, SOAK_OUT, v.key);
+    if (!soak_whole(&v))
+        count(row, SOAK_TORN, 1);
+    return 0;
+}
+
+/* Another hart may be draining it. */
+SEC("kprobe/soak_hit")
+int soak_user_ringbuf(void *ctx)
+{
+    long samples = bpf_user_ringbuf_drain(&user_ringbuf, take_sample, 0, 0);
+
+    (void)ctx;
+    count(counts[SOAK_user_ringbuf], SOAK_HITS, 1);
+    note(counts[SOAK_user_ringbuf], samples < 0 ? samples : 0, 0);
+    return 0;
+}
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+    __type(key, int);
+    __type(value, int);
+} perf_event_array SEC(".maps");
+
+/* The hart's event may be out of the array at the moment. */
+static __always_inline void send_event(void *ctx)
+{
+    __u64 *row = counts[SOAK_perf_event_array];
+    struct soak_value v;
+    long err;
+
+    soak_fill(&v, bpf_get_prandom_u32(), bpf_get_prandom_u32());
+    err = bpf_perf_event_output(ctx, &perf_event_array, BPF_F_CURRENT_CPU, &v, sizeof(v));
+    if (!err) {
+        count(row, SOAK_ADDED, 1);
+        count(row, SOAK_IN, v.key);
+    }
+    note(row, err, -ENOENT);
+}
+
+SEC("kprobe/soak_hit")
+int soak_perf_event_array(void *ctx)
+{
+    count(counts[SOAK_perf_event_array], SOAK_HITS, 1);
+    send_event(ctx);
+    return 0;
+}
+
+/* ---- stacks and tasks ------------------------------------------------------------------------ */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_STACK_TRACE);
+    __uint(max_entries, SOAK_STACKS);
+    __type(key, __u32);
+    __uint(value_size, SOAK_DEPTH * sizeof(__u64));
+} stack_trace SEC(".maps");
+
+static __always_inline void keep_stack(void *ctx)
+{
+    __u64 flags = bpf_get_prandom_u32() % 2 ? BPF_F_REUSE_STACKID : 0;
+    long id = bpf_get_stackid(ctx, &stack_trace, flags);
+
+    if (id >= 0)
+        count(counts[SOAK_stack_trace], SOAK_ADDED, 1);
+    note(counts[SOAK_stack_trace], id < 0 ? id : 0, -EEXIST);
+}
+
+SEC("kprobe/soak_hit")
+int soak_stack_trace(void *ctx)
+{
+    count(counts[SOAK_stack_trace], SOAK_HITS, 1);
+    keep_stack(ctx);
+    return 0;
+}
+
+struct {
+    __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, __u64);
+} task_storage SEC(".maps");
+
+/* Counts in the task that made the call, and lets go of the count now and then. */
+SEC("kprobe/soak_hit")
+int soak_task_storage(void *ctx)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    __u64 *row = counts[SOAK_task_storage];
+    __u64 *v = bpf_task_storage_get(&task_storage, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+    (void)ctx;
+    count(row, SOAK_HITS, 1);
+    if (!v) {
+        count(row, SOAK_FULL, 1);
+        return 0;
+    }
+    ++*v;
+    count(row, SOAK_IN, 1);
+    if (bpf_get_prandom_u32() % 64)
+        return 0;
+    count(row, SOAK_OUT, *v);
+    count(row, bpf_task_storage_delete(&task_storage, task) ? SOAK_WRONG : SOAK_REMOVED, 1);
+    return 0;
+}
+
 /* ---- programs that interrupt bpf(2) -------------------------------------------------------- */
 
 /* At the end of each time slice, in the middle of whatever the thread was doing. */
 SEC("kprobe/schedule")
 int soak_schedule(void *ctx)
 {
-    (void)ctx;
     count(counts[SOAK_schedule], SOAK_HITS, 1);
     churn(&hash, counts[SOAK_hash]);
     churn(&percpu_hash, counts[SOAK_percpu_hash]);
@@ -457,5 +579,7 @@ int soak_schedule(void *ctx)
     churn_prefixes();
     push_or_pop(&queue, counts[SOAK_queue]);
     send_record();
+    send_event(ctx);
+    keep_stack(ctx);
     return 0;
 }

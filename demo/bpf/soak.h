@@ -35,6 +35,10 @@ enum soak_row {
     SOAK_ringbuf,
     SOAK_array_of_maps,
     SOAK_hash_of_maps,
+    SOAK_user_ringbuf,
+    SOAK_perf_event_array,
+    SOAK_stack_trace,
+    SOAK_task_storage,
     SOAK_objects,  /* no map: what the kernel side makes and lets go */
     SOAK_schedule, /* nor here: programs that interrupt all the others */
     SOAK_ROWS
@@ -45,6 +49,9 @@ enum soak_row {
 #define SOAK_PREFIXES 256 /* of 510 */
 
 #define SOAK_SLOTS 4 /* of a map in maps */
+
+#define SOAK_STACKS 4 /* as many buckets as elements: none is ever missing but while one is freed */
+#define SOAK_DEPTH 16
 
 /* The element of most maps: it belongs to its key and says whether it is whole. Large, so that
  * copying it takes a while. */

@@ -7,7 +7,6 @@
  */
 #include "soak.h"
 
-#define HITTERS 4
 #define WORKERS 4
 
 extern const char soak_bpf_start[], soak_bpf_end[];
@@ -19,7 +18,7 @@ struct hitter {
     uint64_t made;
 } __attribute__((aligned(64)));
 
-static struct hitter hitters[HITTERS];
+static struct hitter hitters[SOAK_HITTERS];
 static struct soak_worker workers[WORKERS + 1]; /* the last one prepares and settles */
 
 /* ---- for the rows ---------------------------------------------------------------------------- */
@@ -81,6 +80,7 @@ uint64_t soak_total(int row, enum soak_count what)
 
 noinline uint64_t soak_hit(uint64_t x)
 {
+    __asm__ volatile(""); /* or calls whose result nobody wants would be left out */
     return x * 3 + 1;
 }
 
@@ -88,7 +88,7 @@ static void run_hitter(void *arg)
 {
     struct hitter *h = arg;
 
-    while (!__atomic_load_n(&soak.stop, __ATOMIC_RELAXED)) {
+    while (!__atomic_load_n(&soak.hitters_stop, __ATOMIC_RELAXED)) {
         if (soak_hit(h->made) != h->made * 3 + 1)
             panic("soak_hit() returned nonsense");
         h->made++;
@@ -111,6 +111,10 @@ static void run_worker(void *arg)
 
 static int start_threads(struct soak_worker *settler)
 {
+    for (int i = 0; i < SOAK_HITTERS; i++) {
+        CHECK(hitters[i].thread = thread_create("hitter", run_hitter, &hitters[i]));
+        soak.hitter_tid[i] = hitters[i].thread->tid;
+    }
     for (int i = 0; i < WORKERS; i++) {
         struct soak_worker *w = &workers[i];
         memset(w, 0, sizeof(*w));
@@ -118,25 +122,27 @@ static int start_threads(struct soak_worker *settler)
         fds_copy(&w->proc.fds, &settler->proc.fds);
         CHECK(w->thread = thread_create("soak", run_worker, w));
     }
-    for (int i = 0; i < HITTERS; i++)
-        CHECK(hitters[i].thread = thread_create("hitter", run_hitter, &hitters[i]));
     return 0;
 }
 
-/* How often soak_hit() was called. */
-static uint64_t join_threads(void)
+/* How often soak_hit() was called. The workers end first, and then there is one call more, so that
+ * the programs can take what they have brought. */
+static uint64_t stop_threads(void)
 {
-    uint64_t made = 0;
+    uint64_t made = 1;
 
     __atomic_store_n(&soak.stop, true, __ATOMIC_RELAXED);
-    for (int i = 0; i < HITTERS; i++) {
-        thread_join(hitters[i].thread);
-        made += hitters[i].made;
-    }
     for (int i = 0; i < WORKERS; i++) {
         thread_join(workers[i].thread);
         soak.commands += workers[i].commands;
+        made += workers[i].made;
     }
+    __atomic_store_n(&soak.hitters_stop, true, __ATOMIC_RELAXED);
+    for (int i = 0; i < SOAK_HITTERS; i++) {
+        thread_wait(hitters[i].thread);
+        made += hitters[i].made;
+    }
+    soak_hit(0);
     return made;
 }
 
@@ -153,7 +159,7 @@ static int open_fd(struct ebpf_obj *obj)
     return fd;
 }
 
-static struct ebpf_object_prog *find_prog(const char *name)
+struct ebpf_object_prog *soak_find_prog(const char *name)
 {
     return ebpf_object_find_prog(soak.obj, name);
 }
@@ -180,7 +186,7 @@ static int load(void)
     }
     CHECK((soak.inner_fd = open_fd(map_obj("inner"))) >= 0);
     for (int i = 0; i < SOAK_TAILS; i++) {
-        soak.tail_fd[i] = open_fd(ebpf_prog_obj(ebpf_object_prog_prog(find_prog(tails[i]))));
+        soak.tail_fd[i] = open_fd(ebpf_prog_obj(ebpf_object_prog_prog(soak_find_prog(tails[i]))));
         CHECK(soak.tail_fd[i] >= 0);
     }
     return 0;
@@ -272,11 +278,13 @@ static int run(uint64_t seconds)
     CHECK(attach(true) == 0);
     CHECK(start_threads(w) == 0);
     sleep_until(time_ns() + seconds * NSEC_PER_SEC);
-    made = join_threads();
+    made = stop_threads();
     ebpf_kprobe_stats(&after);
     CHECK(attach(false) == 0);
     CHECK(read_prog_counts() == 0);
     CHECK(settle(w, made, after.missed - before.missed) == 0);
+    for (int i = 0; i < SOAK_HITTERS; i++)
+        thread_free(hitters[i].thread);
     fds_close(&w->proc.fds, ~0ul);
     ebpf_object_close(soak.obj);
     CHECK(check_nothing_is_left(w) == 0);

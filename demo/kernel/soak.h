@@ -8,6 +8,7 @@
 #include "../bpf/soak.h"
 #include "selftest.h"
 
+#define SOAK_HITTERS 4
 #define SOAK_TAILS 2
 
 /* What all threads work on. */
@@ -18,7 +19,9 @@ struct soak {
     int inner_fd; /* of the map that maps in maps have when they have no other */
     uint64_t counts[SOAK_ROWS][SOAK_COUNTS]; /* the kernel side's; the programs have their own */
     uint64_t commands;                       /* of bpf(2) */
-    bool stop;
+    int hitter_tid[SOAK_HITTERS]; /* of threads that call soak_hit(); they are there until all is
+                                   * settled */
+    bool stop, hitters_stop;
 };
 extern struct soak soak;
 
@@ -27,6 +30,7 @@ struct soak_worker {
     struct thread *thread;
     struct process proc;
     uint64_t random, commands;
+    uint64_t made; /* calls of soak_hit() in threads that this one has made */
     union bpf_attr attr;
     uint64_t keys[SOAK_KEYS];
     struct soak_value values[SOAK_KEYS * MAX_HARTS];
@@ -49,6 +53,21 @@ static inline void soak_count(int row, enum soak_count what, uint64_t n)
     __atomic_fetch_add(&soak.counts[row][what], n, __ATOMIC_RELAXED);
 }
 
+/* soak_rings.c, soak_tasks.c: for the table of rows */
+int soak_prepare_perf(struct soak_worker *w, int row);
+void soak_turn_ringbuf(struct soak_worker *w, int row);
+void soak_turn_user_ringbuf(struct soak_worker *w, int row);
+void soak_turn_perf(struct soak_worker *w, int row);
+void soak_turn_stacks(struct soak_worker *w, int row);
+void soak_turn_tasks(struct soak_worker *w, int row);
+int soak_settle_ring(struct soak_worker *w, int row);
+int soak_settle_perf(struct soak_worker *w, int row);
+int soak_settle_stacks(struct soak_worker *w, int row);
+int soak_settle_tasks(struct soak_worker *w, int row);
+
+/* The probed function. */
+uint64_t soak_hit(uint64_t x);
+struct ebpf_object_prog *soak_find_prog(const char *name);
 /* Of both sides together. */
 uint64_t soak_total(int row, enum soak_count what);
 uint32_t soak_draw(struct soak_worker *w, uint32_t below);

@@ -2,7 +2,8 @@
 /*
  * The map types of the soak: what bpf(2) does to each while programs (demo/bpf/soak.bpf.c) do the
  * same, and what must add up when all have stopped. A new type is a row of enum soak_row, a map
- * with a program, and a row of the table at the end of this file.
+ * with a program, and a row of the table at the end of this file. Those that move data through
+ * rings are in soak_rings.c, stacks and tasks in soak_tasks.c.
  */
 #include "soak.h"
 
@@ -312,46 +313,6 @@ static int settle_tails(struct soak_worker *w, int row)
     return 0;
 }
 
-/* ---- ring buffers ---------------------------------------------------------------------------- */
-
-static int take_record(void *ctx, void *data, size_t size)
-{
-    const struct soak_value *v = data;
-    int row = *(int *)ctx;
-
-    soak_count(row, SOAK_REMOVED, 1);
-    soak_count(row, SOAK_OUT, v->key);
-    if (size != sizeof(*v) || !soak_whole(v))
-        soak_count(row, SOAK_TORN, 1);
-    return 0;
-}
-
-static struct ebpf_map *map_of(int row)
-{
-    return ebpf_object_map_map(ebpf_object_find_map(soak.obj, soak_rows[row].name));
-}
-
-static void turn_ringbuf(struct soak_worker *w, int row)
-{
-    static uint32_t consuming; /* one at a time */
-    int n;
-    (void)w;
-
-    if (__atomic_exchange_n(&consuming, 1, __ATOMIC_ACQUIRE))
-        return;
-    n = ebpf_ringbuf_consume(map_of(row), take_record, &row);
-    soak_note(row, n < 0 ? n : 0, 0);
-    __atomic_store_n(&consuming, 0, __ATOMIC_RELEASE);
-}
-
-static int settle_ringbuf(struct soak_worker *w, int row)
-{
-    turn_ringbuf(w, row);
-    CHECK(soak_total(row, SOAK_ADDED) == soak_total(row, SOAK_REMOVED));
-    CHECK(soak_total(row, SOAK_IN) == soak_total(row, SOAK_OUT));
-    return 0;
-}
-
 /* ---- maps in maps ---------------------------------------------------------------------------- */
 
 static uint64_t read_inner(struct soak_worker *w, int fd)
@@ -499,9 +460,14 @@ const struct soak_ops soak_rows[SOAK_ROWS] = {
     [SOAK_stack] = {"stack", NULL, turn_keyless, settle_keyless},
     [SOAK_bloom_filter] = {"bloom_filter", NULL, turn_bloom, settle_bloom},
     [SOAK_prog_array] = {"prog_array", NULL, turn_tails, settle_tails},
-    [SOAK_ringbuf] = {"ringbuf", NULL, turn_ringbuf, settle_ringbuf},
+    [SOAK_ringbuf] = {"ringbuf", NULL, soak_turn_ringbuf, soak_settle_ring},
     [SOAK_array_of_maps] = {"array_of_maps", NULL, turn_inner, settle_inner, .rare = true},
     [SOAK_hash_of_maps] = {"hash_of_maps", NULL, turn_inner, settle_inner, .rare = true},
+    [SOAK_user_ringbuf] = {"user_ringbuf", NULL, soak_turn_user_ringbuf, soak_settle_ring},
+    [SOAK_perf_event_array] = {"perf_event_array", soak_prepare_perf, soak_turn_perf,
+                               soak_settle_perf},
+    [SOAK_stack_trace] = {"stack_trace", NULL, soak_turn_stacks, soak_settle_stacks},
+    [SOAK_task_storage] = {"task_storage", NULL, soak_turn_tasks, soak_settle_tasks},
     [SOAK_objects] = {NULL, NULL, turn_objects, NULL, .rare = true},
     /* clang-format on */
 };
