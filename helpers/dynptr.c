@@ -107,7 +107,7 @@ static int reserve(struct ebpf_map *map, uint32_t size, uint64_t flags, void **r
         return -EINVAL;
     if (size > EBPF_DYNPTR_MAX)
         return -E2BIG;
-    *record = ebpf_ringbuf_reserve(map, size);
+    *record = ebpf_ringbuf_reserve(map, size, 0);
     return *record ? 0 : -EINVAL;
 }
 
@@ -137,7 +137,7 @@ const struct ebpf_helper ebpf_helper_ringbuf_reserve_dynptr = {
 static void commit(struct ebpf_dynptr *dynptr, uint64_t flags, bool discard)
 {
     if (dynptr->data)
-        ebpf_ringbuf_commit(dynptr->data, flags, discard);
+        ebpf_ringbuf_commit(dynptr->data, flags, discard ? BPF_RINGBUF_DISCARD_BIT : 0);
     ebpf_dynptr_clear(dynptr);
 }
 

@@ -21,12 +21,11 @@ EBPF_HELPER_FN(ringbuf_output)
 
     if (!map || r4 & ~(uint64_t)WAKEUP_FLAGS)
         return ebpf_reg_int(-EINVAL);
-    record = ebpf_ringbuf_reserve(map, r3);
+    record = ebpf_ringbuf_reserve(map, r3, 0);
     if (!record)
         return ebpf_reg_int(-EAGAIN);
     ebpf_value_copy(record, ebpf_reg_ptr(r2), r3);
-    ebpf_ringbuf_commit(record, r4, false);
-    return 0;
+    return ebpf_ringbuf_commit(record, r4, 0);
 }
 
 const struct ebpf_helper ebpf_helper_ringbuf_output = {
@@ -40,7 +39,7 @@ EBPF_HELPER_FN(ringbuf_reserve)
 {
     struct ebpf_map *map = ring_arg(r1);
 
-    return map && !r3 ? (uintptr_t)ebpf_ringbuf_reserve(map, r2) : 0;
+    return map ? (uintptr_t)ebpf_ringbuf_reserve(map, r2, r3) : 0;
 }
 
 const struct ebpf_helper ebpf_helper_ringbuf_reserve = {
@@ -54,8 +53,7 @@ const struct ebpf_helper ebpf_helper_ringbuf_reserve = {
 
 EBPF_HELPER_FN(ringbuf_submit)
 {
-    ebpf_ringbuf_commit(ebpf_reg_ptr(r1), r2, false);
-    return 0;
+    return ebpf_ringbuf_commit(ebpf_reg_ptr(r1), r2, 0);
 }
 
 const struct ebpf_helper ebpf_helper_ringbuf_submit = {
@@ -67,8 +65,7 @@ const struct ebpf_helper ebpf_helper_ringbuf_submit = {
 
 EBPF_HELPER_FN(ringbuf_discard)
 {
-    ebpf_ringbuf_commit(ebpf_reg_ptr(r1), r2, true);
-    return 0;
+    return ebpf_ringbuf_commit(ebpf_reg_ptr(r1), r2, BPF_RINGBUF_DISCARD_BIT);
 }
 
 const struct ebpf_helper ebpf_helper_ringbuf_discard = {

@@ -4,7 +4,9 @@
  * order in which they were reserved.
  *
  * A record is reserved under the map's lock, filled by the program where it lies, and committed
- * without a lock by clearing its busy bit; the consumer stops at the first busy one. Linux maps the
+ * without a lock by clearing its busy bit; the consumer stops at the first busy one. Interrupts are
+ * off while programs run, and nothing outside of this file is called with the lock held, so that a
+ * hart does not meet itself there; if it ever did, it would give up (ebpf_spin_try()). Linux maps the
  * data twice, one behind the other, so that a record may run over the end. The kernel here may have
  * no page tables: a record that would do so begins at the start instead, and a discarded record
  * fills the rest, which Linux's consumers skip. So a record is certain to fit an empty ring only if
@@ -17,7 +19,7 @@
 #include "maps/ringbuf.h"
 
 #include "maps/keyless.h"
-#include "maps/value.h"
+#include "maps/spin_lock.h"
 #include "src/base/alloc.h"
 #include "src/base/bits.h"
 
@@ -30,94 +32,94 @@ static struct ebpf_ringbuf_header *header_at(const struct ebpf_ringbuf *ring, ui
     return (struct ebpf_ringbuf_header *)(void *)(ring->data + (pos & (ring->size - 1)));
 }
 
-/* Bytes of a record with its header. */
+/* Bytes of a record of len bytes of data, with its header. */
+static uint64_t with_header(uint64_t len)
+{
+    return EBPF_ROUND_UP(len + HEADER, 8);
+}
+
+/* The same from what a header says. */
 static uint64_t record_size(uint32_t len)
 {
-    return EBPF_ROUND_UP((uint64_t)(len & ~FLAG_BITS) + HEADER, 8);
+    return with_header(len & ~FLAG_BITS);
 }
 
 /* ---- producers ----------------------------------------------------------------------------- */
 
-static void put_header(const struct ebpf_ringbuf *ring, uint64_t pos, uint32_t len)
+static void put_header(struct ebpf_ringbuf_header *header, const struct ebpf_ringbuf *ring,
+                       uint32_t len)
 {
-    struct ebpf_ringbuf_header *header = header_at(ring, pos);
-    uintptr_t off = (uintptr_t)header - (uintptr_t)ring;
-
-    header->page_off = (uint32_t)(off / EBPF_RINGBUF_PAGE);
-    __atomic_store_n(&header->len, len, __ATOMIC_RELAXED);
+    header->page_off = (uint32_t)(((uintptr_t)header - (uintptr_t)ring) / EBPF_RINGBUF_PAGE);
+    ebpf_store_relaxed(&header->len, len);
 }
 
-static void advance_pending(struct ebpf_ringbuf *ring)
+/* Where the records begin that are not all committed, or have not been looked at. */
+static uint64_t advance_pending(struct ebpf_ringbuf *ring)
 {
-    while (ring->pending < ring->produced) {
-        uint32_t len = __atomic_load_n(&header_at(ring, ring->pending)->len, __ATOMIC_ACQUIRE);
+    uint64_t pending = ring->pending;
+
+    while (pending < ring->produced) {
+        uint32_t len = __atomic_load_n(&header_at(ring, pending)->len, __ATOMIC_ACQUIRE);
 
         if (len & BPF_RINGBUF_BUSY_BIT)
-            return;
-        ring->pending += record_size(len);
+            break;
+        pending += record_size(len);
     }
+    ring->pending = pending;
+    return pending;
 }
 
-static void *reserve_locked(struct ebpf_ringbuf *ring, uint32_t len)
+static struct ebpf_ringbuf_header *reserve_locked(struct ebpf_ringbuf *ring, uint64_t len)
 {
     uint64_t consumed = __atomic_load_n(ring->consumer_pos, __ATOMIC_ACQUIRE);
-    uint64_t at = ring->produced, need = record_size(len);
-    uint64_t rest = ring->size - (at & (ring->size - 1)), pad = need > rest ? rest : 0;
-    uint64_t end = at + pad + need;
+    uint64_t pending = advance_pending(ring), need = with_header(len), at = ring->produced, end;
+    struct ebpf_ringbuf_header *header = header_at(ring, at);
+    uint64_t rest = ring->size - (at & (ring->size - 1));
 
-    advance_pending(ring);
-    if (end - consumed >= ring->size || end - ring->pending >= ring->size)
+    end = at + need;
+    if (__builtin_expect(need > rest, 0)) /* the rest is a discarded record */
+        end += rest;
+    if (end - consumed >= ring->size || end - pending >= ring->size)
         return NULL;
-    if (pad)
-        put_header(ring, at, (uint32_t)(pad - HEADER) | BPF_RINGBUF_DISCARD_BIT);
-    put_header(ring, at + pad, len | BPF_RINGBUF_BUSY_BIT);
+    if (__builtin_expect(need > rest, 0)) {
+        put_header(header, ring, (uint32_t)(rest - HEADER) | BPF_RINGBUF_DISCARD_BIT);
+        header = (struct ebpf_ringbuf_header *)(void *)ring->data;
+    }
+    put_header(header, ring, (uint32_t)len | BPF_RINGBUF_BUSY_BIT);
     ring->produced = end;
-    __atomic_store_n(ring->producer_pos, end, __ATOMIC_RELEASE);
-    return header_at(ring, at + pad) + 1;
+    ebpf_store_release(ring->producer_pos, end);
+    return header;
 }
 
-void *ebpf_ringbuf_reserve(struct ebpf_map *map, uint64_t size)
+void *ebpf_ringbuf_reserve(struct ebpf_map *map, uint64_t size, uint64_t flags)
 {
     struct ebpf_ringbuf *ring = ebpf_ringbuf_of(map);
-    unsigned long irq, lock_irq;
-    struct ebpf_ringbuf_hart *hart;
-    void *record;
+    struct ebpf_ringbuf_header *header;
 
-    if (size > MAX_RECORD || size + HEADER > ring->size)
+    if (size > ring->max_record || flags || !ebpf_spin_try(&ring->lock))
         return NULL;
-    irq = ebpf_os_irq_save();
-    hart = &ring->harts[ebpf_os_cpu_id()];
-    if (__atomic_load_n(&hart->busy, __ATOMIC_RELAXED)) { /* this hart has the lock: no waiting */
-        ebpf_os_irq_restore(irq);
-        return NULL;
-    }
-    __atomic_store_n(&hart->busy, 1, __ATOMIC_RELAXED);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    lock_irq = ebpf_lock(&ring->lock);
-    record = reserve_locked(ring, (uint32_t)size);
-    ebpf_unlock(&ring->lock, lock_irq);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(&hart->busy, 0, __ATOMIC_RELAXED);
-    ebpf_os_irq_restore(irq);
-    return record;
+    header = reserve_locked(ring, size);
+    ebpf_spin_unlock(&ring->lock);
+    return header ? header + 1 : NULL;
 }
 
-void ebpf_ringbuf_commit(void *record, uint64_t flags, bool discard)
+uint64_t ebpf_ringbuf_commit(void *record, uint64_t flags, uint32_t how)
 {
     struct ebpf_ringbuf_header *header = (struct ebpf_ringbuf_header *)record - 1;
     uintptr_t page = (uintptr_t)header & ~(uintptr_t)(EBPF_RINGBUF_PAGE - 1);
     struct ebpf_ringbuf *ring =
         (struct ebpf_ringbuf *)(page - (uintptr_t)header->page_off * EBPF_RINGBUF_PAGE);
-    uint32_t len = header->len & ~BPF_RINGBUF_BUSY_BIT;
     uint64_t at = (uint64_t)((uint8_t *)header - ring->data), consumed;
 
-    /* the exchange and the load stay in this order, so that either the consumer sees the record or
+    /* the store and the load stay in this order, so that either the consumer sees the record or
      * this sees that the consumer has come to it */
-    __atomic_exchange_n(&header->len, len | (discard ? BPF_RINGBUF_DISCARD_BIT : 0),
-                        __ATOMIC_SEQ_CST);
-    consumed = __atomic_load_n(ring->consumer_pos, __ATOMIC_SEQ_CST) & (ring->size - 1);
-    if (flags & BPF_RB_FORCE_WAKEUP || (consumed == at && !(flags & BPF_RB_NO_WAKEUP)))
+    ebpf_store_release(&header->len, (header->len & ~BPF_RINGBUF_BUSY_BIT) | how);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    consumed = __atomic_load_n(ring->consumer_pos, __ATOMIC_RELAXED) & (ring->size - 1);
+    if (__builtin_expect(flags & BPF_RB_FORCE_WAKEUP ||
+                             (consumed == at && !(flags & BPF_RB_NO_WAKEUP)), 0))
         ebpf_os_wake(&ring->map.obj);
+    return 0;
 }
 
 uint64_t ebpf_ringbuf_query(struct ebpf_map *map, uint64_t what)
@@ -187,9 +189,7 @@ int ebpf_ringbuf_check(const struct ebpf_map_spec *spec)
 
 int ebpf_ringbuf_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
 {
-    size_t page = EBPF_RINGBUF_PAGE, harts = EBPF_ROUND_UP(sizeof(struct ebpf_ringbuf), (size_t)64);
-    size_t consumer =
-        EBPF_ROUND_UP(harts + ebpf_os_cpu_count() * sizeof(struct ebpf_ringbuf_hart), page);
+    size_t page = EBPF_RINGBUF_PAGE, consumer = EBPF_ROUND_UP(sizeof(struct ebpf_ringbuf), page);
     size_t bytes = page + consumer + 2 * page + spec->max_entries;
     void *block = ebpf_zalloc(bytes); /* user mode may see all of the ring */
     struct ebpf_ringbuf *ring;
@@ -202,7 +202,7 @@ int ebpf_ringbuf_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
     ring->block = block;
     ring->bytes = bytes;
     ring->size = spec->max_entries;
-    ring->harts = (struct ebpf_ringbuf_hart *)(void *)(base + harts);
+    ring->max_record = ring->size - HEADER < MAX_RECORD ? ring->size - HEADER : MAX_RECORD;
     ring->consumer_pos = (uint64_t *)(void *)(base + consumer);
     ring->producer_pos = (uint64_t *)(void *)(base + consumer + page);
     ring->data = base + consumer + 2 * page;

@@ -9,7 +9,6 @@
 #define EBPF_MAPS_RINGBUF_H
 
 #include "maps/map.h"
-#include "src/base/lock.h"
 
 #define EBPF_RINGBUF_PAGE 4096u
 
@@ -19,21 +18,16 @@ struct ebpf_ringbuf_header {
     uint32_t page_off; /* pages from the start of struct ebpf_ringbuf: how commit() finds it */
 };
 
-struct ebpf_ringbuf_hart {
-    uint32_t busy;
-} __attribute__((aligned(64)));
-
 struct ebpf_ringbuf {
     struct ebpf_map map; /* first; aligned to a page */
     void *block;
     size_t bytes;
-    struct ebpf_lock lock;
-    uint64_t size;
+    uint32_t lock;
+    uint64_t size, max_record; /* bytes of data that a record can have */
     uint64_t produced; /* what the producer's page says, where nobody else writes */
     uint64_t pending;  /* everything before is committed */
     uint64_t *consumer_pos, *producer_pos;
     uint8_t *data;
-    struct ebpf_ringbuf_hart *harts;
     /* user ring buffers: the consumer's position, where nobody else writes, whether there is a
      * consumer, and room for a sample that runs over the end */
     uint64_t consumed;
@@ -52,9 +46,11 @@ static inline struct ebpf_ringbuf *ebpf_ringbuf_of(struct ebpf_map *map)
     return (struct ebpf_ringbuf *)map;
 }
 
-/* For the helpers. A */
-void *ebpf_ringbuf_reserve(struct ebpf_map *map, uint64_t size); /* NULL: no room */
-void ebpf_ringbuf_commit(void *record, uint64_t flags, bool discard);
+/* For the helpers, and compiled calls of them. A, interrupts off. NULL: no room, or flags, of which
+ * there are none. */
+void *ebpf_ringbuf_reserve(struct ebpf_map *map, uint64_t size, uint64_t flags);
+/* how: 0 or BPF_RINGBUF_DISCARD_BIT. Returns 0, as the helpers do. */
+uint64_t ebpf_ringbuf_commit(void *record, uint64_t flags, uint32_t how);
 uint64_t ebpf_ringbuf_query(struct ebpf_map *map, uint64_t what);
 
 #endif /* EBPF_MAPS_RINGBUF_H */

@@ -217,12 +217,12 @@ static void consume(struct consumer *c)
 
 static bool produce(struct ebpf_map *map, uint64_t number)
 {
-    uint8_t *record = ebpf_ringbuf_reserve(map, record_len(number));
+    uint8_t *record = ebpf_ringbuf_reserve(map, record_len(number), 0);
 
     if (!record)
         return false;
     memset(record, (int)(uint8_t)number, record_len(number));
-    ebpf_ringbuf_commit(record, 0, false);
+    ebpf_ringbuf_commit(record, 0, 0);
     return true;
 }
 
@@ -267,15 +267,15 @@ TEST(consumer_on_mapped_pages_that_lies_harms_nobody)
             *c.consumer_pos = lies[seed / 4 % 12];
         else if (seed % 4 == 1)
             *c.consumer_pos = *c.producer_pos + seed % 9000 - 4500;
-        if (seed % 3 == 0 && count < 64 && (held[count] = ebpf_ringbuf_reserve(map, seed % 900)))
+        if (seed % 3 == 0 && count < 64 && (held[count] = ebpf_ringbuf_reserve(map, seed % 900, 0)))
             count++;
         if (seed % 3 == 1 && count)
-            ebpf_ringbuf_commit(held[--count], 0, seed % 2);
+            ebpf_ringbuf_commit(held[--count], 0, seed % 2 ? BPF_RINGBUF_DISCARD_BIT : 0);
         made += produce(map, made);
         ebpf_obj_poll(ebpf_map_obj(map));
     }
     while (count)
-        ebpf_ringbuf_commit(held[--count], 0, false);
+        ebpf_ringbuf_commit(held[--count], 0, 0);
     CHECK(made > 0);
     consumer_fini(&c);
     put(map);
