@@ -3,21 +3,22 @@
  * BPF_MAP_TYPE_HASH: everything preallocated, lookups without a lock.
  *
  * One block of memory holds it all and lives until the map's grace period is over, so a stale
- * pointer into it is never wild: struct ebpf_hash | harts[] | stripes[] | buckets[] | elements[]
+ * pointer into it is never wild: struct ebpf_hash | stripes[] | buckets[] | elements[]
  * (maps/hash.h). Links are 32-bit: distance from the block's start in units of 8 bytes; 0 ends a
  * chain.
  *
- * Elements. max_entries can be in the map. Each hart owns a spare one besides, which an update
- * fills before it takes any lock and then links in place of the old element: the old value stays
- * as it is for programs that hold a pointer to it. Elements that left the map go to the end of a
- * queue and are taken from its front, so memory is reused as late as possible; RESERVE more per
- * hart keep the queue from running dry in a full map. (Linux reuses a replaced element with the
- * hart's next update.)
+ * Elements. max_entries can be in the map. Those that are not wait in a queue: an update takes the
+ * first, fills it before it locks the bucket, and links it in place of the old element: the old
+ * value stays as it is for programs that hold a pointer to it. Elements that left the map go to the
+ * end of the queue, so memory is reused as late as possible; two more per hart, one on its way into
+ * the map and one on its way out, keep the queue from running dry in a full map. (Linux reuses a
+ * replaced element with the hart's next update.)
  *
- * Writers hold the lock of the bucket's stripe (stripe s guards the buckets s, s + stripes, ...),
- * inside it possibly the queue's lock; both with interrupts off. While one is held nothing
- * outside this file is called, so no probe can run a program there; harts[].busy makes sure all
- * the same: a nested writer on the same hart gets -EBUSY.
+ * Writers hold the lock of the bucket's stripe (stripe s guards the buckets s, s + stripes, ...) or
+ * the queue's lock, never both; interrupts are off. While one is held nothing outside of these
+ * files is called, so no probe can run a program there and no hart meets itself. If one did all the
+ * same, because its kernel takes a trap there, it would give up: a nested writer gets -EBUSY after
+ * it has waited in vain for long (ebpf_spin_try()).
  *
  * Readers take no lock. A stripe's state is a sequence number that each change of one of its
  * chains advances when the lock is released. One change is one store to one link: a reader in the
@@ -26,8 +27,8 @@
  * sequence is the same before and after a walk, no element of the walk was reused, and the answer
  * (found, or not there) was right at some moment between the two; if not, the walk starts again.
  * What makes this hold on a weakly ordered machine: links are stored with release, and a release
- * fence stands between taking an element from the queue and filling it, so whoever sees new
- * contents sees the advanced sequence too.
+ * fence stands between taking an element from the queue and filling it (ebpf_store_release(), by
+ * which the queue's lock goes), so whoever sees new contents sees the advanced sequence too.
  */
 #include "maps/hash_inline.h"
 
@@ -43,27 +44,42 @@ static void *hash_lookup(struct ebpf_map *map, const void *key)
     return e ? ebpf_hash_value(hash, e) : NULL;
 }
 
-static int hash_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
+HOT int update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags,
+               unsigned how)
 {
     struct ebpf_hash *hash = ebpf_hash_of(map);
-    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
-    struct ebpf_hash_element *e;
+    uint32_t element = take_element(hash), rest;
     struct probe p;
-    uint32_t old;
+    uint8_t *to;
     int err;
 
-    if (flags > BPF_EXIST && ((flags & ~(uint64_t)BPF_F_LOCK) > BPF_EXIST || map->lock_off < 0))
-        return -EINVAL;
-    if (!hart_enter(hart))
+    if (!element)
         return -EBUSY;
-    e = ebpf_hash_element(hash, hart->spare);
-    p = fill_key(hash, e, key);
-    ebpf_fields_copy_new(map, ebpf_hash_value(hash, e), value);
-    err = publish(hash, hart, &p, flags, false, &old);
-    if (old)
-        recycle(hash, hart, old);
-    hart_leave(hart);
+    p = fill_key(hash, element, key);
+    to = ebpf_hash_value(hash, ebpf_hash_element(hash, element));
+    if (how & PLAIN)
+        ebpf_value_copy(to, value, map->value_size);
+    else
+        ebpf_fields_copy_new(map, to, value);
+    err = publish(hash, element, &p, flags, how, &rest);
+    recycle(hash, element, rest, how);
     return err;
+}
+
+/* Values with locks or timers, and flags that are wrong without. */
+static __attribute__((noinline)) int update_fields(struct ebpf_map *map, const void *key,
+                                                   const void *value, uint64_t flags)
+{
+    if ((flags & ~(uint64_t)BPF_F_LOCK) > BPF_EXIST || (flags & BPF_F_LOCK && map->lock_off < 0))
+        return -EINVAL;
+    return update(map, key, value, flags, 0);
+}
+
+static int hash_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
+{
+    if (__builtin_expect(flags > BPF_EXIST || ebpf_has_fields(map), 0))
+        return update_fields(map, key, value, flags);
+    return update(map, key, value, flags, PLAIN);
 }
 
 static int hash_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)

@@ -6,7 +6,7 @@
 
 #include "maps/map.h"
 
-/* A link is a distance from struct ebpf_hash in units of 8 bytes; 0 ends a chain. */
+/* struct ebpf_hash is followed by its stripes; see ebpf_hash_stripes(). A link is a distance from struct ebpf_hash in units of 8 bytes; 0 ends a chain. */
 struct ebpf_hash_element {
     uint32_t next;
     uint32_t hash;
@@ -23,17 +23,13 @@ struct ebpf_hash_stripe {
     uint64_t state; /* bit 0: locked; the rest: the sequence */
 };
 
-struct ebpf_hash_hart {
-    uint32_t spare; /* link of the element that only this hart may fill */
-    uint32_t busy;  /* this hart is changing the map */
-} __attribute__((aligned(64)));
-
-/* The queue of elements that are in no chain and no hart's spare. Under lock: its length is
- * max_entries - count + RESERVE per hart, so an element is there whenever count allows one. */
+/* The queue of elements that are in no chain. Its length is max_entries - count and those for
+ * harts, but for what is on its way into and out of the map: an element is there whenever count
+ * allows one. */
 struct ebpf_hash_queue {
     uint32_t lock;
-    uint32_t head, tail;
-    uint32_t count; /* elements in the map */
+    uint32_t head, tail; /* under lock; head 0: empty */
+    uint32_t count;      /* elements in the map, and those that are about to be; changes alone */
 } __attribute__((aligned(64)));
 
 struct ebpf_hash {
@@ -45,8 +41,6 @@ struct ebpf_hash {
     uint32_t value_at;   /* offset in an element */
     uint32_t value_size; /* map.value_size, but where user mode sees something else than is kept */
     uint32_t *buckets;
-    struct ebpf_hash_stripe *stripes;
-    struct ebpf_hash_hart *harts;
     struct ebpf_hash_queue queue;
 
     uint32_t elements, element_at, element_links; /* how many, the first one's link, links apart */
@@ -73,6 +67,11 @@ static inline struct ebpf_hash_element *ebpf_hash_element(const struct ebpf_hash
 static inline uint8_t *ebpf_hash_value(const struct ebpf_hash *hash, struct ebpf_hash_element *e)
 {
     return (uint8_t *)e + hash->value_at;
+}
+
+static inline struct ebpf_hash_stripe *ebpf_hash_stripes(const struct ebpf_hash *hash)
+{
+    return (struct ebpf_hash_stripe *)((uintptr_t)hash + sizeof(*hash));
 }
 
 /* Only where there is one: see struct ebpf_hash_extra. */

@@ -7,7 +7,7 @@
 
 #define CACHE_LINE 64u
 #define MAX_STRIPES 128u
-#define RESERVE 1u                   /* elements per hart besides its spare */
+#define RESERVE 2u                   /* elements per hart: maps/hash.c */
 #define MAX_BYTES (8ull << 32)       /* what links can address */
 #define MAX_ENTRIES (1u << 27)       /* Linux: 16-byte buckets in less than 2^32 bytes */
 #define MAX_ELEMENT (4194304u - 48u) /* Linux: KMALLOC_MAX_SIZE - sizeof(struct htab_elem) */
@@ -39,16 +39,21 @@ static void copy_value(const struct ebpf_hash *hash, struct ebpf_hash_element *e
 #define TAKE 1u /* it leaves the map */
 #define LOCK 2u /* BPF_F_LOCK */
 
+static void leave(struct ebpf_hash *hash, uint32_t element)
+{
+    end_value(hash, element);
+    give_element(hash, element);
+    give_place(hash);
+}
+
 /* value NULL: only deletes. */
 static int copy_element(struct ebpf_hash *hash, const struct probe *p, void *value, unsigned how)
 {
-    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
     uint64_t state;
     uint32_t *link, old;
 
-    if (!hart_enter(hart))
+    if (!stripe_lock(p->stripe, &state))
         return -EBUSY;
-    state = stripe_lock(p->stripe);
     link = find_link(hash, p);
     old = *link;
     if (old && value)
@@ -56,14 +61,8 @@ static int copy_element(struct ebpf_hash *hash, const struct probe *p, void *val
     if (old && how & TAKE)
         link_store(link, ebpf_hash_element(hash, old)->next);
     stripe_unlock(p->stripe, state, old && how & TAKE);
-    if (old && how & TAKE) {
-        end_value(hash, old);
-        queue_lock(&hash->queue);
-        queue_push(hash, old);
-        hash->queue.count--;
-        queue_unlock(&hash->queue);
-    }
-    hart_leave(hart);
+    if (old && how & TAKE)
+        leave(hash, old);
     return old ? 0 : -ENOENT;
 }
 
@@ -81,9 +80,30 @@ int ebpf_hash_copy_locked(struct ebpf_map *map, const void *key, void *value, bo
     return copy_element(ebpf_hash_of(map), &p, value, LOCK | (take ? TAKE : 0));
 }
 
+/* The same as ebpf_hash_take_copy() to nowhere, in line. */
 int ebpf_hash_remove(struct ebpf_map *map, const void *key)
 {
-    return ebpf_hash_take_copy(map, key, NULL);
+    struct ebpf_hash *hash = ebpf_hash_of(map);
+    uint32_t *link, old;
+    struct probe p;
+    uint64_t state;
+
+    if (__builtin_expect(map->timer_off >= 0, 0))
+        return ebpf_hash_take_copy(map, key, NULL);
+    p = probe_key(hash, key);
+    if (!stripe_lock(p.stripe, &state))
+        return -EBUSY;
+    link = find_link(hash, &p);
+    old = *link;
+    if (!old) {
+        stripe_unlock(p.stripe, state, false);
+        return -ENOENT;
+    }
+    link_store(link, ebpf_hash_element(hash, old)->next);
+    stripe_unlock(p.stripe, state, true);
+    give_element(hash, old);
+    give_place(hash);
+    return 0;
 }
 
 int ebpf_hash_lookup_copy(struct ebpf_map *map, const void *key, void *value)
@@ -126,31 +146,29 @@ static void free_chain(struct ebpf_hash *hash, uint32_t link)
 {
     for (uint32_t at = link; at; at = ebpf_hash_element(hash, at)->next)
         end_value(hash, at);
-    queue_lock(&hash->queue);
+    ebpf_spin_lock(&hash->queue.lock);
     while (link) {
         uint32_t next = ebpf_hash_element(hash, link)->next;
 
         queue_push(hash, link);
-        hash->queue.count--;
+        give_place(hash);
         link = next;
     }
-    queue_unlock(&hash->queue);
+    ebpf_spin_unlock(&hash->queue.lock);
 }
 
 int ebpf_hash_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take, struct ebpf_bucket *out)
 {
     struct ebpf_hash *hash = ebpf_hash_of(map);
-    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
-    struct ebpf_hash_stripe *stripe = &hash->stripes[bucket & hash->stripe_mask];
+    struct ebpf_hash_stripe *stripe = &ebpf_hash_stripes(hash)[bucket & hash->stripe_mask];
     uint64_t state;
     uint32_t chain;
 
     out->count = 0;
     if (bucket > hash->bucket_mask)
         return -ENOENT;
-    if (!hart_enter(hart))
+    if (!stripe_lock(stripe, &state))
         return -EBUSY;
-    state = stripe_lock(stripe);
     chain = hash->buckets[bucket];
     for (uint32_t link = chain; link; link = ebpf_hash_element(hash, link)->next)
         out->count++;
@@ -162,7 +180,6 @@ int ebpf_hash_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take, stru
     stripe_unlock(stripe, state, take);
     if (take)
         free_chain(hash, chain);
-    hart_leave(hart);
     return out->count <= out->room ? 0 : -ENOSPC;
 }
 
@@ -172,7 +189,8 @@ int ebpf_hash_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take, stru
 static int first_from(const struct ebpf_hash *hash, size_t bucket, void *next)
 {
     while (bucket <= hash->bucket_mask) {
-        const struct ebpf_hash_stripe *stripe = &hash->stripes[bucket & hash->stripe_mask];
+        const struct ebpf_hash_stripe *stripe =
+            &ebpf_hash_stripes(hash)[bucket & hash->stripe_mask];
         uint64_t since = read_begin(stripe);
         uint32_t link = link_load(&hash->buckets[bucket]);
 
@@ -236,7 +254,7 @@ static uint32_t bucket_count(uint32_t max_entries)
 /* Where everything lies in the block, as distances from its start. */
 struct layout {
     uint32_t buckets, stripes;
-    size_t harts_at, stripes_at, buckets_at, elements_at;
+    size_t stripes_at, buckets_at, elements_at;
     size_t value_at, element_size, elements;
     size_t percpu_at, cpu_stride, end;
 };
@@ -258,13 +276,12 @@ static int make_layout(const struct ebpf_map_spec *spec, unsigned kind, struct l
 
     l->buckets = bucket_count(spec->max_entries);
     l->stripes = l->buckets < MAX_STRIPES ? l->buckets : MAX_STRIPES;
-    l->harts_at = sizeof(struct ebpf_hash);
-    l->stripes_at = l->harts_at + cpus * sizeof(struct ebpf_hash_hart);
+    l->stripes_at = sizeof(struct ebpf_hash);
     l->buckets_at = l->stripes_at + l->stripes * sizeof(struct ebpf_hash_stripe);
     l->elements_at =
         l->buckets_at + EBPF_ROUND_UP(l->buckets * sizeof(uint32_t), (size_t)CACHE_LINE);
     layout_element(spec, kind, l);
-    l->elements = spec->max_entries + (size_t)cpus * (1 + RESERVE);
+    l->elements = spec->max_entries + (size_t)cpus * RESERVE;
     if (!ebpf_mul_ok(l->element_size, l->elements, &bytes) ||
         !ebpf_add_ok(bytes, l->elements_at, &l->end) || l->end > MAX_BYTES)
         return -ENOMEM;
@@ -279,11 +296,8 @@ static int make_layout(const struct ebpf_map_spec *spec, unsigned kind, struct l
     return 0;
 }
 
-/* Gives every hart its spare and queues the rest. */
-static void hand_out_elements(struct ebpf_hash *hash, unsigned kind)
+static void queue_elements(struct ebpf_hash *hash, unsigned kind)
 {
-    unsigned cpus = ebpf_os_cpu_count();
-
     for (uint32_t i = 0; i < hash->elements; i++) {
         uint32_t link = ebpf_hash_nth(hash, i);
         struct ebpf_hash_element *e = ebpf_hash_element(hash, link);
@@ -291,10 +305,7 @@ static void hand_out_elements(struct ebpf_hash *hash, unsigned kind)
         e->hash = 0;
         if (kind)
             *ebpf_hash_extra(hash, e) = (struct ebpf_hash_extra){.slot = i};
-        if (i < cpus)
-            hash->harts[i].spare = link;
-        else
-            queue_push(hash, link);
+        queue_push(hash, link);
     }
 }
 
@@ -303,8 +314,6 @@ static void set_layout(struct ebpf_hash *hash, const struct layout *l)
     hash->bucket_mask = l->buckets - 1;
     hash->stripe_mask = l->stripes - 1;
     hash->value_at = (uint32_t)l->value_at;
-    hash->harts = (struct ebpf_hash_hart *)((uintptr_t)hash + l->harts_at);
-    hash->stripes = (struct ebpf_hash_stripe *)((uintptr_t)hash + l->stripes_at);
     hash->buckets = (uint32_t *)((uintptr_t)hash + l->buckets_at);
     hash->elements = (uint32_t)l->elements;
     hash->element_at = (uint32_t)(l->elements_at / 8);
@@ -336,7 +345,7 @@ int ebpf_hash_alloc(const struct ebpf_map_spec *spec, unsigned kind, struct ebpf
     set_layout(hash, &l);
     if (!(spec->flags & BPF_F_ZERO_SEED))
         hash->seed = (uint64_t)ebpf_os_random() << 32 | ebpf_os_random();
-    hand_out_elements(hash, kind);
+    queue_elements(hash, kind);
     *out = &hash->map;
     return 0;
 }

@@ -23,7 +23,7 @@ struct each {
 static uint32_t take_links(const struct ebpf_hash *hash, size_t bucket, uint32_t after,
                            uint32_t links[BATCH])
 {
-    const struct ebpf_hash_stripe *stripe = &hash->stripes[bucket & hash->stripe_mask];
+    const struct ebpf_hash_stripe *stripe = &ebpf_hash_stripes(hash)[bucket & hash->stripe_mask];
     uint32_t count, steps;
     uint64_t since;
 
@@ -46,7 +46,7 @@ static uint32_t take_links(const struct ebpf_hash *hash, size_t bucket, uint32_t
 
 static bool in_chain(const struct ebpf_hash *hash, size_t bucket, uint32_t link)
 {
-    const struct ebpf_hash_stripe *stripe = &hash->stripes[bucket & hash->stripe_mask];
+    const struct ebpf_hash_stripe *stripe = &ebpf_hash_stripes(hash)[bucket & hash->stripe_mask];
     uint32_t at, steps = 0;
     uint64_t since;
 

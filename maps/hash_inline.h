@@ -9,17 +9,20 @@
 
 #include "maps/fields.h"
 #include "maps/mix.h"
+#include "maps/spin_lock.h"
 #include "maps/value.h"
 #include "src/base/bits.h"
+#include "src/base/order.h"
 #include "src/base/relax.h"
 
-#define COPY_TRIES 4u
+/* For what is worth its room in line, which compilers find too large. */
+#define HOT static inline __attribute__((always_inline))
 
 /* A key on its way through an operation. */
 struct probe {
     const uint8_t *key;
     uint32_t size;
-    uint32_t hash;
+    uint64_t hash; /* 32 bits of it */
     uint64_t last; /* the key's last 1 to 8 bytes; for most keys that is all there is to compare */
     uint32_t *bucket;
     struct ebpf_hash_stripe *stripe;
@@ -32,36 +35,50 @@ static inline uint32_t link_load(const uint32_t *link)
 
 static inline void link_store(uint32_t *link, uint32_t to)
 {
-    __atomic_store_n(link, to, __ATOMIC_RELEASE);
+    ebpf_store_release(link, to);
 }
 
 /* ---- keys ---------------------------------------------------------------------------------- */
 
-static inline struct probe probe_key(const struct ebpf_hash *hash, const void *key)
+/* A word of an element's key, which is aligned and padded with zeros. */
+static inline void set_own_word(uint8_t *own, uint64_t word)
+{
+    ebpf_store_relaxed(&((struct ebpf_word *)(void *)own)->v, word);
+}
+
+/* own: an element's key, to be filled with this one; NULL: none. */
+HOT struct probe hash_key(const struct ebpf_hash *hash, const uint8_t *key, uint8_t *own)
 {
     const uint64_t m1 = EBPF_MIX_1, m2 = EBPF_MIX_2;
-    struct probe p = {.key = key, .size = hash->map.key_size};
-    const uint8_t *word = key;
+    struct probe p = {.key = own ? own : key, .size = hash->map.key_size};
     uint32_t left = p.size;
     uint64_t h = hash->seed;
 
-    for (; __builtin_expect(left > 8, 0); left -= 8, word += 8)
-        h = ebpf_fold_multiply(h ^ ebpf_word_load(word, 8), m1) + m2;
-    p.last = ebpf_word_load(word, left);
+    for (; __builtin_expect(left > 8, 0); left -= 8, key += 8) {
+        uint64_t word = ebpf_word_load(key, 8);
+
+        if (own) {
+            set_own_word(own, word);
+            own += 8;
+        }
+        h = ebpf_fold_multiply(h ^ word, m1) + m2;
+    }
+    p.last = ebpf_word_load(key, left);
+    if (own)
+        set_own_word(own, p.last);
     h = ebpf_fold_multiply(h ^ p.last, m2);
-    p.hash = (uint32_t)((h ^ h >> 32) * m1 >> 32);
+    p.hash = (h ^ h >> 32) * m1 >> 32;
     p.bucket = &hash->buckets[p.hash & hash->bucket_mask];
-    p.stripe = &hash->stripes[p.hash & hash->stripe_mask];
+    p.stripe = &ebpf_hash_stripes(hash)[p.hash & hash->stripe_mask];
     return p;
 }
 
-/* A word of an element's key, which is aligned and padded with zeros. */
-static inline uint64_t own_word(const uint8_t *own)
+HOT struct probe probe_key(const struct ebpf_hash *hash, const void *key)
 {
-    return __atomic_load_n(&((const struct ebpf_word *)(const void *)own)->v, __ATOMIC_RELAXED);
+    return hash_key(hash, key, NULL);
 }
 
-static inline bool key_matches(const struct ebpf_hash_element *e, const struct probe *p)
+HOT bool key_matches(const struct ebpf_hash_element *e, const struct probe *p)
 {
     const uint8_t *key = p->key, *own = e->key;
     uint32_t left = p->size;
@@ -69,10 +86,10 @@ static inline bool key_matches(const struct ebpf_hash_element *e, const struct p
     if (__atomic_load_n(&e->hash, __ATOMIC_RELAXED) != p->hash)
         return false;
     for (; __builtin_expect(left > 8, 0); left -= 8, key += 8, own += 8) {
-        if (own_word(own) != ebpf_word_load(key, 8))
+        if (ebpf_word_at(own) != ebpf_word_load(key, 8))
             return false;
     }
-    return own_word(own) == p->last;
+    return ebpf_word_at(own) == p->last;
 }
 
 /* ---- readers ------------------------------------------------------------------------------- */
@@ -124,78 +141,103 @@ static inline struct ebpf_hash_element *find(const struct ebpf_hash *hash, const
 
 /* ---- locks and the queue ------------------------------------------------------------------- */
 
-/* Interrupts are off in all of this. Returns false when this hart is inside already. */
-static inline bool hart_enter(struct ebpf_hash_hart *hart)
+/* Interrupts are off in all of this. False: whoever has the lock does not let go; see
+ * ebpf_spin_try(). */
+HOT bool stripe_lock(struct ebpf_hash_stripe *stripe, uint64_t *state)
 {
-    if (__atomic_load_n(&hart->busy, __ATOMIC_RELAXED))
-        return false;
-    __atomic_store_n(&hart->busy, 1, __ATOMIC_RELAXED);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* who interrupts a hart sees what the hart has done */
-    return true;
-}
+    uint32_t left = EBPF_SPIN_PATIENCE;
 
-static inline void hart_leave(struct ebpf_hash_hart *hart)
-{
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(&hart->busy, 0, __ATOMIC_RELAXED);
-}
-
-static inline uint64_t stripe_lock(struct ebpf_hash_stripe *stripe)
-{
     for (;;) {
-        uint64_t state = __atomic_load_n(&stripe->state, __ATOMIC_RELAXED);
-
-        if (!(state & 1) && __atomic_compare_exchange_n(&stripe->state, &state, state | 1, true,
-                                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-            return state;
-        ebpf_cpu_relax();
+        *state = __atomic_fetch_or(&stripe->state, 1, __ATOMIC_ACQUIRE);
+        if (__builtin_expect(!(*state & 1), 1))
+            return true;
+        while (__atomic_load_n(&stripe->state, __ATOMIC_RELAXED) & 1) {
+            ebpf_cpu_relax();
+            if (!--left)
+                return false;
+        }
     }
 }
 
 static inline void stripe_unlock(struct ebpf_hash_stripe *stripe, uint64_t state, bool changed)
 {
-    __atomic_store_n(&stripe->state, state + (changed ? 2 : 0), __ATOMIC_RELEASE);
+    ebpf_store_release(&stripe->state, state + 2 * (uint64_t)changed);
 }
 
-static inline void queue_lock(struct ebpf_hash_queue *queue)
+/* The front element of the queue, for the caller to fill; 0: there is none now, or the lock is not
+ * to be had. */
+HOT uint32_t take_element(struct ebpf_hash *hash)
 {
-    while (__atomic_exchange_n(&queue->lock, 1, __ATOMIC_ACQUIRE)) {
-        while (__atomic_load_n(&queue->lock, __ATOMIC_RELAXED))
-            ebpf_cpu_relax();
-    }
+    struct ebpf_hash_queue *queue = &hash->queue;
+    uint32_t link;
+
+    if (!ebpf_spin_try(&queue->lock))
+        return 0;
+    link = queue->head;
+    if (__builtin_expect(link != 0, 1))
+        queue->head = ebpf_hash_element(hash, link)->next;
+    ebpf_spin_unlock(&queue->lock);
+    return link;
 }
 
-static inline void queue_unlock(struct ebpf_hash_queue *queue)
+/* Puts an element that nobody has seen back where take_element() found it. */
+static inline void untake_element(struct ebpf_hash *hash, uint32_t link)
 {
-    __atomic_store_n(&queue->lock, 0, __ATOMIC_RELEASE);
+    struct ebpf_hash_queue *queue = &hash->queue;
+
+    ebpf_spin_lock(&queue->lock);
+    link_store(&ebpf_hash_element(hash, link)->next, queue->head);
+    if (!queue->head)
+        queue->tail = link;
+    queue->head = link;
+    ebpf_spin_unlock(&queue->lock);
 }
 
+/* With the queue's lock: the element goes to the end. Readers may still be at it, and at the last
+ * one: the release is for both. */
 static inline void queue_push(struct ebpf_hash *hash, uint32_t link)
 {
     struct ebpf_hash_queue *queue = &hash->queue;
 
     link_store(&ebpf_hash_element(hash, link)->next, 0);
-    if (queue->head)
-        link_store(&ebpf_hash_element(hash, queue->tail)->next, link);
+    if (__builtin_expect(queue->head != 0, 1))
+        ebpf_store_relaxed(&ebpf_hash_element(hash, queue->tail)->next, link);
     else
         queue->head = link;
     queue->tail = link;
 }
 
-static inline uint32_t queue_pop(struct ebpf_hash *hash)
+/* The element is in no chain any more, and its stripe's sequence says so. */
+HOT void give_element(struct ebpf_hash *hash, uint32_t link)
 {
-    struct ebpf_hash_queue *queue = &hash->queue;
-    uint32_t link = queue->head;
+    ebpf_spin_lock(&hash->queue.lock);
+    queue_push(hash, link);
+    ebpf_spin_unlock(&hash->queue.lock);
+}
 
-    queue->head = link_load(&ebpf_hash_element(hash, link)->next);
-    return link;
+/* A place in count for a new key; false: the map is full. */
+HOT bool take_place(struct ebpf_hash *hash)
+{
+    uint32_t count = __atomic_load_n(&hash->queue.count, __ATOMIC_RELAXED);
+
+    do {
+        if (count >= hash->map.max_entries)
+            return false;
+    } while (!__atomic_compare_exchange_n(&hash->queue.count, &count, count + 1, true,
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return true;
+}
+
+static inline void give_place(struct ebpf_hash *hash)
+{
+    __atomic_fetch_sub(&hash->queue.count, 1, __ATOMIC_RELAXED);
 }
 
 /* ---- writers ------------------------------------------------------------------------------- */
 
 /* Under the stripe's lock: the link that leads to the key's element, or the one that ends the
  * chain. */
-static inline uint32_t *find_link(struct ebpf_hash *hash, const struct probe *p)
+HOT uint32_t *find_link(struct ebpf_hash *hash, const struct probe *p)
 {
     uint32_t *link = p->bucket;
 
@@ -205,52 +247,26 @@ static inline uint32_t *find_link(struct ebpf_hash *hash, const struct probe *p)
 }
 
 /* Returns the probe for the element's own copy of the key: the given one may lie where another
- * hart changes it. */
-static inline struct probe fill_key(const struct ebpf_hash *hash, struct ebpf_hash_element *e,
-                                    const uint8_t *key)
+ * hart changes it. That the contents of an element which was taken out are stored behind the
+ * sequence that says so (maps/hash.c) is due to the fence in take_element()'s unlocking. */
+HOT struct probe fill_key(const struct ebpf_hash *hash, uint32_t link, const void *key)
 {
-    uint8_t *own = e->key;
-    uint32_t left = hash->map.key_size;
-    struct probe p;
+    struct ebpf_hash_element *e = ebpf_hash_element(hash, link);
+    struct probe p = hash_key(hash, key, e->key);
 
-    __atomic_thread_fence(__ATOMIC_RELEASE); /* see the head of maps/hash.c */
-    for (; left > 8; left -= 8, key += 8, own += 8)
-        ebpf_word_store(own, ebpf_word_load(key, 8), 8);
-    ebpf_word_store(own, ebpf_word_load(key, left), 8);
-    p = probe_key(hash, e->key);
-    __atomic_store_n(&e->hash, p.hash, __ATOMIC_RELAXED);
+    ebpf_store_relaxed(&e->hash, (uint32_t)p.hash);
     return p;
 }
 
-/* Puts the hart's spare element, which is filled, into the chain at *link, where there is none
- * yet. granted: its place in count is this hart's already (evict). */
-static inline int insert(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, uint32_t *bucket,
-                         bool granted)
+/* With the stripe's lock: the element comes in front of the one at *link, or with replaces in its
+ * place. */
+static inline void link_element(struct ebpf_hash *hash, uint32_t element, uint32_t *link,
+                                bool replaces)
 {
-    struct ebpf_hash_queue *queue = &hash->queue;
-    uint32_t link = hart->spare;
+    uint32_t next = replaces ? ebpf_hash_element(hash, *link)->next : *link;
 
-    queue_lock(queue);
-    if (!granted && queue->count == hash->map.max_entries) {
-        queue_unlock(queue);
-        return -E2BIG;
-    }
-    queue->count += !granted;
-    hart->spare = queue_pop(hash);
-    queue_unlock(queue);
-    link_store(&ebpf_hash_element(hash, link)->next, *bucket);
-    link_store(bucket, link);
-    return 0;
-}
-
-/* Puts the hart's spare element into the place of the one at *link, which is returned. */
-static inline uint32_t replace(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, uint32_t *link)
-{
-    uint32_t old = *link;
-
-    link_store(&ebpf_hash_element(hash, hart->spare)->next, ebpf_hash_element(hash, old)->next);
-    link_store(link, hart->spare);
-    return old;
+    ebpf_store_relaxed(&ebpf_hash_element(hash, element)->next, next);
+    link_store(link, element);
 }
 
 /* The element has left the map, or is about to be reused: what its value started ends. */
@@ -261,53 +277,56 @@ static inline void end_value(struct ebpf_hash *hash, uint32_t link)
 }
 
 /* BPF_F_LOCK: into the element of the key that is there, in place. */
-static inline void write_locked(struct ebpf_hash *hash, const struct ebpf_hash_hart *hart,
-                                uint32_t link)
+static inline void write_locked(struct ebpf_hash *hash, uint32_t element, uint32_t link)
 {
     ebpf_fields_copy_locked(&hash->map, ebpf_hash_value(hash, ebpf_hash_element(hash, link)),
-                            ebpf_hash_value(hash, ebpf_hash_element(hash, hart->spare)));
+                            ebpf_hash_value(hash, ebpf_hash_element(hash, element)));
 }
 
-/* With the spare filled: 0 or -E*, *old is the link of the element that left the map, 0 if none
- * did. */
-static inline int publish(struct ebpf_hash *hash, struct ebpf_hash_hart *hart,
-                          const struct probe *p, uint64_t flags, bool granted, uint32_t *old)
+/* How publish() is asked. */
+#define GRANTED 1u /* a new key's place in count is the caller's already (evict) */
+#define PLAIN 2u   /* values hold no locks and no timers: nothing outside is called */
+
+/* Puts the element, which is filled, into the map: 0 or -E*. *rest: what has to go to the queue:
+ * the element that was in its place, or itself where it is not needed; 0: none. */
+HOT int publish(struct ebpf_hash *hash, uint32_t element, const struct probe *p, uint64_t flags,
+                unsigned how, uint32_t *rest)
 {
-    uint64_t state = stripe_lock(p->stripe);
-    uint32_t *link = find_link(hash, p);
+    uint64_t state;
+    uint32_t *link, old;
     int err = 0;
 
-    *old = 0;
-    if (*link && flags & BPF_NOEXIST)
+    *rest = element;
+    if (!stripe_lock(p->stripe, &state))
+        return -EBUSY;
+    link = find_link(hash, p);
+    old = *link;
+    if (old && flags & BPF_NOEXIST) {
         err = -EEXIST;
-    else if (!*link && flags & BPF_EXIST)
+    } else if (!old && flags & BPF_EXIST) {
         err = -ENOENT;
-    else if (__builtin_expect(*link && flags & BPF_F_LOCK, 0))
-        write_locked(hash, hart, *link);
-    else if (*link)
-        *old = replace(hash, hart, link);
-    else
-        err = insert(hash, hart, p->bucket, granted);
+    } else if (!(how & PLAIN) && old && flags & BPF_F_LOCK) {
+        write_locked(hash, element, old);
+    } else if (!old && !(how & GRANTED) && !take_place(hash)) {
+        err = -E2BIG;
+    } else {
+        link_element(hash, element, old ? link : p->bucket, old != 0);
+        *rest = old;
+    }
     stripe_unlock(p->stripe, state, !err);
     return err;
 }
 
-/* The element that left the map goes to the queue's end, and its first becomes the hart's spare. */
-static inline void recycle(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, uint32_t old)
+/* What publish() left over of putting the element into the map. */
+static inline void recycle(struct ebpf_hash *hash, uint32_t element, uint32_t rest, unsigned how)
 {
-    end_value(hash, old);
-    queue_lock(&hash->queue);
-    queue_push(hash, old);
-    hart->spare = queue_pop(hash);
-    queue_unlock(&hash->queue);
-}
-
-/* A granted place that was not needed. */
-static inline void give_back(struct ebpf_hash *hash)
-{
-    queue_lock(&hash->queue);
-    hash->queue.count--;
-    queue_unlock(&hash->queue);
+    if (rest == element) {
+        untake_element(hash, rest);
+    } else if (rest) {
+        if (!(how & PLAIN))
+            end_value(hash, rest);
+        give_element(hash, rest);
+    }
 }
 
 #endif /* EBPF_MAPS_HASH_INLINE_H */

@@ -92,24 +92,19 @@ static int lookup_id(struct ebpf_map *map, const void *key, void *value)
 static int exchange(struct ebpf_hash *hash, const void *key, struct ebpf_obj *obj, uint64_t flags,
                     struct ebpf_obj **left)
 {
-    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
-    struct ebpf_hash_element *e;
+    uint32_t element = take_element(hash), rest;
     struct probe p;
-    uint32_t old;
     int err;
 
     *left = NULL;
-    if (!hart_enter(hart))
+    if (!element)
         return -EBUSY;
-    e = ebpf_hash_element(hash, hart->spare);
-    p = fill_key(hash, e, key);
-    ebpf_word_store(ebpf_hash_value(hash, e), (uintptr_t)obj, 8);
-    err = publish(hash, hart, &p, flags, false, &old);
-    if (old) {
-        memcpy(left, ebpf_hash_value(hash, ebpf_hash_element(hash, old)), sizeof(*left));
-        recycle(hash, hart, old);
-    }
-    hart_leave(hart);
+    p = fill_key(hash, element, key);
+    ebpf_word_store(ebpf_hash_value(hash, ebpf_hash_element(hash, element)), (uintptr_t)obj, 8);
+    err = publish(hash, element, &p, flags, PLAIN, &rest);
+    if (!err && rest)
+        memcpy(left, ebpf_hash_value(hash, ebpf_hash_element(hash, rest)), sizeof(*left));
+    recycle(hash, element, rest, PLAIN);
     return err;
 }
 

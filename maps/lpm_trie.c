@@ -40,7 +40,6 @@ struct trie {
     uint32_t head, tail; /* of unused nodes, linked by child[0] */
     uint32_t max_len, data_size;
     size_t node_size, value_at;
-    struct ebpf_hash_hart *harts;
     uint8_t *nodes;
 };
 
@@ -139,7 +138,6 @@ static void *lpm_lookup(struct ebpf_map *map, const void *key)
 /* ---- writers ------------------------------------------------------------------------------- */
 
 struct inside {
-    struct ebpf_hash_hart *hart;
     unsigned long irq;
     uint64_t state;
 };
@@ -147,19 +145,15 @@ struct inside {
 static bool enter(struct trie *trie, struct inside *in)
 {
     in->irq = ebpf_os_irq_save();
-    in->hart = &trie->harts[ebpf_os_cpu_id()];
-    if (!hart_enter(in->hart)) {
-        ebpf_os_irq_restore(in->irq);
-        return false;
-    }
-    in->state = stripe_lock(&trie->lock);
-    return true;
+    if (stripe_lock(&trie->lock, &in->state))
+        return true;
+    ebpf_os_irq_restore(in->irq);
+    return false;
 }
 
 static void leave(struct trie *trie, const struct inside *in)
 {
     stripe_unlock(&trie->lock, in->state, false);
-    hart_leave(in->hart);
     ebpf_os_irq_restore(in->irq);
 }
 
@@ -443,7 +437,6 @@ static void set_up(struct trie *trie, const struct ebpf_map_spec *spec, size_t n
 {
     trie->data_size = spec->key_size - LEN_SIZE;
     trie->max_len = 8 * trie->data_size;
-    trie->harts = (struct ebpf_hash_hart *)EBPF_ROUND_UP((uintptr_t)(trie + 1), (uintptr_t)64);
     trie->nodes = (uint8_t *)trie + nodes_at;
     for (size_t i = 1; i <= nodes; i++) {
         node_at(trie, (uint32_t)i)->inner = 1;
@@ -456,8 +449,7 @@ static void set_up(struct trie *trie, const struct ebpf_map_spec *spec, size_t n
 static int lpm_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
 {
     size_t cpus = ebpf_os_cpu_count(), nodes = 2 * ((size_t)spec->max_entries + SPARES * cpus);
-    size_t nodes_at =
-        EBPF_ROUND_UP(sizeof(struct trie), (size_t)64) + cpus * sizeof(struct ebpf_hash_hart);
+    size_t nodes_at = EBPF_ROUND_UP(sizeof(struct trie), (size_t)64);
     size_t value_at = sizeof(struct node) + EBPF_ROUND_UP((size_t)spec->key_size - LEN_SIZE, 8);
     size_t node_size = value_at + EBPF_ROUND_UP((size_t)spec->value_size, 8), bytes;
     struct trie *trie;
@@ -487,9 +479,8 @@ static void lpm_free(struct ebpf_map *map)
 
 const struct ebpf_map_ops ebpf_map_lpm_trie_ops = {
     .name = "lpm_trie",
-    .flags =
-        BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG |
-        BPF_F_WRONLY_PROG,
+    .flags = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG |
+             BPF_F_WRONLY_PROG,
     .inner = true,
     .batches = EBPF_BATCH_LOOKUP | EBPF_BATCH_UPDATE | EBPF_BATCH_DELETE,
     .check = lpm_check,

@@ -9,9 +9,9 @@
  * approximates with lists, by hart, and may evict before the map is full; here it never does.
  * BPF_F_NO_COMMON_LRU rounds max_entries up as there, but the clock stays common: it has no lock.)
  *
- * The hand takes no lock. What it points at may be in no chain (a hart's spare, the queue) or just
- * be moving: the element is searched in the bucket that its hash names, under that bucket's lock,
- * and only if it is found there it is in the map and leaves it.
+ * The hand takes no lock. What it points at may be in no chain (in the queue, or about to be linked)
+ * or just be moving: the element is searched in the bucket that its hash names, under that bucket's
+ * lock, and only if it is found there it is in the map and leaves it.
  */
 #include "maps/hash_inline.h"
 
@@ -46,11 +46,13 @@ void ebpf_lru_hash_adjust(struct ebpf_map_spec *spec)
 static bool take_out(struct ebpf_hash *hash, uint32_t element)
 {
     uint32_t h = __atomic_load_n(&ebpf_hash_element(hash, element)->hash, __ATOMIC_RELAXED);
-    struct ebpf_hash_stripe *stripe = &hash->stripes[h & hash->stripe_mask];
+    struct ebpf_hash_stripe *stripe = &ebpf_hash_stripes(hash)[h & hash->stripe_mask];
     uint32_t *link = &hash->buckets[h & hash->bucket_mask];
-    uint64_t state = stripe_lock(stripe);
+    uint64_t state;
     bool found;
 
+    if (!stripe_lock(stripe, &state))
+        return false;
     while (*link && *link != element)
         link = &ebpf_hash_element(hash, *link)->next;
     found = *link == element;
@@ -85,9 +87,7 @@ bool ebpf_lru_hash_evict(struct ebpf_hash *hash)
         }
         if (take_out(hash, element)) {
             end_value(hash, element);
-            queue_lock(&hash->queue);
-            queue_push(hash, element);
-            queue_unlock(&hash->queue);
+            give_element(hash, element);
             return true;
         }
     }
@@ -110,45 +110,43 @@ static void *lru_lookup(struct ebpf_map *map, const void *key)
     return ebpf_hash_value(hash, e);
 }
 
-/* With the spare filled: as publish(), and makes room where it must. */
-static int put(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, const struct probe *p,
-               uint64_t flags, uint32_t *old)
+/* As publish(), and makes room where it must. */
+static int put(struct ebpf_hash *hash, uint32_t element, const struct probe *p, uint64_t flags,
+               uint32_t *rest)
 {
-    int err = publish(hash, hart, p, flags, false, old);
+    int err = publish(hash, element, p, flags, 0, rest);
 
     if (err != -E2BIG)
         return err;
     if (!hash->evict(hash))
         return -ENOMEM;
-    err = publish(hash, hart, p, flags, true, old);
-    if (err || *old) /* another hart was first */
-        give_back(hash);
+    err = publish(hash, element, p, flags, GRANTED, rest);
+    if (*rest) /* another hart was first */
+        give_place(hash);
     return err;
 }
 
 static int lru_update(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
     struct ebpf_hash *hash = ebpf_hash_of(map);
-    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
     struct ebpf_hash_element *e;
+    uint32_t element, rest;
     struct probe p;
-    uint32_t old;
     int err;
 
     if (flags > BPF_EXIST)
         return -EINVAL;
-    if (!hart_enter(hart))
+    element = take_element(hash);
+    if (!element)
         return -EBUSY;
-    e = ebpf_hash_element(hash, hart->spare);
-    p = fill_key(hash, e, key);
+    e = ebpf_hash_element(hash, element);
+    p = fill_key(hash, element, key);
     ebpf_fields_copy_new(map, ebpf_hash_value(hash, e), value);
-    __atomic_store_n(&ebpf_hash_extra(hash, e)->ref, 0, __ATOMIC_RELAXED);
-    err = put(hash, hart, &p, flags, &old);
-    if (old) {
-        __atomic_store_n(&ebpf_hash_extra(hash, e)->ref, 1, __ATOMIC_RELAXED); /* used again */
-        recycle(hash, hart, old);
-    }
-    hart_leave(hart);
+    ebpf_store_relaxed(&ebpf_hash_extra(hash, e)->ref, 0);
+    err = put(hash, element, &p, flags, &rest);
+    if (!err && rest)
+        ebpf_store_relaxed(&ebpf_hash_extra(hash, e)->ref, 1); /* used again */
+    recycle(hash, element, rest, 0);
     return err;
 }
 

@@ -73,60 +73,80 @@ static void set_values(const struct ebpf_hash *hash, struct ebpf_hash_element *e
     }
 }
 
-/* With the spare's key filled in. *used: the spare went into the map. */
-static int put(struct ebpf_hash *hash, struct ebpf_hash_hart *hart, const struct probe *p,
+#define WANTS_ELEMENT 1
+
+/* Into the element of the key, or into this one, whose key is filled in; without one (0) and where
+ * one is wanted WANTS_ELEMENT. *used: the element went into the map. */
+static int put(struct ebpf_hash *hash, uint32_t element, const struct probe *p,
                const struct update *u, bool granted, bool *used)
 {
-    uint64_t state = stripe_lock(p->stripe);
-    uint32_t link = *find_link(hash, p);
+    uint64_t state;
+    uint32_t link;
     int err = 0;
 
     *used = false;
+    if (!stripe_lock(p->stripe, &state))
+        return -EBUSY;
+    link = *find_link(hash, p);
     if (link && u->flags == BPF_NOEXIST) {
         err = -EEXIST;
     } else if (!link && u->flags == BPF_EXIST) {
         err = -ENOENT;
     } else if (link) {
         set_values(hash, ebpf_hash_element(hash, link), u, false);
-        __atomic_store_n(&ebpf_hash_extra(hash, ebpf_hash_element(hash, link))->ref, 1,
-                         __ATOMIC_RELAXED);
+        ebpf_store_relaxed(&ebpf_hash_extra(hash, ebpf_hash_element(hash, link))->ref, 1);
+    } else if (!element) {
+        err = WANTS_ELEMENT;
+    } else if (!granted && !take_place(hash)) {
+        err = -E2BIG;
     } else {
-        struct ebpf_hash_element *e = ebpf_hash_element(hash, hart->spare);
-
-        set_values(hash, e, u, true);
-        __atomic_store_n(&ebpf_hash_extra(hash, e)->ref, 0, __ATOMIC_RELAXED);
-        err = insert(hash, hart, p->bucket, granted);
-        *used = !err;
+        set_values(hash, ebpf_hash_element(hash, element), u, true);
+        ebpf_store_relaxed(&ebpf_hash_extra(hash, ebpf_hash_element(hash, element))->ref, 0);
+        link_element(hash, element, p->bucket, false);
+        *used = true;
     }
     stripe_unlock(p->stripe, state, *used);
+    return err;
+}
+
+/* A key that was not there. */
+static int put_new(struct ebpf_hash *hash, const void *key, const struct update *u)
+{
+    uint32_t element = take_element(hash);
+    struct probe p;
+    bool used;
+    int err;
+
+    if (!element)
+        return -EBUSY;
+    p = fill_key(hash, element, key);
+    err = put(hash, element, &p, u, false, &used);
+    if (err == -E2BIG && hash->evict) {
+        if (hash->evict(hash)) {
+            err = put(hash, element, &p, u, true, &used);
+            if (!used)
+                give_place(hash);
+        } else {
+            err = -ENOMEM;
+        }
+    }
+    if (!used)
+        untake_element(hash, element);
     return err;
 }
 
 static int update(struct ebpf_map *map, const void *key, const struct update *u)
 {
     struct ebpf_hash *hash = ebpf_hash_of(map);
-    struct ebpf_hash_hart *hart = &hash->harts[ebpf_os_cpu_id()];
     struct probe p;
     bool used;
     int err;
 
     if (u->flags > BPF_EXIST)
         return -EINVAL;
-    if (!hart_enter(hart))
-        return -EBUSY;
-    p = fill_key(hash, ebpf_hash_element(hash, hart->spare), key);
-    err = put(hash, hart, &p, u, false, &used);
-    if (err == -E2BIG && hash->evict) {
-        if (hash->evict(hash)) {
-            err = put(hash, hart, &p, u, true, &used);
-            if (!used)
-                give_back(hash);
-        } else {
-            err = -ENOMEM;
-        }
-    }
-    hart_leave(hart);
-    return err;
+    p = probe_key(hash, key);
+    err = put(hash, 0, &p, u, false, &used);
+    return err == WANTS_ELEMENT ? put_new(hash, key, u) : err;
 }
 
 int ebpf_percpu_hash_update(struct ebpf_map *map, const void *key, const void *value,

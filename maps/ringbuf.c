@@ -116,8 +116,8 @@ uint64_t ebpf_ringbuf_commit(void *record, uint64_t flags, uint32_t how)
     ebpf_store_release(&header->len, (header->len & ~BPF_RINGBUF_BUSY_BIT) | how);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     consumed = __atomic_load_n(ring->consumer_pos, __ATOMIC_RELAXED) & (ring->size - 1);
-    if (__builtin_expect(flags & BPF_RB_FORCE_WAKEUP ||
-                             (consumed == at && !(flags & BPF_RB_NO_WAKEUP)), 0))
+    if (__builtin_expect(
+            flags & BPF_RB_FORCE_WAKEUP || (consumed == at && !(flags & BPF_RB_NO_WAKEUP)), 0))
         ebpf_os_wake(&ring->map.obj);
     return 0;
 }

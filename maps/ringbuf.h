@@ -24,8 +24,8 @@ struct ebpf_ringbuf {
     size_t bytes;
     uint32_t lock;
     uint64_t size, max_record; /* bytes of data that a record can have */
-    uint64_t produced; /* what the producer's page says, where nobody else writes */
-    uint64_t pending;  /* everything before is committed */
+    uint64_t produced;         /* what the producer's page says, where nobody else writes */
+    uint64_t pending;          /* everything before is committed */
     uint64_t *consumer_pos, *producer_pos;
     uint8_t *data;
     /* user ring buffers: the consumer's position, where nobody else writes, whether there is a

@@ -9,18 +9,17 @@
 #ifndef EBPF_BASE_ORDER_H
 #define EBPF_BASE_ORDER_H
 
-/* ebpf_store_release() is a release fence, too, for what is stored behind it. */
 #if defined(__riscv) && !defined(__SANITIZE_THREAD__)
 #define ebpf_store_relaxed(p, v) ((void)(*(volatile __typeof__(*(p)) *)(p) = (v)))
-#define ebpf_store_release(p, v) \
-    (__atomic_thread_fence(__ATOMIC_RELEASE), ebpf_store_relaxed(p, v))
-#elif defined(__SANITIZE_THREAD__)
-#define ebpf_store_relaxed(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
-#define ebpf_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #else
 #define ebpf_store_relaxed(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
-#define ebpf_store_release(p, v) \
-    (__atomic_thread_fence(__ATOMIC_RELEASE), ebpf_store_relaxed(p, v))
+#endif
+
+/* Also a release fence for what is stored behind it. */
+#if defined(__SANITIZE_THREAD__)
+#define ebpf_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#else
+#define ebpf_store_release(p, v) (__atomic_thread_fence(__ATOMIC_RELEASE), ebpf_store_relaxed(p, v))
 #endif
 
 #endif /* EBPF_BASE_ORDER_H */

@@ -3,8 +3,8 @@
  * Whom an LRU map evicts, against a model of what docs/MAPS.md and maps/lru_hash.c promise: nobody
  * while there is room; then a clock's hand goes round over all elements, gives those that were used
  * since it came by last a second chance, at most SCAN of them, and takes the next. Elements that
- * are not in the map wait in a queue, and each hart has one spare. Operations at random, from harts
- * at random; after each the same keys must be there.
+ * are not in the map wait in a queue, whose first one is the next to be filled. Operations at random,
+ * from harts at random; after each the same keys must be there.
  */
 #include "tests/unit/test.h"
 
@@ -27,8 +27,7 @@ struct model {
     uint32_t key_of[MAX_SLOTS];         /* NOWHERE: not in the map */
     bool used[MAX_SLOTS];               /* since the hand came by */
     uint32_t queue[MAX_SLOTS], waiting; /* the first one leaves next */
-    uint32_t spare[HARTS];
-    uint32_t slot_of[MAX_KEYS]; /* NOWHERE: not there */
+    uint32_t slot_of[MAX_KEYS];         /* NOWHERE: not there */
     uint32_t evictions, given_up;
 };
 
@@ -40,10 +39,7 @@ static void model_init(struct model *m, bool percpu, uint32_t entries)
     m->slots = entries + 2 * HARTS;
     for (uint32_t i = 0; i < m->slots; i++) {
         m->key_of[i] = NOWHERE;
-        if (i < HARTS)
-            m->spare[i] = i;
-        else
-            m->queue[m->waiting++] = i;
+        m->queue[m->waiting++] = i;
     }
     for (uint32_t key = 0; key < MAX_KEYS; key++)
         m->slot_of[key] = NOWHERE;
@@ -70,10 +66,10 @@ static void leave(struct model *m, uint32_t slot)
     wait(m, slot);
 }
 
-static void enter(struct model *m, unsigned hart, uint32_t key)
+static void enter(struct model *m, uint32_t slot, uint32_t key)
 {
-    m->slot_of[key] = m->spare[hart];
-    m->key_of[m->spare[hart]] = key;
+    m->slot_of[key] = slot;
+    m->key_of[slot] = key;
     m->count++;
 }
 
@@ -99,12 +95,12 @@ static void evict(struct model *m)
     }
 }
 
-static int model_update(struct model *m, unsigned hart, uint32_t key, uint64_t flags)
+static int model_update(struct model *m, uint32_t key, uint64_t flags)
 {
-    uint32_t old = m->slot_of[key];
+    uint32_t old = m->slot_of[key], slot = m->queue[0];
 
     if (!m->percpu)
-        m->used[m->spare[hart]] = false; /* is filled in any case */
+        m->used[slot] = false; /* is filled in any case */
     if (old != NOWHERE && flags == BPF_NOEXIST)
         return -EEXIST;
     if (old == NOWHERE && flags == BPF_EXIST)
@@ -113,16 +109,13 @@ static int model_update(struct model *m, unsigned hart, uint32_t key, uint64_t f
         m->used[old] = true;
         return 0;
     }
-    if (old != NOWHERE) { /* the spare takes the place */
-        m->used[m->spare[hart]] = true;
+    next_waiting(m);
+    m->used[slot] = old != NOWHERE; /* or it takes the place of the old one */
+    if (old != NOWHERE)
         leave(m, old);
-    } else {
-        m->used[m->spare[hart]] = false;
-        if (m->count == m->entries)
-            evict(m);
-    }
-    enter(m, hart, key);
-    m->spare[hart] = next_waiting(m);
+    else if (m->count == m->entries)
+        evict(m);
+    enter(m, slot, key);
     return 0;
 }
 
@@ -163,7 +156,7 @@ static void step(struct model *m, struct ebpf_map *map)
     if (what < 9) {
         uint64_t flags = draw(3);
 
-        CHECK_EQ(map->ops->update(map, &key, value, flags), model_update(m, hart, key, flags));
+        CHECK_EQ(map->ops->update(map, &key, value, flags), model_update(m, key, flags));
     } else if (what < 17) {
         CHECK_EQ(map->ops->lookup(map, &key) != NULL, there);
         if (there)
@@ -231,7 +224,7 @@ TEST(model_lru_takes_a_used_element_after_64_second_chances)
     REQUIRE(!ebpf_map_create(&spec, &map));
     model_init(&m, false, MAX_ENTRIES);
     for (uint32_t key = 0; key < MAX_KEYS; key++) {
-        CHECK_EQ(map->ops->update(map, &key, &value, BPF_ANY), model_update(&m, 0, key, BPF_ANY));
+        CHECK_EQ(map->ops->update(map, &key, &value, BPF_ANY), model_update(&m, key, BPF_ANY));
         CHECK(map->ops->lookup(map, &key));
         m.used[m.slot_of[key]] = true;
         CHECK(key % 16 || same_keys(&m, map));

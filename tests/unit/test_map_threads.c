@@ -339,10 +339,10 @@ TEST(hash_nested_change_on_one_hart_is_busy)
     REQUIRE(create(&s, BPF_MAP_TYPE_HASH, 8, sizeof(struct value), 8));
     hash = ebpf_hash_of(s.map);
     CHECK_EQ(ebpf_map_update(s.map, &key, value, BPF_ANY), 0);
-    hash->harts[0].busy = 1; /* as in the middle of an update on hart 0, with all locks held */
-    for (uint32_t i = 0; i <= hash->stripe_mask; i++)
-        hash->stripes[i].state |= 1;
-    hash->queue.lock = 1;
+    for (uint32_t i = 0; i <= hash->stripe_mask; i++) /* as in the middle of a change */
+        ebpf_hash_stripes(hash)[i].state |= 1;
+    CHECK_EQ(ebpf_map_update(s.map, &key, value, BPF_ANY), -EBUSY);
+    hash->queue.lock = 1; /* and of one to the queue */
     CHECK_EQ(ebpf_map_update(s.map, &key, value, BPF_ANY), -EBUSY);
     CHECK_EQ(ebpf_map_delete(s.map, &key), -EBUSY);
     CHECK(s.map->ops->lookup(s.map, &key));
@@ -351,8 +351,8 @@ TEST(hash_nested_change_on_one_hart_is_busy)
     CHECK_EQ(ebpf_map_next_key(s.map, NULL, &key), 0);
     hash->queue.lock = 0;
     for (uint32_t i = 0; i <= hash->stripe_mask; i++)
-        hash->stripes[i].state &= ~1ull;
-    hash->harts[0].busy = 0;
+        ebpf_hash_stripes(hash)[i].state &= ~1ull;
+    CHECK_EQ(ebpf_map_update(s.map, &key, value, BPF_ANY), 0);
     CHECK_EQ(ebpf_map_delete(s.map, &key), 0);
     ebpf_obj_put(ebpf_map_obj(s.map));
 }
