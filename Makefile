@@ -68,9 +68,15 @@ $(1)/obj/text_units.o: $(1)/text_units.c
 endef
 define library_unit
 $(1)/obj/$(4).o: $(3) | $(UTHASH)
-	$(Q)mkdir -p $$(@D) && $(2) $(LIB_CFLAGS) -DEBPF_UNIT=$(4) -MMD -MP -c $$< -o $$@
+	$(Q)mkdir -p $$(@D) && $(2) $(LIB_CFLAGS) $$(UNIT_CFLAGS) -DEBPF_UNIT=$(4) -MMD -MP -c $$< -o $$@
 -include $(1)/obj/$(4).d
 endef
+
+# The verifier is the largest part, and most of it runs seldom: -Os, but for what every instruction of a
+# program goes through. Whoever compiles the sources with rules of their own may do the same, or -O2 all.
+VERIFIER_FAST := bounds explore range state tnum
+$(RV)/obj/src_verifier_%.o: UNIT_CFLAGS := -Os
+$(VERIFIER_FAST:%=$(RV)/obj/src_verifier_%.o): UNIT_CFLAGS :=
 
 $(eval $(call library,$(RV),$(RV_CC) $(RV_CFLAGS)))
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arguments of helpers. Each enum ebpf_arg has a row: which kinds of pointer it may be, whether
- * NULL is one, and what else is to be checked once the kind is right. A helper's prototype is
- * nothing but a list of such rows' names:
+ * Arguments of helpers. Each enum ebpf_arg has a row in rules[]: which kinds of pointer it may be,
+ * and whether NULL is one; check_more() is what else is to be checked once the kind is right. A
+ * helper's prototype is nothing but a list of such rows' names:
  *
  *     bpf_probe_read_kernel(dst, size, src)    ARG_MEM_WR, ARG_SIZE_OR_ZERO, ARG_ANYTHING
  *
@@ -12,7 +12,6 @@
  * that is only written may hold nothing before; it is marked as written when all arguments are
  * checked (call.c), since another argument might be read from there.
  */
-#include "src/verifier/access.h"
 #include "src/verifier/call.h"
 #include "src/verifier/dynptr.h"
 
@@ -35,148 +34,117 @@ static bool is_inner(const struct ebpf_verifier *v, const struct ebpf_map *map)
     return true;
 }
 
-static int arg_map(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int arg_map(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    const struct ebpf_map *map = ebpf_verify_reg(v, n)->map;
+    const struct ebpf_map *map = call->reg->map;
 
     if (call->map && (call->map != map || is_inner(v, map)))
         return ebpf_verify_refuse(v, -EINVAL,
-                                  "timer pointer in R1 doesn't match map pointer in R%u", n);
+                                  "timer pointer in R1 doesn't match map pointer in R%u", call->n);
     call->map = map;
     return ebpf_verify_map_use(v, map);
 }
 
-static int map_buffer(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n, uint32_t size,
-                      bool write)
-{
-    struct ebpf_vaccess a = {.reg = (uint8_t)n,
-                             .helper = true,
-                             .size = size,
-                             .write = write,
-                             .raw = write,
-                             .value_reg = -1};
-    int err = ebpf_verify_buffer(v, &a);
+/* ---- memory ---------------------------------------------------------------------------------- */
 
-    if (!err && write)
-        call->raw[n] = size;
+/* call->access is ready but for the size. */
+static int check_memory(struct ebpf_verifier *v, struct ebpf_vcall *call, uint32_t size)
+{
+    struct ebpf_vaccess *a = &call->access;
+    int err;
+
+    a->size = size;
+    err = ebpf_verify_buffer(v, a);
+    if (!err && a->strict)
+        err = ebpf_verify_aligned(v, a);
+    if (!err && a->raw)
+        call->raw[a->reg] = size;
     return err;
 }
 
-static int arg_key(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int arg_key(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
     if (!call->map)
         return ebpf_verify_refuse(v, -EACCES, "invalid map_ptr to access map->key");
-    return map_buffer(v, call, n, call->map->key_size, false);
+    return check_memory(v, call, call->map->key_size);
 }
 
-static int arg_value(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int arg_value(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    enum ebpf_arg arg = call->helper->arg[n - 1];
-    bool write = arg == ARG_MAP_VALUE_WR;
+    bool write = call->arg == ARG_MAP_VALUE_WR;
 
-    if (arg == ARG_MAP_VALUE_OR_NULL && ebpf_vreg_is_null(ebpf_verify_reg(v, n)))
+    if (call->arg == ARG_MAP_VALUE_OR_NULL && ebpf_vreg_is_null(call->reg))
         return 0;
     if (!call->map)
         return ebpf_verify_refuse(v, -EACCES, "invalid map_ptr to access map->value");
     if (call->map->type == BPF_MAP_TYPE_BLOOM_FILTER) /* bpf_map_peek_elem() asks for it */
         write = false;
-    return map_buffer(v, call, n, call->map->value_size, write);
+    call->access.write = call->access.raw = write;
+    return check_memory(v, call, call->map->value_size);
 }
 
-/* ---- memory and its size --------------------------------------------------------------------- */
-
-/* The kind is all; memory: its size comes in the next argument. */
-static int arg_plain(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+/* The size of the memory that the argument before it points to. */
+static int arg_size(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    (void)v;
-    (void)call;
-    (void)n;
-    return 0;
-}
-
-static int arg_size(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
-{
-    const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
-    const struct ebpf_range *size = &reg->var.full;
-    enum ebpf_arg mem = n > BPF_REG_1 ? call->helper->arg[n - 2] : ARG_NONE;
-    bool empty = call->helper->arg[n - 1] == ARG_SIZE_OR_ZERO;
+    const struct ebpf_range *size = &call->reg->var.full;
+    enum ebpf_arg mem = call->n > BPF_REG_1 ? call->helper->arg[call->n - 2] : ARG_NONE;
     bool only_written = mem == ARG_MEM_WR || mem == ARG_MEM_WR_OR_NULL;
-    struct ebpf_vaccess a = {.reg = (uint8_t)(n - 1),
-                             .helper = true,
-                             .empty = empty,
-                             .write = only_written || mem == ARG_MEM_RDWR,
-                             .raw = only_written && ebpf_scalar_is_const(&reg->var),
-                             .value_reg = -1};
+    struct ebpf_vaccess *a = &call->access;
     int err;
 
+    a->reg--;
+    a->empty = call->arg == ARG_SIZE_OR_ZERO;
+    a->write = only_written || mem == ARG_MEM_RDWR;
+    a->raw = only_written && ebpf_scalar_is_const(&call->reg->var);
     call->at_most = size->umax;
     if (size->smin < 0)
         return ebpf_verify_refuse(
-            v, -EACCES, "R%u min value is negative, either use unsigned or 'var &= const'", n);
-    if (!size->umin && !empty)
-        return ebpf_verify_refuse(v, -EACCES, "R%u invalid zero-sized read: u64=[%lld,%lld]", n,
-                                  (long long)size->umin, (long long)size->umax);
+            v, -EACCES, "R%u min value is negative, either use unsigned or 'var &= const'",
+            call->n);
+    if (!size->umin && !a->empty)
+        return ebpf_verify_refuse(v, -EACCES, "R%u invalid zero-sized read: u64=[%lld,%lld]",
+                                  call->n, (long long)size->umin, (long long)size->umax);
     if (size->umax >= EBPF_VERIFY_MAX_OFF)
         return ebpf_verify_refuse(
-            v, -EACCES, "R%u unbounded memory access, use 'var &= const' or 'if (var < const)'", n);
-    a.size = (uint32_t)size->umax;
-    err = ebpf_verify_buffer(v, &a);
-    if (!err && a.raw)
-        call->raw[n - 1] = a.size;
-    return err ? err : ebpf_verify_precise(v, n);
+            v, -EACCES, "R%u unbounded memory access, use 'var &= const' or 'if (var < const)'",
+            call->n);
+    err = check_memory(v, call, (uint32_t)size->umax);
+    return err ? err : ebpf_verify_precise(v, call->n);
 }
 
-static int arg_reserve_size(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int arg_reserve_size(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
 
-    if (!ebpf_scalar_is_const(&reg->var))
-        return ebpf_verify_refuse(v, -EACCES, "R%u is not a known constant'", n);
-    if (reg->var.known.value >= EBPF_VERIFY_MAX_OFF)
-        return ebpf_verify_refuse(v, -EACCES, "R%u is too large a size", n);
-    call->mem_size = (uint32_t)reg->var.known.value;
-    return ebpf_verify_precise(v, n);
+    if (!ebpf_scalar_is_const(&call->reg->var))
+        return ebpf_verify_refuse(v, -EACCES, "R%u is not a known constant'", call->n);
+    if (call->reg->var.known.value >= EBPF_VERIFY_MAX_OFF)
+        return ebpf_verify_refuse(v, -EACCES, "R%u is too large a size", call->n);
+    call->mem_size = (uint32_t)call->reg->var.known.value;
+    return ebpf_verify_precise(v, call->n);
 }
 
-/* Memory whose size the argument's kind says. */
-static int arg_fixed(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+/* Memory whose size the argument's kind says; variables of the helper's are aligned, too. */
+static int arg_fixed(struct ebpf_verifier *v, struct ebpf_vcall *call, uint32_t size)
 {
-    enum ebpf_arg arg = call->helper->arg[n - 1];
-    bool out = arg == ARG_INT_OUT || arg == ARG_LONG_OUT, aligned = out || arg == ARG_INT_INOUT;
-    struct ebpf_vaccess a = {.reg = (uint8_t)n,
-                             .helper = true,
-                             .write = aligned,
-                             .raw = out,
-                             .strict = aligned,
-                             .size = arg == ARG_MEM_20   ? 20
-                                     : arg == ARG_MEM_40 ? 40
-                                     : arg == ARG_LONG_OUT ? 8
-                                                           : 4,
-                             .value_reg = -1};
-    int err = ebpf_verify_buffer(v, &a);
+    struct ebpf_vaccess *a = &call->access;
 
-    if (!err && aligned)
-        err = ebpf_verify_aligned(v, &a);
-    if (!err && out)
-        call->raw[n] = a.size;
-    return err;
+    a->raw = call->arg == ARG_INT_OUT || call->arg == ARG_LONG_OUT;
+    a->write = a->strict = a->raw || call->arg == ARG_INT_INOUT;
+    return check_memory(v, call, size);
 }
 
-static int arg_const_str(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int arg_const_str(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
-    const struct ebpf_map *map = reg->map;
-    struct ebpf_vaccess a = {.reg = (uint8_t)n, .helper = true, .size = 1, .value_reg = -1};
+    const struct ebpf_map *map = call->reg->map;
     int64_t off;
     char c = 1;
     int err;
 
-    (void)call;
     if (!ebpf_verify_constant(map))
-        return ebpf_verify_refuse(v, -EACCES, "R%u does not point to a readonly map'", n);
-    if (!ebpf_verify_fixed(reg, &off))
-        return ebpf_verify_refuse(v, -EACCES, "R%u is not a constant address'", n);
-    err = ebpf_verify_buffer(v, &a);
+        return ebpf_verify_refuse(v, -EACCES, "R%u does not point to a readonly map'", call->n);
+    if (!ebpf_verify_fixed(call->reg, &off))
+        return ebpf_verify_refuse(v, -EACCES, "R%u is not a constant address'", call->n);
+    err = check_memory(v, call, 1);
     for (; !err && c && off < (int64_t)map->value_size; off++) {
         if (!ebpf_verify_read_constant(map, (uint32_t)off, &c, 1))
             return ebpf_verify_refuse(v, -EACCES,
@@ -189,117 +157,192 @@ static int arg_const_str(struct ebpf_verifier *v, struct ebpf_vcall *call, unsig
 
 /* ---- special things -------------------------------------------------------------------------- */
 
-static int arg_func(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int arg_timer(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    call->subprog = ebpf_verify_reg(v, n)->subprog;
-    return 0;
+
+    call->map = call->reg->map;
+    return ebpf_verify_at_field(v, call->n, "bpf_timer", call->map->timer_off);
 }
 
-static int arg_lock(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int arg_dynptr_new(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    return ebpf_verify_lock(v, n, call->id == EBPF_FUNC_spin_lock);
-}
-
-static int arg_timer(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
-{
-    const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
-
-    call->map = reg->map;
-    return ebpf_verify_at_field(v, n, "bpf_timer", reg->map->timer_off);
-}
-
-static int arg_dynptr_new(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
-{
-    bool record = call->helper->arg[n - 1] == ARG_DYNPTR_UNINIT_RINGBUF;
+    bool record = call->arg == ARG_DYNPTR_UNINIT_RINGBUF;
 
     /* what it points to must stay: values do, the stack of a function does not */
     if (!record && ebpf_verify_reg(v, BPF_REG_1)->kind != EBPF_KIND_MAP_VALUE)
         return ebpf_verify_refuse(v, -EACCES,
                                   "Unsupported reg type %s for bpf_dynptr_from_mem data",
                                   ebpf_verify_type_name(ebpf_verify_reg(v, BPF_REG_1)));
-    return ebpf_verify_dynptr_make(v, n, record);
+    return ebpf_verify_dynptr_make(v, call->n, record);
 }
 
-static int arg_dynptr(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int arg_dynptr(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    if (call->helper->arg[n - 1] == ARG_DYNPTR_RINGBUF)
-        return ebpf_verify_dynptr_release(v, n);
-    return ebpf_verify_dynptr_use(v, n, &call->dynptr);
+    if (call->arg == ARG_DYNPTR_RINGBUF)
+        return ebpf_verify_dynptr_release(v, call->n);
+    return ebpf_verify_dynptr_use(v, call->n, &call->dynptr);
 }
 
-static int arg_release(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int arg_release(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
 
-    if (!reg->ref)
-        return ebpf_verify_refuse(v, -EINVAL,
-                                  "R%u must be referenced when passed to release function", n);
-    call->released = n;
+    if (!call->reg->ref)
+        return ebpf_verify_refuse(
+            v, -EINVAL, "R%u must be referenced when passed to release function", call->n);
+    call->released = call->n;
     return 0;
 }
 
 /* A struct of Linux's that is a socket too: what bpf_skc_to_*() gave. */
-static int arg_sock(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int arg_sock(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
 
-    if (reg->kind == EBPF_KIND_BTF && !reg->btf_id)
-        return ebpf_verify_refuse(v, -EACCES, "R%u is of another type than a socket", n);
-    return call->helper->arg[n - 1] == ARG_SOCK_RELEASE ? arg_release(v, call, n) : 0;
+    if (call->reg->kind == EBPF_KIND_BTF && !call->reg->btf_id)
+        return ebpf_verify_refuse(v, -EACCES, "R%u is of another type than a socket", call->n);
+    return call->arg == ARG_SOCK_RELEASE ? arg_release(v, call) : 0;
 }
 
-/* ---- the table ------------------------------------------------------------------------------- */
+/* ---- the tables ------------------------------------------------------------------------------ */
 
-static const char memory_names[] =
-    "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_";
-static const char socket_names[] = "sock_common, sock, tcp_sock, xdp_sock";
-static const char any_socket_names[] = "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_";
+/* What may be passed. */
+enum what {
+    TAKES_NO_RULE = 0,
+    TAKES_NUMBER,
+    TAKES_MEMORY,
+    TAKES_MAP,
+    TAKES_VALUE,
+    TAKES_LOCK,
+    TAKES_RECORD,
+    TAKES_CTX,
+    TAKES_FUNC,
+    TAKES_STACK,
+    TAKES_NEW_DYNPTR,
+    TAKES_DYNPTR,
+    TAKES_TASK,
+    TAKES_BTF,
+    TAKES_SOCK,
+    TAKES_SOCK_COMMON,
+    TAKES_ANY_SOCK,
+};
 
 static const struct {
     uint32_t kinds;
-    bool null; /* also pointers that may be NULL, and the number 0 */
-    int (*check)(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n);
-    const char *names;
-} rules[] = {
-    [ARG_MAP] = {K(MAP), false, arg_map, "map_ptr"},
-    [ARG_MAP_KEY] = {MEMORY, false, arg_key, memory_names},
-    [ARG_MAP_VALUE] = {MEMORY, false, arg_value, memory_names},
-    [ARG_MAP_VALUE_WR] = {MEMORY, false, arg_value, memory_names},
-    [ARG_MAP_VALUE_OR_NULL] = {MEMORY, true, arg_value, memory_names},
-    [ARG_MEM_RD] = {MEMORY, false, arg_plain, memory_names},
-    [ARG_MEM_RD_OR_NULL] = {MEMORY, true, arg_plain, memory_names},
-    [ARG_MEM_WR] = {MEMORY, false, arg_plain, memory_names},
-    [ARG_MEM_WR_OR_NULL] = {MEMORY, true, arg_plain, memory_names},
-    [ARG_MEM_RDWR] = {MEMORY, false, arg_plain, memory_names},
-    [ARG_MEM_20] = {MEMORY, false, arg_fixed, memory_names},
-    [ARG_MEM_40] = {MEMORY, false, arg_fixed, memory_names},
-    [ARG_INT_OUT] = {MEMORY, false, arg_fixed, memory_names},
-    [ARG_INT_INOUT] = {MEMORY, false, arg_fixed, memory_names},
-    [ARG_LONG_OUT] = {MEMORY, false, arg_fixed, memory_names},
-    [ARG_SIZE] = {K(SCALAR), false, arg_size, "scalar"},
-    [ARG_SIZE_OR_ZERO] = {K(SCALAR), false, arg_size, "scalar"},
-    [ARG_RESERVE_SIZE] = {K(SCALAR), false, arg_reserve_size, "scalar"},
-    [ARG_SCALAR] = {K(SCALAR), false, arg_plain, "scalar"},
-    [ARG_RECORD] = {K(MEM), false, arg_release, "ringbuf_mem"},
-    [ARG_CTX] = {K(CTX), false, arg_plain, "ctx"},
-    [ARG_CTX_OR_NULL] = {K(CTX), true, arg_plain, "ctx"},
-    [ARG_CONST_STR] = {K(MAP_VALUE), false, arg_const_str, "map_value"},
-    [ARG_FUNC] = {K(FUNC), false, arg_func, "func"},
-    [ARG_STACK_OR_NULL] = {K(STACK), true, arg_plain, "fp"},
-    [ARG_SPIN_LOCK] = {K(MAP_VALUE), false, arg_lock, "map_value, ptr_"},
-    [ARG_TIMER] = {K(MAP_VALUE), false, arg_timer, "map_value"},
-    [ARG_DYNPTR_UNINIT_MEM] = {K(STACK), false, arg_dynptr_new, "fp, dynptr_ptr"},
-    [ARG_DYNPTR_UNINIT_RINGBUF] = {K(STACK), false, arg_dynptr_new, "fp, dynptr_ptr"},
-    [ARG_DYNPTR] = {K(STACK) | K(DYNPTR), false, arg_dynptr, "fp, dynptr_ptr"},
-    [ARG_DYNPTR_RINGBUF] = {K(STACK) | K(DYNPTR), false, arg_dynptr, "fp, dynptr_ptr"},
-    [ARG_TASK] = {K(TASK), false, arg_plain, "ptr_, trusted_ptr_, rcu_ptr_"},
-    [ARG_TASK_OR_NULL] = {K(TASK), true, arg_plain, "ptr_, trusted_ptr_, rcu_ptr_"},
-    [ARG_SOCK_COMMON] = {SOCKETS, false, arg_plain, socket_names},
-    [ARG_SOCK_OR_NULL] = {K(SOCK), true, arg_plain, "sock"},
-    [ARG_SOCK_COMMON_BTF] = {SOCKETS | K(BTF), false, arg_sock, any_socket_names},
-    [ARG_SOCK_RELEASE] = {SOCKETS | K(BTF), false, arg_sock, any_socket_names},
-    [ARG_BTF] = {0, false, arg_plain, "ptr_, trusted_ptr_, rcu_ptr_"},
+    const char *names; /* Linux's, which are of Linux's kinds */
+} whats[] = {
+    [TAKES_NUMBER] = {K(SCALAR), "scalar"},
+    [TAKES_MEMORY] = {MEMORY, "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, "
+                              "trusted_ptr_"},
+    [TAKES_MAP] = {K(MAP), "map_ptr"},
+    [TAKES_VALUE] = {K(MAP_VALUE), "map_value"},
+    [TAKES_LOCK] = {K(MAP_VALUE), "map_value, ptr_"},
+    [TAKES_RECORD] = {K(MEM), "ringbuf_mem"},
+    [TAKES_CTX] = {K(CTX), "ctx"},
+    [TAKES_FUNC] = {K(FUNC), "func"},
+    [TAKES_STACK] = {K(STACK), "fp"},
+    [TAKES_NEW_DYNPTR] = {K(STACK), "fp, dynptr_ptr"},
+    [TAKES_DYNPTR] = {K(STACK) | K(DYNPTR), "fp, dynptr_ptr"},
+    [TAKES_TASK] = {K(TASK), "ptr_, trusted_ptr_, rcu_ptr_"},
+    [TAKES_BTF] = {0, "ptr_, trusted_ptr_, rcu_ptr_"},
+    [TAKES_SOCK] = {K(SOCK), "sock"},
+    [TAKES_SOCK_COMMON] = {SOCKETS, "sock_common, sock, tcp_sock, xdp_sock"},
+    [TAKES_ANY_SOCK] = {SOCKETS | K(BTF),
+                        "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_"},
 };
+
+static const struct {
+    uint8_t what; /* enum what */
+    bool null;    /* also pointers that may be NULL, and the number 0 */
+} rules[] = {
+    [ARG_MAP] = {TAKES_MAP, false},
+    [ARG_MAP_KEY] = {TAKES_MEMORY, false},
+    [ARG_MAP_VALUE] = {TAKES_MEMORY, false},
+    [ARG_MAP_VALUE_WR] = {TAKES_MEMORY, false},
+    [ARG_MAP_VALUE_OR_NULL] = {TAKES_MEMORY, true},
+    [ARG_MEM_RD] = {TAKES_MEMORY, false},
+    [ARG_MEM_RD_OR_NULL] = {TAKES_MEMORY, true},
+    [ARG_MEM_WR] = {TAKES_MEMORY, false},
+    [ARG_MEM_WR_OR_NULL] = {TAKES_MEMORY, true},
+    [ARG_MEM_RDWR] = {TAKES_MEMORY, false},
+    [ARG_MEM_20] = {TAKES_MEMORY, false},
+    [ARG_MEM_40] = {TAKES_MEMORY, false},
+    [ARG_INT_OUT] = {TAKES_MEMORY, false},
+    [ARG_INT_INOUT] = {TAKES_MEMORY, false},
+    [ARG_LONG_OUT] = {TAKES_MEMORY, false},
+    [ARG_SIZE] = {TAKES_NUMBER, false},
+    [ARG_SIZE_OR_ZERO] = {TAKES_NUMBER, false},
+    [ARG_RESERVE_SIZE] = {TAKES_NUMBER, false},
+    [ARG_SCALAR] = {TAKES_NUMBER, false},
+    [ARG_RECORD] = {TAKES_RECORD, false},
+    [ARG_CTX] = {TAKES_CTX, false},
+    [ARG_CTX_OR_NULL] = {TAKES_CTX, true},
+    [ARG_CONST_STR] = {TAKES_VALUE, false},
+    [ARG_FUNC] = {TAKES_FUNC, false},
+    [ARG_STACK_OR_NULL] = {TAKES_STACK, true},
+    [ARG_SPIN_LOCK] = {TAKES_LOCK, false},
+    [ARG_TIMER] = {TAKES_VALUE, false},
+    [ARG_DYNPTR_UNINIT_MEM] = {TAKES_NEW_DYNPTR, false},
+    [ARG_DYNPTR_UNINIT_RINGBUF] = {TAKES_NEW_DYNPTR, false},
+    [ARG_DYNPTR] = {TAKES_DYNPTR, false},
+    [ARG_DYNPTR_RINGBUF] = {TAKES_DYNPTR, false},
+    [ARG_TASK] = {TAKES_TASK, false},
+    [ARG_TASK_OR_NULL] = {TAKES_TASK, true},
+    [ARG_SOCK_COMMON] = {TAKES_SOCK_COMMON, false},
+    [ARG_SOCK_OR_NULL] = {TAKES_SOCK, true},
+    [ARG_SOCK_COMMON_BTF] = {TAKES_ANY_SOCK, false},
+    [ARG_SOCK_RELEASE] = {TAKES_ANY_SOCK, false},
+    [ARG_BTF] = {TAKES_BTF, false},
+};
+
+/* What else is to be checked, once that is right. */
+static int check_more(struct ebpf_verifier *v, struct ebpf_vcall *call)
+{
+    switch (call->arg) {
+    case ARG_MAP:
+        return arg_map(v, call);
+    case ARG_MAP_KEY:
+        return arg_key(v, call);
+    case ARG_MAP_VALUE:
+    case ARG_MAP_VALUE_WR:
+    case ARG_MAP_VALUE_OR_NULL:
+        return arg_value(v, call);
+    case ARG_MEM_20:
+        return arg_fixed(v, call, 20);
+    case ARG_MEM_40:
+        return arg_fixed(v, call, 40);
+    case ARG_INT_OUT:
+    case ARG_INT_INOUT:
+        return arg_fixed(v, call, 4);
+    case ARG_LONG_OUT:
+        return arg_fixed(v, call, 8);
+    case ARG_SIZE:
+    case ARG_SIZE_OR_ZERO:
+        return arg_size(v, call);
+    case ARG_RESERVE_SIZE:
+        return arg_reserve_size(v, call);
+    case ARG_RECORD:
+        return arg_release(v, call);
+    case ARG_CONST_STR:
+        return arg_const_str(v, call);
+    case ARG_FUNC:
+        call->subprog = call->reg->subprog;
+        return 0;
+    case ARG_SPIN_LOCK:
+        return ebpf_verify_lock(v, call->n, call->id == EBPF_FUNC_spin_lock);
+    case ARG_TIMER:
+        return arg_timer(v, call);
+    case ARG_DYNPTR_UNINIT_MEM:
+    case ARG_DYNPTR_UNINIT_RINGBUF:
+        return arg_dynptr_new(v, call);
+    case ARG_DYNPTR:
+    case ARG_DYNPTR_RINGBUF:
+        return arg_dynptr(v, call);
+    case ARG_SOCK_COMMON_BTF:
+    case ARG_SOCK_RELEASE:
+        return arg_sock(v, call);
+    default: /* nothing; memory: when its size comes, in the next argument */
+        return 0;
+    }
+}
 
 /* Maps of sockets have sockets for values, where programs put them in. */
 static enum ebpf_arg of_map(const struct ebpf_vcall *call, enum ebpf_arg arg)
@@ -310,42 +353,43 @@ static enum ebpf_arg of_map(const struct ebpf_vcall *call, enum ebpf_arg arg)
     return arg;
 }
 
-static int check_kind(struct ebpf_verifier *v, enum ebpf_arg arg, unsigned n)
+static int check_kind(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
-    const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
-    bool null = rules[arg].null && (ebpf_vreg_is_null(reg) || reg->flags & EBPF_REG_OR_NULL);
+    const struct ebpf_vreg *reg = call->reg;
+    bool null = rules[call->arg].null, or_null = reg->flags & EBPF_REG_OR_NULL;
+    unsigned what = rules[call->arg].what;
 
     if (null && ebpf_vreg_is_null(reg))
         return 0;
-    if ((rules[arg].kinds >> reg->kind & 1) && (null || !(reg->flags & EBPF_REG_OR_NULL)) &&
-        (arg != ARG_RECORD || reg->flags & EBPF_REG_RECORD))
+    if ((whats[what].kinds >> reg->kind & 1) && (null || !or_null) &&
+        (what != TAKES_RECORD || reg->flags & EBPF_REG_RECORD))
         return 0;
-    return ebpf_verify_refuse(v, -EACCES, "R%u type=%s expected=%s", n, ebpf_verify_type_name(reg),
-                              rules[arg].names);
+    return ebpf_verify_refuse(v, -EACCES, "R%u type=%s expected=%s", call->n,
+                              ebpf_verify_type_name(reg), whats[what].names);
 }
 
 /* Only what is memory to the helper may be passed from its middle. */
-static int check_offset(struct ebpf_verifier *v, enum ebpf_arg arg, unsigned n)
+static int check_offset(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
-    const struct ebpf_vreg *reg = ebpf_verify_reg(v, n);
+    const struct ebpf_vreg *reg = call->reg;
 
-    if ((arg == ARG_RECORD || arg == ARG_SOCK_RELEASE) && reg->off)
+    if ((call->arg == ARG_RECORD || call->arg == ARG_SOCK_RELEASE) && reg->off)
         return ebpf_verify_refuse(v, -EINVAL,
                                   "R%u must have zero offset when passed to release func or "
                                   "trusted arg to kfunc",
-                                  n);
-    if (!ebpf_vreg_is_pointer(reg) || (MEMORY >> reg->kind & 1 && arg != ARG_RECORD))
+                                  call->n);
+    if (!ebpf_vreg_is_pointer(reg) || (MEMORY >> reg->kind & 1 && call->arg != ARG_RECORD))
         return 0;
-    return ebpf_verify_unmodified(v, n);
+    return ebpf_verify_unmodified(v, call->n);
 }
 
-static int check_ref(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n)
+static int check_ref(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    uint32_t ref = ebpf_verify_reg(v, n)->ref;
+    uint32_t ref = call->reg->ref;
 
     if (ref && call->ref)
-        return ebpf_verify_refuse(v, -EFAULT, "more than one arg with ref_obj_id R%u %u %u", n, ref,
-                                  call->ref);
+        return ebpf_verify_refuse(v, -EFAULT, "more than one arg with ref_obj_id R%u %u %u",
+                                  call->n, ref, call->ref);
     if (ref)
         call->ref = ref;
     return 0;
@@ -362,21 +406,24 @@ int ebpf_verify_arg(struct ebpf_verifier *v, struct ebpf_vcall *call, unsigned n
     err = ebpf_verify_readable(v, n);
     if (err)
         return err;
+    call->n = n;
+    call->reg = ebpf_verify_reg(v, n);
     if (arg == ARG_ANYTHING || arg == ARG_UNCHECKED) {
-        if (ebpf_vreg_is_pointer(ebpf_verify_reg(v, n)) && !v->may_leak)
+        if (ebpf_vreg_is_pointer(call->reg) && !v->may_leak)
             return ebpf_verify_refuse(v, -EACCES, "R%u leaks addr into helper function", n);
         return 0;
     }
-    arg = of_map(call, arg);
-    EBPF_BUG_IF(arg >= EBPF_ARRAY_SIZE(rules) || !rules[arg].check);
-    if (packets >> ebpf_verify_reg(v, n)->kind & 1 && !call->helper->packet_args)
+    call->arg = arg = of_map(call, arg);
+    call->access = (struct ebpf_vaccess){.reg = (uint8_t)n, .helper = true, .value_reg = -1};
+    EBPF_BUG_IF(arg >= EBPF_ARRAY_SIZE(rules) || rules[arg].what == TAKES_NO_RULE);
+    if (packets >> call->reg->kind & 1 && !call->helper->packet_args)
         return ebpf_verify_refuse(v, -EACCES, "helper access to the packet is not allowed");
-    err = check_kind(v, arg, n);
+    err = check_kind(v, call);
     if (!err)
-        err = check_offset(v, arg, n);
+        err = check_offset(v, call);
     if (!err)
-        err = check_ref(v, call, n);
-    return err ? err : rules[arg].check(v, call, n);
+        err = check_ref(v, call);
+    return err ? err : check_more(v, call);
 }
 
 /* ---- helper and map -------------------------------------------------------------------------- */

@@ -133,7 +133,7 @@ static bool ends_packet(const struct ebpf_vreg *reg, const struct ebpf_vreg *end
 }
 
 struct packet_range {
-    uint8_t kind;
+    uint32_t kind;
     uint32_t id, range;
 };
 

@@ -291,7 +291,7 @@ EBPF_NOINLINE static int find_returned(struct ebpf_verifier *v, const struct ebp
         return ebpf_verify_refuse(v, -EINVAL, "kernel subsystem misconfigured verifier");
     err = returned_pointer(v, call, r0);
     if (known)
-        r0->flags &= (uint16_t)~EBPF_REG_OR_NULL;
+        r0->flags &= ~EBPF_REG_OR_NULL;
     if (known && r0->map->lock_off < 0)
         r0->id = 0;
     return err;

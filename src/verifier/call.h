@@ -4,7 +4,7 @@
 #ifndef EBPF_VERIFIER_CALL_H
 #define EBPF_VERIFIER_CALL_H
 
-#include "src/verifier/verifier.h"
+#include "src/verifier/access.h"
 
 /* Linux's numbers (enum bpf_func_id) of helpers whose rules are no prototype. */
 enum {
@@ -35,6 +35,12 @@ struct ebpf_vcall {
     uint32_t mem_size;          /* of ARG_RESERVE_SIZE */
     uint64_t at_most;           /* the last ARG_SIZE's maximum: lengths returned are no more */
     uint32_t raw[BPF_REG_6];    /* [register] bytes of the buffer there that the helper writes */
+
+    /* The argument that is looked at: its register, its kind, and the access to the memory there. */
+    unsigned n;
+    const struct ebpf_vreg *reg;
+    enum ebpf_arg arg;
+    struct ebpf_vaccess access;
 };
 
 /* The argument in register n. */

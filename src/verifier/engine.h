@@ -79,7 +79,6 @@ struct ebpf_vexplore {
     uint32_t bucket_cnt;               /* of each; a power of two */
     struct ebpf_vsaved *passed;        /* open ones that no path is compared with any more */
     struct ebpf_vsaved *parent;        /* of the path that is followed */
-    uint64_t fresh[EBPF_MAX_FRAMES];
     struct ebpf_vpending *pending;
     uint32_t pending_cnt;
     uint32_t jumps, steps; /* since the last state was saved on this path */
@@ -87,13 +86,14 @@ struct ebpf_vexplore {
     uint32_t saved_cnt, saved_peak, total_states, max_per_insn;
     uint32_t budget; /* of instructions, in this attempt: verify.c */
     bool relaxed;    /* comparisons of two registers go both ways, whatever is known of them */
+    bool fresh_path; /* the log shows the whole state next */
+    uint32_t came_from;
+    struct ebpf_vshown *shown; /* report.c's; NULL: there is no log */
+    uint64_t fresh[EBPF_MAX_FRAMES];
     /* Of the current instruction; here, since kernels have small stacks: */
     struct ebpf_vway ways[2];
     struct ebpf_vreg imm, operands[2]; /* an immediate, copies of dst and src */
     struct ebpf_vreg known;            /* what copies of a number learn */
-    bool fresh_path;                   /* the log shows the whole state next */
-    uint32_t came_from;
-    struct ebpf_vshown *shown; /* report.c's; NULL: there is no log */
 };
 
 /* A copy of v->now to be followed later, from instruction at; it is changed by setting v->now for a
@@ -128,7 +128,7 @@ struct ebpf_vreg *ebpf_verify_next_number(struct ebpf_vnumbers *n);
 void ebpf_verify_number(struct ebpf_verifier *v, struct ebpf_vsaved *saved);
 /* Marks what the numbers in from were computed from, from saved upwards; flag: EBPF_REG_PRECISE,
  * EBPF_REG_PINNED. */
-void ebpf_verify_mark(struct ebpf_vsaved *saved, uint64_t from, uint16_t flag);
+void ebpf_verify_mark(struct ebpf_vsaved *saved, uint64_t from, uint32_t flag);
 /* v->now lies within saved, which is shown to be safe: what mattered there matters here. */
 void ebpf_verify_inherit(struct ebpf_verifier *v, const struct ebpf_vsaved *saved);
 /* v->now lies within saved, which is still open: all matters in both. */

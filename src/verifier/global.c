@@ -221,13 +221,13 @@ static int find_arguments(struct ebpf_verifier *v, uint32_t sub, struct argument
 static int pass_memory(struct ebpf_verifier *v, unsigned n, const struct argument *arg)
 {
     struct ebpf_vreg *reg = ebpf_verify_reg(v, n + 1);
-    uint16_t flags = reg->flags;
+    uint32_t flags = reg->flags;
     int err;
 
     if (ebpf_vreg_is_null(reg) && arg->or_null)
         return ebpf_verify_precise(v, n + 1);
     if (ebpf_vreg_is_pointer(reg))
-        reg->flags &= (uint16_t)~EBPF_REG_OR_NULL; /* as if it were there, for this check */
+        reg->flags &= ~EBPF_REG_OR_NULL; /* as if it were there, for this check */
     err = ebpf_verify_region(v, n + 1, arg->size, true);
     reg->flags = flags;
     if (!err && !arg->or_null && (ebpf_vreg_is_null(reg) || flags & EBPF_REG_OR_NULL))

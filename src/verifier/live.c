@@ -15,99 +15,83 @@
 #define ARGS 0x3eu    /* r1 to r5 */
 #define SCRATCH 0x3fu /* r0 to r5 */
 
-struct effect {
-    uint16_t reads, writes;
-};
+/* What an instruction reads, and what it writes, in one word. */
+#define WRITES(regs) ((uint32_t)(regs) << 16)
 
-static uint16_t bit(unsigned reg)
-{
-    return (uint16_t)(1u << reg);
-}
-
-static uint16_t helper_reads(int32_t id)
+static uint32_t helper_reads(int32_t id)
 {
     const struct ebpf_helper *helper = ebpf_helper_find((uint32_t)id);
-    uint16_t reads = 0;
+    uint32_t reads = 0;
 
     if (!helper)
         return ARGS;
     for (unsigned i = 0; i < 5; i++) {
         if (helper->arg[i] != ARG_NONE)
-            reads |= bit(i + 1);
+            reads |= 2u << i;
     }
     return reads;
 }
 
-static struct effect effect_of_alu(const struct bpf_insn *insn)
+static uint32_t effect_of_atomic(int32_t op, uint32_t dst, uint32_t src)
 {
-    bool mov = BPF_OP(insn->code) == BPF_MOV;
-    bool by_reg = BPF_SRC(insn->code) == BPF_X && BPF_OP(insn->code) != BPF_END;
-
-    return (struct effect){
-        (uint16_t)((mov ? 0 : bit(insn->dst_reg)) | (by_reg ? bit(insn->src_reg) : 0)),
-        bit(insn->dst_reg)};
+    switch (op) {
+    case BPF_LOAD_ACQ:
+        return src | WRITES(dst);
+    case BPF_STORE_REL:
+        return dst | src;
+    case BPF_CMPXCHG:
+        return dst | src | 1 | WRITES(1);
+    default:
+        return dst | src | WRITES(op & BPF_FETCH ? src : 0);
+    }
 }
 
-static struct effect effect_of_atomic(const struct bpf_insn *insn)
-{
-    uint16_t both = bit(insn->dst_reg) | bit(insn->src_reg);
-
-    if (insn->imm == BPF_LOAD_ACQ)
-        return (struct effect){bit(insn->src_reg), bit(insn->dst_reg)};
-    if (insn->imm == BPF_CMPXCHG)
-        return (struct effect){both | 1, 1};
-    return (struct effect){
-        both, insn->imm & BPF_FETCH && insn->imm != BPF_STORE_REL ? bit(insn->src_reg) : 0};
-}
-
-static struct effect effect_of_jump(const struct bpf_insn *insn)
+static uint32_t effect_of_jump(const struct bpf_insn *insn, uint32_t dst, uint32_t src)
 {
     switch (BPF_OP(insn->code)) {
     case BPF_JA:
     case BPF_JCOND:
-        return (struct effect){0, 0};
+        return 0;
     case BPF_EXIT:
-        return (struct effect){1, 0};
+        return 1;
     case BPF_CALL:
-        return (struct effect){insn->src_reg ? ARGS : helper_reads(insn->imm), SCRATCH};
+        return (insn->src_reg ? ARGS : helper_reads(insn->imm)) | WRITES(SCRATCH);
     default:
-        return (struct effect){(uint16_t)(bit(insn->dst_reg) |
-                                          (BPF_SRC(insn->code) == BPF_X ? bit(insn->src_reg) : 0)),
-                               0};
+        return dst | (BPF_SRC(insn->code) == BPF_X ? src : 0);
     }
 }
 
-static struct effect effect_of(const struct bpf_insn *insn)
+static uint32_t effect_of(const struct bpf_insn *insn)
 {
+    uint32_t dst = 1u << insn->dst_reg, src = 1u << insn->src_reg;
+    unsigned op = BPF_OP(insn->code), mode = BPF_MODE(insn->code);
+
     switch (BPF_CLASS(insn->code)) {
     case BPF_LD:
-        if (BPF_MODE(insn->code) == BPF_IMM)
-            return (struct effect){0, bit(insn->dst_reg)};
-        return (struct effect){
-            (uint16_t)(bit(BPF_REG_6) | (BPF_MODE(insn->code) == BPF_IND ? bit(insn->src_reg) : 0)),
-            SCRATCH};
+        if (mode == BPF_IMM)
+            return WRITES(dst);
+        return 1u << BPF_REG_6 | (mode == BPF_IND ? src : 0) | WRITES(SCRATCH);
     case BPF_LDX:
-        return (struct effect){bit(insn->src_reg), bit(insn->dst_reg)};
+        return src | WRITES(dst);
     case BPF_ST:
-        return (struct effect){bit(insn->dst_reg), 0};
+        return dst;
     case BPF_STX:
-        if (BPF_MODE(insn->code) == BPF_ATOMIC)
-            return effect_of_atomic(insn);
-        return (struct effect){bit(insn->dst_reg) | bit(insn->src_reg), 0};
+        return mode == BPF_ATOMIC ? effect_of_atomic(insn->imm, dst, src) : dst | src;
     case BPF_ALU:
     case BPF_ALU64:
-        return effect_of_alu(insn);
+        return (op == BPF_MOV ? 0 : dst) |
+               (BPF_SRC(insn->code) == BPF_X && op != BPF_END ? src : 0) | WRITES(dst);
     default:
-        return effect_of_jump(insn);
+        return effect_of_jump(insn, dst, src);
     }
 }
 
 /* What is live behind the instruction. */
-static uint16_t live_behind(const struct ebpf_verifier *v, const struct bpf_insn *insn, uint32_t at)
+static uint32_t live_behind(const struct ebpf_verifier *v, const struct bpf_insn *insn, uint32_t at)
 {
     const struct ebpf_vinsn *insns = v->explore->insns;
     unsigned cls = BPF_CLASS(insn->code), op = BPF_OP(insn->code);
-    uint16_t live = 0;
+    uint32_t live = 0;
     bool jumps = (cls == BPF_JMP || cls == BPF_JMP32) && op != BPF_CALL && op != BPF_EXIT;
 
     if (jumps)
@@ -126,13 +110,13 @@ int ebpf_verify_live(struct ebpf_verifier *v)
         changed = false;
         for (uint32_t i = v->code->insn_cnt; i-- > 0;) {
             const struct bpf_insn *insn = &v->code->insns[i];
-            struct effect effect;
+            uint32_t effect;
             uint16_t live;
 
             if (insns[i].flags & EBPF_VI_SECOND)
                 continue;
             effect = effect_of(insn);
-            live = (uint16_t)((effect.reads | (live_behind(v, insn, i) & ~effect.writes)) & 0x3ff);
+            live = (uint16_t)((effect | (live_behind(v, insn, i) & ~(effect >> 16))) & 0x3ff);
             changed |= live != insns[i].live;
             insns[i].live = live;
         }

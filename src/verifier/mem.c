@@ -286,8 +286,7 @@ static bool is_exclusive(unsigned kind)
 /* Remembers, per instruction, what kind of pointer it goes through (ebpf_verifier.bases). */
 int ebpf_verify_note_base(struct ebpf_verifier *v, unsigned reg)
 {
-    uint8_t kind = ebpf_verify_reg(v, reg)->kind;
-    uint8_t was;
+    uint32_t kind = ebpf_verify_reg(v, reg)->kind, was;
 
     if (!v->bases)
         v->bases = ebpf_vmem_zalloc(&v->mem, v->code->insn_cnt);
@@ -296,7 +295,7 @@ int ebpf_verify_note_base(struct ebpf_verifier *v, unsigned reg)
     was = v->bases[v->at];
     if (was && was != kind && (is_exclusive(was) || is_exclusive(kind)))
         return ebpf_verify_refuse(v, -EINVAL, "same insn cannot be used with different pointers");
-    v->bases[v->at] = kind;
+    v->bases[v->at] = (uint8_t)kind;
     return 0;
 }
 

@@ -88,7 +88,7 @@ void ebpf_verify_number(struct ebpf_verifier *v, struct ebpf_vsaved *saved)
 }
 
 /* Marks the numbers of saved that are in set, and returns what they come from. */
-static uint64_t mark_in(struct ebpf_vsaved *saved, uint64_t set, uint16_t flag)
+static uint64_t mark_in(struct ebpf_vsaved *saved, uint64_t set, uint32_t flag)
 {
     struct ebpf_vnumbers n = {.s = &saved->state, .skip_top = true};
     struct ebpf_vframe *top = saved->state.top;
@@ -111,7 +111,7 @@ static uint64_t mark_in(struct ebpf_vsaved *saved, uint64_t set, uint16_t flag)
     return from;
 }
 
-void ebpf_verify_mark(struct ebpf_vsaved *saved, uint64_t from, uint16_t flag)
+void ebpf_verify_mark(struct ebpf_vsaved *saved, uint64_t from, uint32_t flag)
 {
     for (; saved && from; saved = saved->parent) {
         uint64_t *marked = flag == EBPF_REG_PRECISE ? &saved->precise : &saved->pinned;
@@ -148,7 +148,7 @@ void ebpf_verify_read(struct ebpf_vsaved *parent, uint64_t slots, const uint64_t
 /* What of now corresponds to the numbers of saved that have any of the flags was needed. all: the
  * same for every number. */
 static uint64_t needed(const struct ebpf_vsaved *saved, const struct ebpf_vstate *now,
-                       uint16_t flags, bool all)
+                       uint32_t flags, bool all)
 {
     struct ebpf_vsaved *s = (struct ebpf_vsaved *)saved; /* only looked at */
     const struct ebpf_vframe *top = saved->state.top, *mine = now->top;

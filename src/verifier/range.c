@@ -243,8 +243,8 @@ void ebpf_range_add(struct ebpf_range *r, const struct ebpf_range *by, unsigned 
     r->umax = umax;
     if (wraps)
         forget_unsigned(r, bits);
-    if (__builtin_add_overflow(r->smin, by->smin, &r->smin) |
-        __builtin_add_overflow(r->smax, by->smax, &r->smax) | !fits_signed(r->smin, bits) |
+    if (__builtin_add_overflow(r->smin, by->smin, &r->smin) ||
+        __builtin_add_overflow(r->smax, by->smax, &r->smax) || !fits_signed(r->smin, bits) ||
         !fits_signed(r->smax, bits))
         forget_signed(r, bits);
 }
@@ -258,8 +258,8 @@ void ebpf_range_sub(struct ebpf_range *r, const struct ebpf_range *by, unsigned 
     r->umax = (r->umax - was.umin) & umax_of(bits);
     if (wraps)
         forget_unsigned(r, bits);
-    if (__builtin_sub_overflow(r->smin, was.smax, &r->smin) |
-        __builtin_sub_overflow(r->smax, was.smin, &r->smax) | !fits_signed(r->smin, bits) |
+    if (__builtin_sub_overflow(r->smin, was.smax, &r->smin) ||
+        __builtin_sub_overflow(r->smax, was.smin, &r->smax) || !fits_signed(r->smin, bits) ||
         !fits_signed(r->smax, bits))
         forget_signed(r, bits);
 }

@@ -205,7 +205,7 @@ static void known_one(struct ebpf_verifier *v, struct ebpf_vreg *reg, struct ebp
         ebpf_vreg_set_number(reg, 0);
         return;
     }
-    reg->flags &= (uint16_t)~EBPF_REG_OR_NULL;
+    reg->flags &= ~EBPF_REG_OR_NULL;
     if (reg->kind == EBPF_KIND_MAP_VALUE)
         value_is_there(reg);
     else

@@ -128,7 +128,7 @@ void ebpf_vreg_set_number(struct ebpf_vreg *reg, uint64_t value)
 void ebpf_vreg_set_pointer(struct ebpf_vreg *reg, enum ebpf_kind kind)
 {
     memset(reg, 0, sizeof(*reg));
-    reg->kind = (uint8_t)kind;
+    reg->kind = kind;
     ebpf_scalar_set(&reg->var, 0, 64);
 }
 
@@ -157,7 +157,7 @@ int ebpf_vstate_push(struct ebpf_vmem *mem, struct ebpf_vstate *s, uint32_t call
     memset(frame, 0, sizeof(*frame));
     frame->call = call;
     ebpf_vreg_set_pointer(&frame->regs[BPF_REG_10], EBPF_KIND_STACK);
-    frame->regs[BPF_REG_10].frame = (uint8_t)s->frame_cnt;
+    frame->regs[BPF_REG_10].frame = s->frame_cnt;
     s->frames[s->frame_cnt++] = s->top = frame;
     return 0;
 }

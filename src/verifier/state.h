@@ -46,11 +46,15 @@ enum ebpf_kind {
 #define EBPF_REG_PRECISE 8u
 #define EBPF_REG_PINNED 16u /* the same for a path that ended at a loop which was still open */
 
-/* A number: var. A pointer: its region's start + off + var, with var a number of 64 bits. */
+/*
+ * A number: var. A pointer: its region's start + off + var, with var a number of 64 bits.
+ *
+ * 128 bytes, and whole words for what is asked most: it is found by a shift, and its parts are
+ * loaded by compressed instructions.
+ */
 struct ebpf_vreg {
-    uint8_t kind;  /* enum ebpf_kind */
-    uint8_t frame; /* STACK: whose */
-    uint16_t flags;
+    uint32_t kind;  /* enum ebpf_kind */
+    uint32_t flags; /* EBPF_REG_* */
     int32_t off;
     /* 0: none. Numbers and packet pointers with one id have one and the same var (numbers: but for
      * link); pointers that may be NULL with one id are NULL together; map values and locks: which
@@ -65,6 +69,7 @@ struct ebpf_vreg {
         uint32_t subprog;  /* FUNC */
         uint32_t btf_id;   /* BTF */
     };
+    uint32_t frame; /* STACK: whose */
     const struct ebpf_map *map;
     /* SCALAR: which registers and slots of the last saved state it was computed from (precise.c).
      * Who makes one number from others must keep it: out.from = a.from | b.from. Constants, and

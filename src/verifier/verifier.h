@@ -34,12 +34,19 @@
 
 struct ebpf_vexplore; /* explore.c's own */
 
+/* What is asked most comes first: compressed instructions reach it. */
 struct ebpf_verifier {
+    struct ebpf_vstate *now; /* the path that is followed */
+    struct ebpf_vexplore *explore;
+    struct ebpf_code *code;
     struct ebpf_prog *prog;
     const struct ebpf_prog_type *type;
-    struct ebpf_code *code;
     struct ebpf_load_log *log; /* may be NULL */
-    struct ebpf_vmem mem;
+    uint32_t at;               /* now's instruction */
+    /* the one to go on with: step.c and its helpers set it where it is not the one behind */
+    uint32_t next;
+    uint32_t next_id;   /* the last id given */
+    uint64_t processed; /* instructions, over all paths */
     struct ebpf_vstack_rules rules;
     /* What the loader may do (EBPF_CAP_PERFMON): addresses in numbers, pointer arithmetic beyond
      * the strict mode's. */
@@ -48,13 +55,6 @@ struct ebpf_verifier {
     bool test_state_freq; /* BPF_F_TEST_STATE_FREQ: a state is saved at every join */
     bool sleepable;
 
-    struct ebpf_vstate *now; /* the path that is followed */
-    uint32_t at;             /* its instruction */
-    /* the one to go on with: step.c and its helpers set it where it is not the one behind */
-    uint32_t next;
-    uint32_t next_id;   /* the last id given */
-    uint64_t processed; /* instructions, over all paths */
-    struct ebpf_vexplore *explore;
     /* [code->insn_cnt]: the kind of the pointer that each load, store and atomic goes through, as
      * far as it was looked at; of kinds that the engines must tell apart (contexts) it is the only
      * one. Made by mem.c, freed by verify.c; NULL: none. */
@@ -62,6 +62,7 @@ struct ebpf_verifier {
     /* What the current instruction loads, and the immediate that it stores; here, since kernels have
      * small stacks. */
     struct ebpf_vreg loaded, stored;
+    struct ebpf_vmem mem;
 };
 
 /*
