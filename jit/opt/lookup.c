@@ -2,7 +2,8 @@
 /*
  * Pass "lookup": calls for a map that is known. A lookup in an array becomes a compare and an
  * address (maps/array.h), with the key that was stored just before and the check for NULL that
- * follows; other maps' operations are called directly.
+ * follows, and in a per-CPU one with the number of this hart; other maps' operations are called
+ * directly.
  *
  *     store32 [v10-4], v3                   store32 [v10-4], v3     (dead, if nobody else reads it)
  *     v1 = li MAP                           v0 = zext32 v3
@@ -19,14 +20,15 @@
 #include "maps/object_array.h"
 #include "src/base/bits.h"
 
-/* Linux's numbers of the helpers of helpers/map_ops.c */
-enum { LOOKUP = 1, UPDATE = 2, DELETE = 3 };
+/* Linux's numbers of the helpers of helpers/map_ops.c, and of one that tells what is known here */
+enum { LOOKUP = 1, UPDATE = 2, DELETE = 3, SMP_PROCESSOR_ID = 8 };
 
 /* What is known where the pass is. */
 struct lookup {
     const struct ebpf_ir_env *env;
     struct ebpf_ir_fn *fn;
     struct ebpf_ir_list out, stubs; /* stubs: the ends of the function's cold ways */
+    unsigned cpu;                   /* the register with this hart's number; IR_NONE: none (yet) */
     struct ebpf_map *map;           /* in r1; NULL: none that is known */
     struct ebpf_map *tail_map;      /* in r2 */
     bool index_known;               /* r3 is index */
@@ -136,7 +138,7 @@ static bool key_is_constant(const struct lookup *l, uint32_t *key)
     return l->key_known && l->stored && l->store_off == l->key_off && l->store.flags & IR_IMM;
 }
 
-/* ---- arrays ---------------------------------------------------------------------------------- */
+/* ---- checks for NULL ------------------------------------------------------------------------- */
 
 static bool checks_null(const struct ebpf_ir_op *op)
 {
@@ -165,16 +167,78 @@ static uint32_t null_goes_to(struct lookup *l, const struct ebpf_ir_op *next, ui
     return checks ? 1 : 0;
 }
 
-static void constant_key(struct lookup *l, uint32_t key, uint64_t values, bool per_cpu)
+/* ---- the hart's number ----------------------------------------------------------------------- */
+
+/*
+ * A program stays on its hart. Its number is in the struct ebpf_run that main is called with as its
+ * second argument, which is where r2 lives: the first operation of main loads it into a register,
+ * if anything wants it. Other functions have to call.
+ */
+static unsigned cpu_register(struct lookup *l)
 {
-    if (key >= l->map->max_entries) {
-        emit_li(l, &l->out, BPF_REG_0, 0);
+    unsigned temporary, saved;
+
+    if (l->cpu == IR_NONE && l->fn->subprog == 0) {
+        l->env->spare(l->fn, &temporary, &saved);
+        l->cpu = saved ? ebpf_ir_new_vreg(l->fn) : IR_NONE;
+    }
+    return l->cpu;
+}
+
+/* The place for it. */
+static void begin(struct lookup *l)
+{
+    const struct ebpf_ir_op nothing = {.code = IR_NOP};
+
+    l->cpu = IR_NONE;
+    if (l->fn->subprog == 0)
+        ebpf_ir_append(&l->out, &nothing);
+}
+
+static void end(struct lookup *l)
+{
+    struct ebpf_ir_op *first = l->out.ops;
+
+    if (l->fn->subprog != 0 || l->out.err)
+        return;
+    if (l->cpu == IR_NONE) {
+        l->fn->holes = true;
         return;
     }
-    emit_li(l, &l->out, per_cpu ? BPF_REG_1 : BPF_REG_0,
-            values + (uint64_t)key * l->map->value_stride);
-    if (per_cpu)
-        emit_add(l, BPF_REG_0, BPF_REG_1);
+    *first = (struct ebpf_ir_op){.code = IR_LOAD,
+                                 .dst = (uint8_t)l->cpu,
+                                 .src1 = BPF_REG_2,
+                                 .src2 = IR_NONE,
+                                 .size = sizeof(uint32_t),
+                                 .off = offsetof(struct ebpf_run, cpu)};
+    for (uint32_t i = 0; i < l->out.cnt; i++) {
+        if (ebpf_ir_is_call(&l->out.ops[i]))
+            l->fn->survive |= IR_BIT(l->cpu);
+    }
+}
+
+/* It is in the register that is returned: where there is none for it in r0, by a call. */
+static unsigned emit_cpu(struct lookup *l)
+{
+    unsigned cpu = cpu_register(l);
+
+    if (cpu != IR_NONE)
+        return cpu;
+    /* destroys what calls destroy: a key that was there is read from the stack */
+    l->stored &= l->store.flags & IR_IMM || l->store.src2 >= BPF_REG_6;
+    emit_c_call(l, (uint64_t)(uintptr_t)&ebpf_os_cpu_id, 0);
+    return BPF_REG_0;
+}
+
+/* ---- arrays ---------------------------------------------------------------------------------- */
+
+static void constant_key(struct lookup *l, uint32_t key, uint64_t values)
+{
+    if (key < l->map->max_entries)
+        values += (uint64_t)key * l->map->value_stride;
+    else
+        values = 0;
+    emit_li(l, &l->out, BPF_REG_0, values);
 }
 
 /* With a constant key it is known which way a check behind the call goes. */
@@ -189,6 +253,19 @@ static uint32_t skip_check(struct lookup *l, const struct ebpf_ir_op *next, uint
     return 1;
 }
 
+static void emit_bounds(struct lookup *l, unsigned key, uint32_t null)
+{
+    emit(l, &l->out,
+         (struct ebpf_ir_op){.code = IR_BRANCH,
+                             .flags = IR_WIDE | IR_IMM,
+                             .dst = IR_NONE,
+                             .src1 = (uint8_t)key,
+                             .src2 = IR_NONE,
+                             .size = BPF_JGE,
+                             .target = null,
+                             .imm = l->map->max_entries});
+}
+
 static uint32_t array_lookup(struct lookup *l, const struct ebpf_ir_op *next)
 {
     const struct ebpf_array *array = (const struct ebpf_array *)l->map;
@@ -196,57 +273,46 @@ static uint32_t array_lookup(struct lookup *l, const struct ebpf_ir_op *next)
     uint32_t key, null;
 
     if (key_is_constant(l, &key)) {
-        constant_key(l, key, values, false);
+        constant_key(l, key, values);
         return skip_check(l, next, key);
     }
     null = l->fn->label_cnt++;
     emit_key(l, BPF_REG_0);
-    emit(l, &l->out,
-         (struct ebpf_ir_op){.code = IR_BRANCH,
-                             .flags = IR_WIDE | IR_IMM,
-                             .dst = IR_NONE,
-                             .src1 = BPF_REG_0,
-                             .src2 = IR_NONE,
-                             .size = BPF_JGE,
-                             .target = null,
-                             .imm = l->map->max_entries});
+    emit_bounds(l, BPF_REG_0, null);
     emit_imm(l, IR_MUL, BPF_REG_0, BPF_REG_0, l->map->value_stride);
     emit_li(l, &l->out, BPF_REG_1, values);
     emit_add(l, BPF_REG_0, BPF_REG_1);
     return null_goes_to(l, next, null);
 }
 
+/* The key first: it may be in r0. */
 static uint32_t percpu_lookup(struct lookup *l, const struct ebpf_ir_op *next)
 {
     const struct ebpf_percpu_array *array = (const struct ebpf_percpu_array *)l->map;
     uint64_t values = (uint64_t)(uintptr_t)array->values;
-    uint32_t key, null;
+    unsigned cpu = emit_cpu(l);
+    bool constant;
+    uint32_t key, null = 0;
 
-    /* asking for the hart destroys what calls destroy: a key that was there is read from the
-     * stack */
-    l->stored &= l->store.flags & IR_IMM || l->store.src2 >= BPF_REG_6;
-    emit_c_call(l, (uint64_t)(uintptr_t)&ebpf_os_cpu_id, 0);
-    emit_imm(l, IR_MUL, BPF_REG_0, BPF_REG_0, (int64_t)array->cpu_stride);
-    if (key_is_constant(l, &key)) {
-        constant_key(l, key, values, true);
-        return skip_check(l, next, key);
+    constant = key_is_constant(l, &key);
+    if (constant) {
+        values += (uint64_t)key * l->map->value_stride;
+    } else {
+        null = l->fn->label_cnt++;
+        emit_key(l, BPF_REG_1);
+        emit_bounds(l, BPF_REG_1, null);
+        emit_imm(l, IR_MUL, BPF_REG_1, BPF_REG_1, l->map->value_stride);
     }
-    null = l->fn->label_cnt++;
-    emit_key(l, BPF_REG_1);
-    emit(l, &l->out,
-         (struct ebpf_ir_op){.code = IR_BRANCH,
-                             .flags = IR_WIDE | IR_IMM,
-                             .dst = IR_NONE,
-                             .src1 = BPF_REG_1,
-                             .src2 = IR_NONE,
-                             .size = BPF_JGE,
-                             .target = null,
-                             .imm = l->map->max_entries});
-    emit_imm(l, IR_MUL, BPF_REG_1, BPF_REG_1, l->map->value_stride);
-    emit_add(l, BPF_REG_0, BPF_REG_1);
+    emit_imm(l, IR_MUL, BPF_REG_0, cpu, (int64_t)array->cpu_stride);
+    if (!constant)
+        emit_add(l, BPF_REG_0, BPF_REG_1);
     emit_li(l, &l->out, BPF_REG_1, values);
     emit_add(l, BPF_REG_0, BPF_REG_1);
-    return null_goes_to(l, next, null);
+    if (!constant)
+        return null_goes_to(l, next, null);
+    if (key >= l->map->max_entries)
+        emit_li(l, &l->out, BPF_REG_0, 0);
+    return skip_check(l, next, key);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -267,15 +333,37 @@ static uint64_t own_function(const struct ebpf_map *map, int64_t helper, unsigne
     }
 }
 
+static void emit_mov(struct lookup *l, unsigned dst, unsigned src)
+{
+    emit(l, &l->out,
+         (struct ebpf_ir_op){.code = IR_MOV,
+                             .flags = IR_WIDE,
+                             .dst = (uint8_t)dst,
+                             .src1 = (uint8_t)src,
+                             .src2 = IR_NONE});
+}
+
 /* Returns how many operations behind the call need not be copied. */
 static uint32_t call(struct lookup *l, const struct ebpf_ir_op *op, const struct ebpf_ir_op *next)
 {
     unsigned args;
     uint64_t fn = l->map ? own_function(l->map, op->imm, &args) : 0;
 
+    if (op->imm == SMP_PROCESSOR_ID && cpu_register(l) != IR_NONE) {
+        emit_mov(l, BPF_REG_0, l->cpu);
+        return 0;
+    }
+    if (fn && op->imm == LOOKUP && l->map->ops->lookup_cpu &&
+        l->map->type != BPF_MAP_TYPE_PERCPU_ARRAY && cpu_register(l) != IR_NONE) {
+        emit_mov(l, BPF_REG_3, l->cpu);
+        emit_c_call(l, (uint64_t)(uintptr_t)l->map->ops->lookup_cpu, 3);
+        return 0;
+    }
+
     if (fn && op->imm == LOOKUP && l->map->type == BPF_MAP_TYPE_ARRAY)
         return array_lookup(l, next);
-    if (fn && op->imm == LOOKUP && l->map->type == BPF_MAP_TYPE_PERCPU_ARRAY && l->key_known)
+    if (fn && op->imm == LOOKUP && l->map->type == BPF_MAP_TYPE_PERCPU_ARRAY &&
+        (l->key_known || cpu_register(l) != IR_NONE))
         return percpu_lookup(l, next);
     if (fn)
         emit_c_call(l, fn, args);
@@ -365,6 +453,7 @@ int ebpf_ir_lookup(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     if (!env->code->map_cnt || !has_calls(fn))
         return 0;
     ebpf_ir_reserve(&l.out, list->cnt + 16);
+    begin(&l);
     for (uint32_t i = 0; i < list->cnt; i++) {
         const struct ebpf_ir_op op = list->ops[i];
 
@@ -377,6 +466,7 @@ int ebpf_ir_lookup(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
     }
     for (uint32_t i = 0; i < l.stubs.cnt; i++)
         ebpf_ir_append(&l.out, &l.stubs.ops[i]);
+    end(&l);
     l.out.err = l.out.err ? l.out.err : l.stubs.err;
     ebpf_ir_list_fini(&l.stubs);
     return ebpf_ir_replace(fn, &l.out);

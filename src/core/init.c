@@ -17,7 +17,7 @@ int ebpf_init(void)
         return -EBUSY;
     if (!cpus || cpus > EBPF_CONFIG_MAX_CPUS)
         return -EINVAL;
-    ebpf_stack_paint();
+    ebpf_run_init();
     err = ebpf_kprobe_init();
     ready = !err;
     return err;

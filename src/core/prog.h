@@ -159,6 +159,7 @@ struct ebpf_run {
     uint64_t cookie;     /* of the link, for bpf_get_attach_cookie() */
     uint32_t tails_left; /* tail calls that this run may still make */
     int32_t retval;      /* what bpf_set_retval() set */
+    uint32_t cpu;        /* this hart's number: ebpf_os_cpu_id() */
     uint32_t callbacks;  /* helpers on the stack that are calling functions of the program */
     uint64_t ctx;        /* of the last tail call from a function: struct ebpf_tail */
     uintptr_t stack;     /* lowest address of the program stack; 0: not on one */

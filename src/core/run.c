@@ -89,6 +89,13 @@ size_t ebpf_stack_used(unsigned cpu)
     return sizeof(stacks[cpu]) - untouched;
 }
 
+void ebpf_run_init(void)
+{
+    for (unsigned cpu = 0; cpu < EBPF_CONFIG_MAX_CPUS; cpu++)
+        harts[cpu].run.cpu = cpu;
+    ebpf_stack_paint();
+}
+
 void ebpf_stack_paint(void)
 {
     memset(stacks, EBPF_STACK_PAINT, sizeof(stacks));

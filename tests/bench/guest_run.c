@@ -16,12 +16,12 @@ static uint64_t ptr(const void *p)
     return (uint64_t)p;
 }
 
-static int map_fd(const struct ebpf_object_map *map)
+static int fd_of_map(const struct ebpf_object_map *map)
 {
     return object_fd(ebpf_map_obj(ebpf_object_map_map(map)));
 }
 
-static int prog_fd(const struct ebpf_object_prog *prog)
+static int fd_of_prog(const struct ebpf_object_prog *prog)
 {
     return object_fd(ebpf_prog_obj(ebpf_object_prog_prog(prog)));
 }
@@ -32,7 +32,7 @@ static void fill_tails(struct ebpf_object *obj)
 
     for (uint32_t i = 0; map && i < sizeof(bench_tails) / sizeof(bench_tails[0]); i++) {
         struct ebpf_object_prog *prog = ebpf_object_find_prog(obj, bench_tails[i]);
-        int fd = prog ? prog_fd(prog) : -1;
+        int fd = prog ? fd_of_prog(prog) : -1;
         int err = fd < 0 ? 0 : ebpf_map_update(ebpf_object_map_map(map), &i, &fd, 0);
         if (err)
             printf("FAIL %s in the program array: %s\n", bench_tails[i], strerror(err));
@@ -74,7 +74,7 @@ static void name_maps_by_fd(const struct code *code, struct ebpf_object *obj)
             map = ebpf_object_next_map(obj, map);
         insn->src_reg =
             insn->src_reg == BPF_PSEUDO_MAP_IDX ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
-        insn->imm = map ? map_fd(map) : -1;
+        insn->imm = map ? fd_of_map(map) : -1;
     }
 }
 
@@ -136,10 +136,10 @@ static void run_prog(const struct ebpf_object_prog *prog, const struct code *cod
     struct bpf_prog_info info;
     union bpf_attr test;
     int64_t load = 0;
-    int err = test_run(prog_fd(prog), &test);
+    int err = test_run(fd_of_prog(prog), &test);
 
     if (!err)
-        err = get_info(prog_fd(prog), &info);
+        err = get_info(fd_of_prog(prog), &info);
     if (!err) {
         load = load_cost(code, ebpf_object_prog_type(prog));
         err = load < 0 ? (int)load : 0;

@@ -59,11 +59,13 @@ static int encode(const struct ebpf_code *code, uint64_t base)
 
 #if defined(__riscv)
 
-/* Calls fn(ctx) with everything that it must keep holding known numbers, and what it must not look
+/* Calls fn(ctx, run) with everything that it must keep holding known numbers, and what it must not look
  * at, too; *broken: other than 0 if one of the former has changed. */
 uint64_t fuzz_native(const void *fn, void *ctx, uint64_t *broken);
 extern uint64_t fuzz_native_sp;
 uint64_t fuzz_native_sp;
+extern struct ebpf_run fuzz_native_run; /* on hart 0 */
+struct ebpf_run fuzz_native_run;
 
 #define SAVED(X)                                                                               \
     X(s0, 8)                                                                                   \
@@ -78,7 +80,7 @@ uint64_t fuzz_native_sp;
 __asm__(
     ".text\n.globl fuzz_native\nfuzz_native:\n"
     "addi sp, sp, -112\n sd ra, 104(sp)\n sd a2, 0(sp)\n"
-    "la t0, fuzz_native_sp\n sd sp, 0(t0)\n mv t0, a0\n mv a0, a1\n" SAVED(SAVE) JUNK(a1) JUNK(a2)
+    "la t0, fuzz_native_sp\n sd sp, 0(t0)\n mv t0, a0\n mv a0, a1\n" SAVED(SAVE) "la a1, fuzz_native_run\n" JUNK(a2)
         JUNK(a3) JUNK(a4) JUNK(a5) JUNK(a6) JUNK(a7) JUNK(t1) JUNK(t2) JUNK(t3) JUNK(t4) JUNK(t5)
             JUNK(t6) "jalr t0\n"
                      "la t0, fuzz_native_sp\n ld t1, 0(t0)\n xor a2, t1, sp\n mv sp, t1\n" SAVED(

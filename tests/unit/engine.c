@@ -48,8 +48,9 @@ static bool run_jit(const struct ebpf_code *code, void *ctx, uint64_t *r0)
     struct ebpf_jit_image image = {0};
     union {
         void *mem;
-        uint64_t (*fn)(void *ctx);
+        uint64_t (*fn)(void *ctx, struct ebpf_run *run);
     } entry;
+    struct ebpf_run run = {.cpu = ebpf_os_cpu_id()};
     int err = ebpf_jit_compile(code, &image);
 
 #if defined(__riscv)
@@ -62,7 +63,7 @@ static bool run_jit(const struct ebpf_code *code, void *ctx, uint64_t *r0)
         return false;
     CHECK(image.len <= image.size);
     entry.mem = image.mem;
-    *r0 = entry.fn(ctx);
+    *r0 = entry.fn(ctx, &run);
     ebpf_jit_free(&image);
     CHECK(image.mem == NULL);
     return true;

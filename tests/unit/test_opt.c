@@ -191,11 +191,11 @@ TEST(opt_hoist_loads_constants_in_front_of_the_loop)
 
 /* ---- lookups --------------------------------------------------------------------------------- */
 
-static const char *lookup_of(int32_t key, bool held)
+static const char *lookup_of(uint32_t type, int32_t key, bool held)
 {
     const char *text = "";
     const struct ebpf_map_spec spec = {
-        .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 4};
+        .type = type, .key_size = 4, .value_size = 8, .max_entries = 4};
     struct ebpf_map *map = NULL;
     struct ebpf_code code;
 
@@ -223,18 +223,35 @@ static const char *lookup_of(int32_t key, bool held)
 
 TEST(opt_lookup_with_a_constant_key_leaves_no_check)
 {
-    const char *text = lookup_of(3, true);
+    const char *text = lookup_of(BPF_MAP_TYPE_ARRAY, 3, true);
 
     CHECK(!strstr(text, "call") && !strstr(text, "br ") && strstr(text, "exit 7"));
     CHECK(!strstr(text, "store"));
-    text = lookup_of(4, true); /* behind the end */
+    text = lookup_of(BPF_MAP_TYPE_ARRAY, 4, true); /* behind the end */
     CHECK(!strstr(text, "call") && strstr(text, "exit 8"));
+}
+
+/* The hart's number is where main's second argument points. */
+TEST(opt_lookup_in_a_per_cpu_array_calls_nobody)
+{
+    const struct bpf_insn insns[] = {BPF_EMIT_CALL(8), BPF_EXIT_INSN()};
+    const char *text = lookup_of(BPF_MAP_TYPE_PERCPU_ARRAY, 3, true);
+
+    CHECK(!strstr(text, "call") && !strstr(text, "br ") && !strstr(text, "store"));
+    CHECK(strstr(text, "exit 7"));
+    text = lookup_of(BPF_MAP_TYPE_PERCPU_ARRAY, 4, true);
+    CHECK(!strstr(text, "call") && strstr(text, "exit 8"));
+    text = lookup_of(BPF_MAP_TYPE_PERCPU_HASH, 3, true);
+    CHECK(strstr(text, "v11 = load32 [v2+") == text && strstr(text, "v3 = mov v11"));
+    /* without a map there may be no struct ebpf_run: tools call compiled code like a function */
+    text = opt_after(EBPF_PASS(lookup), insns, 2);
+    CHECK_STR(text, "call helper 8\nexit v0\n");
 }
 
 /* An LD_IMM64 may claim anything: only maps that the program holds are looked into. */
 TEST(opt_lookup_believes_only_maps_that_the_program_holds)
 {
-    CHECK(strstr(lookup_of(3, false), "call helper 1") != NULL);
+    CHECK(strstr(lookup_of(BPF_MAP_TYPE_ARRAY, 3, false), "call helper 1") != NULL);
 }
 
 TEST(opt_reports_each_failed_allocation)
