@@ -22,7 +22,7 @@
 struct probe {
     const uint8_t *key;
     uint32_t size;
-    uint64_t hash; /* 32 bits of it */
+    uint32_t hash;
     uint64_t last; /* the key's last 1 to 8 bytes; for most keys that is all there is to compare */
     uint32_t *bucket;
     struct ebpf_hash_stripe *stripe;
@@ -30,7 +30,14 @@ struct probe {
 
 static inline uint32_t link_load(const uint32_t *link)
 {
+#if defined(__SANITIZE_THREAD__)
     return __atomic_load_n(link, __ATOMIC_ACQUIRE);
+#else
+    uint32_t to = ebpf_load_relaxed(link);
+
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return to;
+#endif
 }
 
 static inline void link_store(uint32_t *link, uint32_t to)
@@ -67,9 +74,10 @@ HOT struct probe hash_key(const struct ebpf_hash *hash, const uint8_t *key, uint
     if (own)
         set_own_word(own, p.last);
     h = ebpf_fold_multiply(h ^ p.last, m2);
-    p.hash = (h ^ h >> 32) * m1 >> 32;
-    p.bucket = &hash->buckets[p.hash & hash->bucket_mask];
-    p.stripe = &ebpf_hash_stripes(hash)[p.hash & hash->stripe_mask];
+    h = (h ^ h >> 32) * m1 >> 32;
+    p.hash = (uint32_t)h;
+    p.bucket = &hash->buckets[h & hash->bucket_mask];
+    p.stripe = &ebpf_hash_stripes(hash)[h & hash->stripe_mask];
     return p;
 }
 
@@ -83,7 +91,7 @@ HOT bool key_matches(const struct ebpf_hash_element *e, const struct probe *p)
     const uint8_t *key = p->key, *own = e->key;
     uint32_t left = p->size;
 
-    if (__atomic_load_n(&e->hash, __ATOMIC_RELAXED) != p->hash)
+    if (ebpf_load_relaxed(&e->hash) != p->hash)
         return false;
     for (; __builtin_expect(left > 8, 0); left -= 8, key += 8, own += 8) {
         if (ebpf_word_at(own) != ebpf_word_load(key, 8))
@@ -254,7 +262,7 @@ HOT struct probe fill_key(const struct ebpf_hash *hash, uint32_t link, const voi
     struct ebpf_hash_element *e = ebpf_hash_element(hash, link);
     struct probe p = hash_key(hash, key, e->key);
 
-    ebpf_store_relaxed(&e->hash, (uint32_t)p.hash);
+    ebpf_store_relaxed(&e->hash, p.hash);
     return p;
 }
 
