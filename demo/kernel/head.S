@@ -13,6 +13,10 @@ _start:
     csrw sie, zero
     mv s1, a0
     mv s2, a1
+    la t0, booted
+    li t1, 1
+    amoswap.w t1, t1, (t0)
+    bnez t1, started_here
     la t0, __bss_start
     la t1, __bss_end
 1:  sd zero, (t0)
@@ -25,6 +29,22 @@ _start:
     mv a0, s1
     mv a1, s2
     tail kernel_main
+
+/* OpenSBI 1.1 marks a hart as to be started before it stores the address for it: one that looks in
+ * between comes here a second time. Its idle thread is in its struct cpu, as start_harts() put it
+ * there before. */
+started_here:
+    la t0, cpus
+    li t1, MAX_HARTS
+1:  ld t2, CPU_HARTID(t0)
+    ld a1, CPU_IDLE(t0)
+    bne t2, a0, 2f
+    bnez a1, _start_secondary
+2:  addi t0, t0, CPU_SIZE
+    addi t1, t1, -1
+    bnez t1, 1b
+3:  wfi
+    j 3b
 
     .globl _start_secondary
     .type _start_secondary, @function
@@ -67,6 +87,11 @@ early_root:
     .set gigabyte, gigabyte + (0x40000000 >> 2)
     .endr
     .zero 192 * 8
+
+    .data
+    .balign 4
+booted:
+    .word 0
 
     .bss
     .balign PAGE_SIZE

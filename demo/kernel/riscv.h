@@ -8,6 +8,7 @@
 #define DEMO_RISCV_H
 
 #define PAGE_SIZE 4096
+#define MAX_HARTS 8
 
 /*
  * Virtual memory (Sv39). Every process has the kernel's half too.
@@ -61,12 +62,15 @@
 #define IRQ_TIMER 5
 #define IRQ_EXTERNAL 9
 
-/* Offsets that trap.S uses; sched.c and trap.c assert that the structs agree. */
+/* Offsets that trap.S and head.S use; sched.c and trap.c assert that the structs agree. */
 #define THREAD_KERNEL_SP 0
 #define THREAD_SCRATCH 8
 #define THREAD_CPU 16
 #define THREAD_CONTEXT 24
 #define CPU_OVERFLOW_SP 0
+#define CPU_HARTID 16
+#define CPU_IDLE 24
+#define CPU_SIZE 48
 #define FRAME_PC 0
 #define FRAME_STATUS 256
 #define FRAME_CAUSE 264
