@@ -12,7 +12,7 @@ limit=${LIMIT:-120}
 qemu=(qemu-system-riscv64 -machine virt -smp 4 -m 128M -nographic -no-reboot -kernel "$kernel" -initrd "$build/demo/initramfs.cpio")
 
 if [ "${1:-}" != --check ] && [ "${CI:-}" != true ] && [ "${AUTO:-0}" != 1 ] && [ -t 0 ]; then
-    echo "programs: lathist, context, maps, demo-auto; help lists the rest; poweroff, or Ctrl-A X, ends"
+    echo "programs: lathist, context, maps, live, demo-auto; help lists the rest; poweroff, or Ctrl-A X, ends"
     exec "${qemu[@]}"
 fi
 
@@ -101,13 +101,34 @@ check_maps() {
     ! grep -q '^FAIL' "$tmp/c" || fail "(c) a check failed"
 }
 
+check_live() {
+    local line name
+    part "(d) live" "$tmp/d" || return
+    # every number is there twice: in the lines as things happened, and in the sum
+    line=$(grep -E '^live: [0-9]+ opens, [0-9]+ records, [0-9]+ exits, [0-9]+ stacks: ok$' "$tmp/d" | tr -d ,)
+    [ -n "$line" ] || fail "(d) no total"
+    set -- $line
+    [ "$(grep -cE '^live: live\[[0-9]+\] has opened [0-9]+0 files, [0-9]+ in all$' "$tmp/d")" = "${4:-none}" ] ||
+        fail "(d) not the ${4:-none} records"
+    [ "$(grep -cE '^live: \[[0-9]+\] ends with status 0 on CPU [0-9]+$' "$tmp/d")" = "${6:-none}" ] ||
+        fail "(d) not the ${6:-none} exits"
+    [ "$(grep -E 'has opened' "$tmp/d" | awk '$7 > n {n = $7} END {print n + 0}')" -le "${2:-0}" ] ||
+        fail "(d) more opens in the variable than in the sum"
+    grep -qE '^ +[0-9]+  wait_on < ' "$tmp/d" || fail "(d) no stack"
+    for name in $(sed -nE 's/^ +[0-9]+  (wait_on.*)/\1/p' "$tmp/d" | tr -d '<'); do
+        $nm "$kernel" | awk -v name="$name" '$3 == name {found = 1} END {exit !found}' ||
+            fail "(d) $name is no function of the kernel"
+    done
+}
+
 [ "$status" = 0 ] || fail "QEMU's exit status is $status (124: $limit seconds are over)"
 grep -q '^INIT exit status 0$' "$tmp/console" || fail "init did not report success"
 check_lathist
 check_context
 check_maps
+check_live
 if [ $failed = 0 ]; then
-    echo "demo: (a) lathist, (b) context, (c) maps: all ok"
+    echo "demo: (a) lathist, (b) context, (c) maps, (d) live: all ok"
 else
     echo "demo: FAILED; the last lines of the console:" >&2
     tail -n 40 "$tmp/console" >&2

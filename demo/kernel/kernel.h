@@ -17,7 +17,6 @@
 #include "linux.h"
 #include "riscv.h"
 
-#define MAX_HARTS 8
 #define MAX_THREADS 128
 #define MAX_FILES 64
 #define PATH_SIZE 256
@@ -161,6 +160,8 @@ void stack_report(void); /* how deep kernel stacks have been */
 
 /* trap.S */
 void switch_to(struct thread *prev, struct thread *next);
+void thread_begin(void);
+void thread_main(void); /* for it */
 
 /* ---- trap.c ---------------------------------------------------------------------------------- */
 

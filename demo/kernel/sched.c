@@ -22,6 +22,9 @@ _Static_assert(offsetof(struct thread, scratch) == THREAD_SCRATCH, "trap.S");
 _Static_assert(offsetof(struct thread, cpu) == THREAD_CPU, "trap.S");
 _Static_assert(offsetof(struct thread, context) == THREAD_CONTEXT, "trap.S");
 _Static_assert(offsetof(struct cpu, overflow_sp) == CPU_OVERFLOW_SP, "trap.S");
+_Static_assert(offsetof(struct cpu, hartid) == CPU_HARTID, "head.S");
+_Static_assert(offsetof(struct cpu, idle) == CPU_IDLE, "head.S");
+_Static_assert(sizeof(struct cpu) == CPU_SIZE, "head.S");
 
 struct cpu cpus[MAX_HARTS];
 unsigned cpu_count = 1;
@@ -252,8 +255,8 @@ void thread_kill(struct thread *t)
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
-/* The first code of every thread, in the place where switch_away() would go on. */
-static void thread_main(void)
+/* The first C code of every thread, in the place where switch_away() would go on. */
+void thread_main(void)
 {
     struct thread *t = current;
 
@@ -283,7 +286,7 @@ struct thread *thread_alloc(const char *name, void (*fn)(void *arg), void *arg)
     t->arg = arg;
     t->satp = kernel_satp;
     t->cpu = &cpus[0];
-    t->context.ra = (uint64_t)thread_main;
+    t->context.ra = (uint64_t)thread_begin;
     t->context.sp = t->kernel_sp;
     t->state = THREAD_BLOCKED;
     irq = spin_lock(&sched_lock);

@@ -131,6 +131,14 @@ switch_to:
     mv tp, a1
     ret
 
+/* The first code of every thread. Nobody has called it: that ends walks up its stack. */
+    .globl thread_begin
+    .type thread_begin, @function
+thread_begin:
+    li ra, 0
+    li fp, 0
+    tail thread_main
+
 /*
  * long copy_user_raw(void *dst, const void *src, size_t len): either side may be user memory. long
  * copy_kernel_raw(...): the same without access to user memory. 0, or -EFAULT at the first byte

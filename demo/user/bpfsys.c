@@ -429,6 +429,20 @@ int attach_prog(struct ebpf_object *obj, const char *name)
     return err;
 }
 
+int detach_prog(struct ebpf_object *obj, const char *name)
+{
+    int err = ebpf_object_prog_detach(ebpf_object_find_prog(obj, name));
+
+    if (err)
+        printf("detach %s: %s\n", name, strerror(err));
+    return err;
+}
+
+int prog_fd(struct ebpf_object *obj, const char *name)
+{
+    return ebpf_object_prog_prog(ebpf_object_find_prog(obj, name))->obj.fd;
+}
+
 int prog_misses(struct ebpf_object *obj, const char *name, uint64_t *misses)
 {
     struct ebpf_object_prog *prog = ebpf_object_find_prog(obj, name);

@@ -13,6 +13,8 @@ possible_cpus(void); /* that the kernel has values for in per-CPU maps; 0: it ca
 struct ebpf_object *open_object(const char *path); /* NULL: printed why */
 int load_object(struct ebpf_object *obj);          /* 0, or an error that was printed */
 int attach_prog(struct ebpf_object *obj, const char *name);
+int detach_prog(struct ebpf_object *obj, const char *name);
+int prog_fd(struct ebpf_object *obj, const char *name);
 int object_fd(const struct ebpf_obj *obj); /* the fd behind a map, program or link, which owns it */
 /* How often the program was not run because its hart was inside another one. */
 int prog_misses(struct ebpf_object *obj, const char *name, uint64_t *misses);

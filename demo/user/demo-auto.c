@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs the three parts of the demo one after the other, says of each how it went, and exits 0 only
+/* Runs the four parts of the demo one after the other, says of each how it went, and exits 0 only
  * if all went well. */
 #include "lib.h"
 
@@ -9,6 +9,7 @@ static const struct part {
     {"(a) lathist", "/bin/lathist", "2"},
     {"(b) context", "/bin/context", NULL},
     {"(c) maps", "/bin/maps", NULL},
+    {"(d) live", "/bin/live", NULL},
 };
 
 int main(void)

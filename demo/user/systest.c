@@ -4,6 +4,8 @@
  * lengths, misuse of descriptors, as many processes as there can be, no memory. Prints `SYSTEST ok`
  * or each check that failed.
  */
+#include <ebpf/perf.h>
+
 #include "lib.h"
 
 #define BAD ((void *)0x10)
@@ -25,9 +27,11 @@ static void expect(int line, const char *what, long got, long want)
 static void test_pointers(void)
 {
     static const void *const bad[] = {NULL, BAD, KERNEL, EDGE, (void *)-1, (void *)0x4000000000};
-    int fd = open("/bin/systest", O_RDONLY);
+    struct epoll_event event = {POLLOUT, 0};
+    int fd = open("/bin/systest", O_RDONLY), ep = epoll_create1(0);
 
     EXPECT(fd, 3);
+    EXPECT(epoll_ctl(ep, EPOLL_CTL_ADD, 2, &event), 0);
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         void *p = (void *)bad[i];
         EXPECT(read(fd, p, 64), -EFAULT);
@@ -36,6 +40,11 @@ static void test_pointers(void)
         EXPECT(fstat(fd, p), -EFAULT);
         EXPECT(pipe2(p, 0), -EFAULT);
         EXPECT(uname(p), -EFAULT);
+        EXPECT(sysinfo(p), -EFAULT);
+        EXPECT(poll(p, 2, 0), -EFAULT);
+        EXPECT(epoll_ctl(ep, EPOLL_CTL_ADD, 1, p), -EFAULT);
+        EXPECT(epoll_wait(ep, p, 1, 0), -EFAULT); /* the console can be written to */
+        EXPECT(perf_event_open(p, -1, 0, -1, 0), -EFAULT);
         EXPECT(getrandom(p, 8, 0), -EFAULT);
         EXPECT(clock_gettime(CLOCK_MONOTONIC, p), -EFAULT);
         EXPECT(syscall(SYS_nanosleep, (long)p, 0, 0, 0, 0, 0), -EFAULT);
@@ -45,8 +54,10 @@ static void test_pointers(void)
             EXPECT(execve("/bin/systest", p, NULL), -EFAULT);
     }
     EXPECT(read(fd, (void *)0x3fffff0000, SIZE_MAX), -EFAULT);
-    EXPECT(read(fd, (void *)test_pointers, 64), -EFAULT); /* text is not writable */
+    EXPECT(read(fd, (void *)test_pointers, 64), -EFAULT);     /* text is not writable */
+    EXPECT(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event), -EPERM); /* a plain file never waits */
     close(fd);
+    close(ep);
 }
 
 static void test_files(void)
@@ -125,6 +136,7 @@ static void test_memory(void)
     EXPECT(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), -EINVAL);
     EXPECT(mmap(KERNEL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), -EINVAL);
     EXPECT(mmap(NULL, 4096, PROT_READ, MAP_SHARED, 1, 0), -ENODEV);
+    EXPECT(mmap(NULL, 4096, PROT_READ, MAP_SHARED, -1, 0), -EBADF);
     p = mmap((void *)0x2100000000, 4096, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     EXPECT(p, 0x2100000000);
@@ -224,6 +236,17 @@ static int create_map(void)
     return bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
 }
 
+static int open_event(void)
+{
+    struct perf_event_attr attr;
+
+    memset(&attr, 0, sizeof(attr));
+    attr.type = PERF_TYPE_SOFTWARE;
+    attr.size = sizeof(attr);
+    attr.config = PERF_COUNT_SW_BPF_OUTPUT;
+    return perf_event_open(&attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
 /* An fd of bpf(2) is an fd like any other, and other fds are none of its. */
 static void test_bpf(void)
 {
@@ -269,6 +292,7 @@ static void do_unprivileged(void)
     EXPECT(setuid(0), -EPERM);
     EXPECT(power_off(), -EPERM);
     EXPECT(create_map(), -EPERM);
+    EXPECT(open_event(), -EACCES);
     EXPECT(kill(1, SIGKILL), -EPERM);
     exit(failures != before);
 }

@@ -6,7 +6,7 @@
 build_kernel
 ok "the kernel's symbol table is its own" "$build/tools/ksymgen" --check "$build/demo/kernel.elf"
 # the loader needs nothing of the library but base: in user mode it runs on system calls alone
-for program in lathist context; do
+for program in lathist context live; do
     riscv64-unknown-elf-nm "$build/demo/user/$program" | sed -n 's/.* ebpf_text_start_//p' | sort >"$tmp/out"
     grep -qx src_loader_object "$tmp/out" && ! grep -vE '^src_(loader|base)_' "$tmp/out"
     verdict "$program holds the loader, and no other part of the library" $?
@@ -45,5 +45,11 @@ tampered "the kernel's line comes too early" '/^r31 = /{h;d};/^sys_openat: dfd/{
 tampered "a probe that is still there" '/^context: detached/{p;s/.*/kprobe addr = 0xffffffc080200000/}' "not exactly one hit"
 tampered "a map check that failed" '0,/^ok   /s/^ok   /FAIL /' "a check failed"
 tampered "map checks left out" '/^ok   hash/d' "lines of"
+tampered "a record that never came" '0,/ has opened 10 files/{/ has opened 10 files/d}' "not the 9 records"
+tampered "an exit that never came" '0,/ ends with status 0/{/ ends with status 0/d}' "not the 3 exits"
+tampered "more opens than there were" 's/^(live: .* files, )[0-9]+ in all/\11000 in all/' "more opens in the variable"
+tampered "no stacks" '/^ +[0-9]+  wait_on/d' "no stack"
+tampered "a stack without names" 's/^( +[0-9]+  wait_on < )[a-z_]+/\10xffffffc080200000/' "is no function"
+tampered "a total that is missing" '/^live: .* stacks: ok/d' "(d) no total"
 
 finish
