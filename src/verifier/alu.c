@@ -9,7 +9,6 @@
  * for constants up to 2^31 - 1 and once (Linux, adjust_reg_min_max_vals(), BPF_ADD_CONST). Every
  * other operation ends the link.
  */
-#include "src/base/bits.h"
 #include "src/verifier/engine.h"
 
 /* ---- moves ----------------------------------------------------------------------------------- */
@@ -34,7 +33,7 @@ static void unlink_number(struct ebpf_vreg *reg)
     reg->link = 0;
 }
 
-EBPF_NOINLINE static int mov_imm(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int mov_imm(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     uint64_t value =
         BPF_CLASS(insn->code) == BPF_ALU64 ? (uint64_t)(int64_t)insn->imm : (uint32_t)insn->imm;
@@ -64,7 +63,7 @@ static void mov_part(struct ebpf_verifier *v, struct ebpf_vreg *dst, struct ebpf
         ebpf_scalar_zext(&dst->var, 32, 64);
 }
 
-EBPF_NOINLINE static int mov_reg(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int mov_reg(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg),
                      *src = ebpf_verify_reg(v, insn->src_reg);
@@ -151,8 +150,7 @@ static void relink(struct ebpf_vreg *dst, uint8_t op, bool wide, const struct eb
         unlink_number(dst);
 }
 
-EBPF_NOINLINE static void operate(struct ebpf_vreg *dst, const struct bpf_insn *insn,
-                                  const struct ebpf_vreg *src)
+static void operate(struct ebpf_vreg *dst, const struct bpf_insn *insn, const struct ebpf_vreg *src)
 {
     uint8_t op = BPF_OP(insn->code);
     bool wide = BPF_CLASS(insn->code) == BPF_ALU64;
@@ -167,12 +165,12 @@ EBPF_NOINLINE static void operate(struct ebpf_vreg *dst, const struct bpf_insn *
         ebpf_scalar_alu(op, wide, &dst->var, &src->var, 64);
 }
 
-EBPF_NOINLINE void ebpf_verify_imm(struct ebpf_vreg *reg, const struct bpf_insn *insn)
+void ebpf_verify_imm(struct ebpf_vreg *reg, const struct bpf_insn *insn)
 {
     ebpf_vreg_set_number(reg, (uint64_t)(int64_t)insn->imm);
 }
 
-EBPF_NOINLINE static int pointer_and_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int pointer_and_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     if (BPF_OP(insn->code) != BPF_SUB || !v->may_leak)
         return ebpf_verify_refuse(v, -EACCES, "R%u pointer %s pointer prohibited", insn->dst_reg,
@@ -182,7 +180,7 @@ EBPF_NOINLINE static int pointer_and_pointer(struct ebpf_verifier *v, const stru
 }
 
 /* A pointer is one of the operands of an operation with a register. */
-EBPF_NOINLINE static int with_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int with_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg *dst = &v->explore->operands[0], *src = &v->explore->operands[1];
     bool swapped = !ebpf_vreg_is_pointer(ebpf_verify_reg(v, insn->dst_reg));
@@ -198,7 +196,7 @@ EBPF_NOINLINE static int with_pointer(struct ebpf_verifier *v, const struct bpf_
     return ebpf_verify_pointer_alu(v, insn, swapped ? src : dst, swapped ? dst : src);
 }
 
-EBPF_NOINLINE static int binary(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int binary(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg), *imm = &v->explore->imm;
 
@@ -220,7 +218,7 @@ EBPF_NOINLINE static int binary(struct ebpf_verifier *v, const struct bpf_insn *
 }
 
 /* NEG, byte swaps: one operand. The order of bytes is not followed. */
-EBPF_NOINLINE static int unary(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int unary(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg);
 
@@ -236,7 +234,7 @@ EBPF_NOINLINE static int unary(struct ebpf_verifier *v, const struct bpf_insn *i
 }
 
 /* Linux, check_alu_op(): what an immediate may not be. */
-EBPF_NOINLINE static int check_imm(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int check_imm(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     int32_t bits = BPF_CLASS(insn->code) == BPF_ALU64 ? 64 : 32;
 

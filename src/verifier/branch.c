@@ -13,15 +13,14 @@
  *
  * All of it follows Linux's check_cond_jmp_op().
  */
-#include "src/base/bits.h"
 #include "src/verifier/engine.h"
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 /* Both ways of a comparison of numbers, out[1] where it is taken. Returns the only possible way, or
  * -1. */
-EBPF_NOINLINE static int compare(uint8_t op, bool wide, const struct ebpf_scalar *dst,
-                                 const struct ebpf_scalar *src, struct ebpf_vway out[2])
+static int compare(uint8_t op, bool wide, const struct ebpf_scalar *dst,
+                   const struct ebpf_scalar *src, struct ebpf_vway out[2])
 {
     bool possible[2];
 
@@ -39,8 +38,8 @@ EBPF_NOINLINE static int compare(uint8_t op, bool wide, const struct ebpf_scalar
 }
 
 /* What is known of a number now holds for all its copies: Linux, sync_linked_regs(). */
-EBPF_NOINLINE static void learn(struct ebpf_verifier *v, struct ebpf_vreg *reg,
-                                struct ebpf_vslot *slot, void *arg)
+static void learn(struct ebpf_verifier *v, struct ebpf_vreg *reg, struct ebpf_vslot *slot,
+                  void *arg)
 {
     const struct ebpf_vreg *known = arg;
     (void)v;
@@ -56,7 +55,7 @@ EBPF_NOINLINE static void learn(struct ebpf_verifier *v, struct ebpf_vreg *reg,
     }
 }
 
-EBPF_NOINLINE static void teach_copies(struct ebpf_verifier *v, const struct ebpf_vreg *reg)
+static void teach_copies(struct ebpf_verifier *v, const struct ebpf_vreg *reg)
 {
     if (!reg->id)
         return;
@@ -65,8 +64,8 @@ EBPF_NOINLINE static void teach_copies(struct ebpf_verifier *v, const struct ebp
 }
 
 /* Both operands are numbers; src NULL: an immediate. */
-EBPF_NOINLINE static void narrow(struct ebpf_verifier *v, const struct bpf_insn *insn,
-                                 const struct ebpf_vway *out)
+static void narrow(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                   const struct ebpf_vway *out)
 {
     struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg);
 
@@ -104,8 +103,8 @@ static bool never_null(const struct ebpf_vreg *reg)
 }
 
 /* The only possible way of a comparison that a pointer takes part in, or -1. */
-EBPF_NOINLINE static int compare_pointer(const struct bpf_insn *insn, const struct ebpf_vreg *dst,
-                                         const struct ebpf_vreg *src)
+static int compare_pointer(const struct bpf_insn *insn, const struct ebpf_vreg *dst,
+                           const struct ebpf_vreg *src)
 {
     unsigned op = BPF_OP(insn->code);
     bool known =
@@ -164,8 +163,7 @@ static void packet_reaches(struct ebpf_verifier *v, const struct ebpf_vreg *reg,
  * What the way tells about a packet: `low < high` or `low <= high`, in whatever order it was
  * written. The end is never the lower one with profit. false: it is no such comparison.
  */
-EBPF_NOINLINE static bool learn_packet(struct ebpf_verifier *v, const struct bpf_insn *insn,
-                                       bool taken)
+static bool learn_packet(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
 {
     struct ebpf_vreg *dst = &v->explore->operands[0], *src = &v->explore->operands[1];
     unsigned op = BPF_OP(insn->code);
@@ -201,8 +199,7 @@ static void learn_equal(struct ebpf_verifier *v, const struct bpf_insn *insn, bo
 }
 
 /* What one way teaches about pointers. 0, -EACCES: this comparison is not for pointers. */
-EBPF_NOINLINE static int learn_pointers(struct ebpf_verifier *v, const struct bpf_insn *insn,
-                                        bool taken)
+static int learn_pointers(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
 {
     const struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg);
     unsigned op = BPF_OP(insn->code);
@@ -231,8 +228,7 @@ static int go(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
 }
 
 /* Only one way is possible, because of these operands. */
-EBPF_NOINLINE static int go_one_way(struct ebpf_verifier *v, const struct bpf_insn *insn,
-                                    bool taken)
+static int go_one_way(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
 {
     int err = ebpf_verify_precise(v, insn->dst_reg);
 
@@ -252,8 +248,8 @@ static int learn_way(struct ebpf_verifier *v, const struct bpf_insn *insn,
 }
 
 /* The taken way is left behind, the other one is followed. outs: of numbers, else NULL. */
-EBPF_NOINLINE static int go_both_ways(struct ebpf_verifier *v, const struct bpf_insn *insn,
-                                      const struct ebpf_vway *outs)
+static int go_both_ways(struct ebpf_verifier *v, const struct bpf_insn *insn,
+                        const struct ebpf_vway *outs)
 {
     struct ebpf_vstate *now = v->now, *other;
     int err;
@@ -270,7 +266,7 @@ EBPF_NOINLINE static int go_both_ways(struct ebpf_verifier *v, const struct bpf_
 
 /* Linux: the loop's way is the one that is left behind, and what does not matter is forgotten on
  * it. */
-EBPF_NOINLINE static int may_goto(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int may_goto(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     const struct ebpf_vsaved *previous = ebpf_verify_previous(v, v->at);
     struct ebpf_vstate *other;
@@ -286,7 +282,7 @@ EBPF_NOINLINE static int may_goto(struct ebpf_verifier *v, const struct bpf_insn
     return 0;
 }
 
-EBPF_NOINLINE static int check_operands(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int check_operands(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     int err = ebpf_verify_readable(v, insn->dst_reg);
     const struct ebpf_vreg *src;

@@ -11,13 +11,11 @@
 
 #include "src/verifier/access.h"
 
-#include "src/base/bits.h"
 #include "src/base/log.h"
 
 /* ---- may it be called here? ------------------------------------------------------------------ */
 
-EBPF_NOINLINE static int check_allowed(struct ebpf_verifier *v, const struct ebpf_helper *helper,
-                                       uint32_t id)
+static int check_allowed(struct ebpf_verifier *v, const struct ebpf_helper *helper, uint32_t id)
 {
     const char *name = ebpf_helper_name(id);
 
@@ -94,7 +92,7 @@ static void setup_task_vma(struct ebpf_verifier *v, struct ebpf_vframe *frame,
     frame->regs[BPF_REG_3] = caller->regs[BPF_REG_4];
 }
 
-EBPF_NOINLINE static int call_back(struct ebpf_verifier *v, const struct ebpf_vcall *call)
+static int call_back(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
     static void (*const setups[])(struct ebpf_verifier * v, struct ebpf_vframe * frame,
                                   const struct ebpf_vframe *caller) = {
@@ -123,7 +121,7 @@ EBPF_NOINLINE static int call_back(struct ebpf_verifier *v, const struct ebpf_vc
 
 /* ---- effects --------------------------------------------------------------------------------- */
 
-EBPF_NOINLINE static int write_buffers(struct ebpf_verifier *v, const struct ebpf_vcall *call)
+static int write_buffers(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
     int err = 0;
 
@@ -134,7 +132,7 @@ EBPF_NOINLINE static int write_buffers(struct ebpf_verifier *v, const struct ebp
     return err;
 }
 
-EBPF_NOINLINE static int end_reference(struct ebpf_verifier *v, const struct ebpf_vcall *call)
+static int end_reference(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
     uint32_t ref = call->released ? ebpf_verify_reg(v, call->released)->ref : 0;
 
@@ -146,7 +144,7 @@ EBPF_NOINLINE static int end_reference(struct ebpf_verifier *v, const struct ebp
 
 /* Linux: check_bpf_snprintf_call(). That r3 leads to a string that never changes, and ends, is known
  * by now (ARG_CONST_STR). */
-EBPF_NOINLINE static int check_format(struct ebpf_verifier *v, const struct ebpf_helper *helper)
+static int check_format(struct ebpf_verifier *v, const struct ebpf_helper *helper)
 {
     const struct ebpf_vreg *fmt = ebpf_verify_reg(v, BPF_REG_3);
     uint64_t addr, size = ebpf_verify_reg(v, BPF_REG_5)->var.known.value;
@@ -159,7 +157,7 @@ EBPF_NOINLINE static int check_format(struct ebpf_verifier *v, const struct ebpf
     return ebpf_verify_refuse(v, -EINVAL, "Invalid format string");
 }
 
-EBPF_NOINLINE static int check_special(struct ebpf_verifier *v, const struct ebpf_vcall *call)
+static int check_special(struct ebpf_verifier *v, const struct ebpf_vcall *call)
 {
     const struct ebpf_vreg *flags = ebpf_verify_reg(v, BPF_REG_2);
 
@@ -180,8 +178,7 @@ EBPF_NOINLINE static int check_special(struct ebpf_verifier *v, const struct ebp
  * max_entries. As Linux has it (get_constant_map_key()), it must have been stored as 4 bytes, or be
  * zeros.
  */
-EBPF_NOINLINE static int known_element(struct ebpf_verifier *v, const struct ebpf_vcall *call,
-                                       bool *known)
+static int known_element(struct ebpf_verifier *v, const struct ebpf_vcall *call, bool *known)
 {
     const struct ebpf_vreg *key = ebpf_verify_reg(v, BPF_REG_2);
     const struct ebpf_map *map = call->map;
@@ -275,8 +272,8 @@ static int returned_pointer(struct ebpf_verifier *v, const struct ebpf_vcall *ca
     return 0;
 }
 
-EBPF_NOINLINE static int find_returned(struct ebpf_verifier *v, const struct ebpf_vcall *call,
-                                       bool known, struct ebpf_vreg *r0)
+static int find_returned(struct ebpf_verifier *v, const struct ebpf_vcall *call, bool known,
+                         struct ebpf_vreg *r0)
 {
     enum ebpf_ret ret = call->helper->ret;
     int err;

@@ -15,7 +15,6 @@
  */
 #include "src/verifier/access.h"
 
-#include "src/base/bits.h"
 #include "src/base/fmt.h"
 
 /* ---- for people ------------------------------------------------------------------------------ */

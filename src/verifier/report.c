@@ -76,123 +76,125 @@ static void log_signed(struct ebpf_load_log *log, int64_t n)
         ebpf_load_logf(log, "0x%llx", (unsigned long long)n);
 }
 
-/* One bound of a number; left out where it says nothing. */
-struct bound {
-    const char *name;
-    uint64_t value;
-    bool omit;
+/* What stands between the brackets of a register: names, values, and commas between them. */
+struct list {
+    struct ebpf_load_log *log;
+    const char *sep; /* what comes before the next one */
 };
 
-/* Bounds of one value are shown together: "umax=umax32=7". */
-static void log_bounds(struct ebpf_load_log *log, const struct ebpf_scalar *s, const char **sep)
+static void item(struct list *l, const char *name)
 {
-    struct bound b[8] = {
-        {"smin", (uint64_t)s->full.smin, s->full.smin == INT64_MIN},
-        {"smax", (uint64_t)s->full.smax, s->full.smax == INT64_MAX},
-        {"umin", s->full.umin, s->full.umin == 0},
-        {"umax", s->full.umax, s->full.umax == UINT64_MAX},
-        {"smin32", (uint64_t)(int64_t)s->half.smin, s->half.smin == INT32_MIN},
-        {"smax32", (uint64_t)(int64_t)s->half.smax, s->half.smax == INT32_MAX},
-        {"umin32", s->half.umin, s->half.umin == 0},
-        {"umax32", s->half.umax, s->half.umax == UINT32_MAX},
-    };
+    ebpf_load_logf(l->log, "%s%s=", l->sep, name);
+    l->sep = ",";
+}
+
+static void item_u32(struct list *l, const char *name, uint32_t value)
+{
+    item(l, name);
+    ebpf_load_logf(l->log, "%u", value);
+}
+
+/* Bounds of one value are shown together: "umax=umax32=7". Those that say nothing are left out. */
+static void log_bounds(struct list *l, const struct ebpf_scalar *s)
+{
+    static const char names[8][8] = {"smin",   "smax",   "umin",   "umax",
+                                     "smin32", "smax32", "umin32", "umax32"};
+    static const uint64_t nothing[8] = {(uint64_t)INT64_MIN, INT64_MAX, 0, UINT64_MAX,
+                                        (uint64_t)INT32_MIN, INT32_MAX, 0, UINT32_MAX};
+    const uint64_t values[8] = {
+        (uint64_t)s->full.smin, (uint64_t)s->full.smax, s->full.umin, s->full.umax,
+        (uint64_t)s->half.smin, (uint64_t)s->half.smax, s->half.umin, s->half.umax};
+    bool done[8], negative[8];
 
     for (unsigned i = 0; i < 8; i++) {
-        bool negative = b[i].name[0] == 's' && (int64_t)b[i].value < 0;
-
-        if (b[i].omit)
+        done[i] = values[i] == nothing[i];
+        negative[i] = names[i][0] == 's' && (int64_t)values[i] < 0;
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        if (done[i])
             continue;
-        ebpf_load_logf(log, "%s%s=", *sep, b[i].name);
-        *sep = ",";
+        item(l, names[i]);
         for (unsigned j = i + 2; j < 8; j += 2) {
-            if (b[j].omit || b[j].value != b[i].value ||
-                negative != (b[j].name[0] == 's' && (int64_t)b[j].value < 0))
+            if (done[j] || values[j] != values[i] || negative[j] != negative[i])
                 continue;
-            b[j].omit = true;
-            ebpf_load_logf(log, "%s=", b[j].name);
+            done[j] = true;
+            ebpf_load_logf(l->log, "%s=", names[j]);
         }
-        if (b[i].name[0] == 's')
-            log_signed(log, (int64_t)b[i].value);
+        if (names[i][0] == 's')
+            log_signed(l->log, (int64_t)values[i]);
         else
-            log_unsigned(log, b[i].value);
+            log_unsigned(l->log, values[i]);
     }
 }
 
-static void log_var(struct ebpf_load_log *log, const struct ebpf_scalar *var, const char **sep)
+static void log_var(struct list *l, const struct ebpf_scalar *var)
 {
-    if (ebpf_scalar_is_const(var)) {
-        if (var->known.value) {
-            ebpf_load_logf(log, "%simm=", *sep);
-            log_signed(log, (int64_t)var->known.value);
-        }
+    struct ebpf_tnum known = var->known;
+
+    if (!known.mask && known.value) {
+        item(l, "imm");
+        log_signed(l->log, (int64_t)known.value);
+    }
+    if (!known.mask)
         return;
-    }
-    log_bounds(log, var, sep);
-    if (~var->known.mask)
-        ebpf_load_logf(log, "%svar_off=(0x%llx; 0x%llx)", *sep,
-                       (unsigned long long)var->known.value, (unsigned long long)var->known.mask);
+    log_bounds(l, var);
+    if (~known.mask)
+        ebpf_load_logf(l->log, "%svar_off=(0x%llx; 0x%llx)", l->sep,
+                       (unsigned long long)known.value, (unsigned long long)known.mask);
 }
 
-static void log_ids(struct ebpf_load_log *log, const struct ebpf_vreg *reg, const char **sep)
+static void log_ids(struct list *l, const struct ebpf_vreg *reg)
 {
-    if (reg->id) {
-        ebpf_load_logf(log, "%sid=%u", *sep, reg->id);
-        *sep = ",";
-    }
+    if (reg->id)
+        item_u32(l, "id", reg->id);
     if (reg->kind == EBPF_KIND_SCALAR && reg->link)
-        ebpf_load_logf(log, "%c%d", reg->link < 0 ? '-' : '+',
-                       reg->link < 0 ? -reg->link : reg->link);
-    if (reg->ref) {
-        ebpf_load_logf(log, "%sref_obj_id=%u", *sep, reg->ref);
-        *sep = ",";
-    }
+        ebpf_load_logf(l->log, "%s%d", reg->link < 0 ? "" : "+", reg->link);
+    if (reg->ref)
+        item_u32(l, "ref_obj_id", reg->ref);
 }
 
-static void log_region(struct ebpf_load_log *log, const struct ebpf_vreg *reg, const char **sep)
+static void log_region(struct list *l, const struct ebpf_vreg *reg)
 {
     bool packet = reg->kind == EBPF_KIND_PACKET || reg->kind == EBPF_KIND_PACKET_META;
 
     if (reg->map) {
-        if (reg->map->name[0])
-            ebpf_load_logf(log, "%smap=%s,", *sep, reg->map->name);
-        ebpf_load_logf(log, "%sks=%u,vs=%u", reg->map->name[0] ? "" : *sep, reg->map->key_size,
-                       reg->map->value_size);
-        *sep = ",";
+        if (reg->map->name[0]) {
+            item(l, "map");
+            ebpf_load_logf(l->log, "%s", reg->map->name);
+        }
+        item_u32(l, "ks", reg->map->key_size);
+        item_u32(l, "vs", reg->map->value_size);
     }
     if (reg->kind != EBPF_KIND_SCALAR && reg->off) {
-        ebpf_load_logf(log, "%soff=", *sep);
-        log_signed(log, reg->off);
-        *sep = ",";
+        item(l, "off");
+        log_signed(l->log, reg->off);
     }
     if (packet || reg->kind == EBPF_KIND_MEM) {
-        ebpf_load_logf(log, packet ? "%sr=" : "%ssz=", *sep);
-        log_unsigned(log, reg->range);
-        *sep = ",";
+        item(l, packet ? "r" : "sz");
+        log_unsigned(l->log, reg->range);
     }
 }
 
 static void log_reg(struct ebpf_load_log *log, const struct ebpf_vreg *reg, unsigned frame)
 {
     bool known = ebpf_scalar_is_const(&reg->var);
-    const char *sep = "";
+    struct list l = {.log = log, .sep = ""};
 
     if (reg->kind == EBPF_KIND_SCALAR && known) {
         log_signed(log, (int64_t)reg->var.known.value);
         return;
     }
     ebpf_load_logf(log, "%s", ebpf_verify_type_name(reg));
-    if (reg->kind == EBPF_KIND_STACK) {
-        if (reg->frame != frame)
-            ebpf_load_logf(log, "[%u]", reg->frame);
-        if (known) {
-            log_signed(log, reg->off + (int64_t)reg->var.known.value);
-            return;
-        }
+    if (reg->kind == EBPF_KIND_STACK && reg->frame != frame)
+        ebpf_load_logf(log, "[%u]", reg->frame);
+    if (reg->kind == EBPF_KIND_STACK && known) {
+        log_signed(log, reg->off + (int64_t)reg->var.known.value);
+        return;
     }
     ebpf_load_logf(log, "(");
-    log_ids(log, reg, &sep);
-    log_region(log, reg, &sep);
-    log_var(log, &reg->var, &sep);
+    log_ids(&l, reg);
+    log_region(&l, reg);
+    log_var(&l, &reg->var);
     ebpf_load_logf(log, ")");
 }
 
@@ -226,6 +228,17 @@ static bool slot_empty(const struct ebpf_vslot *slot)
     return true;
 }
 
+/* Is it as it was shown last? */
+static bool reg_shown(const struct ebpf_vshown *shown, const struct ebpf_vframe *top, unsigned r)
+{
+    return !memcmp(&top->regs[r], &shown->top.regs[r], sizeof(top->regs[r]));
+}
+
+static bool slot_shown(const struct ebpf_vshown *shown, const struct ebpf_vframe *top, uint32_t n)
+{
+    return n < shown->slot_cnt && !memcmp(&top->slots[n], &shown->slots[n], sizeof(*top->slots));
+}
+
 /* The top frame: all of it, or what is not as it was shown last. */
 static void log_state(struct ebpf_verifier *v, bool all)
 {
@@ -236,16 +249,13 @@ static void log_state(struct ebpf_verifier *v, bool all)
     if (frame)
         ebpf_load_logf(v->log, " frame%u:", frame);
     for (unsigned r = 0; r < 11; r++) {
-        if (top->regs[r].kind == EBPF_KIND_NOTHING ||
-            (!all && !memcmp(&top->regs[r], &shown->top.regs[r], sizeof(top->regs[r]))))
+        if (top->regs[r].kind == EBPF_KIND_NOTHING || (!all && reg_shown(shown, top, r)))
             continue;
         ebpf_load_logf(v->log, " R%u=", r);
         log_reg(v->log, &top->regs[r], frame);
     }
     for (uint32_t n = 0; n < top->slot_cnt; n++) {
-        if (!slot_empty(&top->slots[n]) &&
-            (all || n >= shown->slot_cnt ||
-             memcmp(&top->slots[n], &shown->slots[n], sizeof(top->slots[n]))))
+        if (!slot_empty(&top->slots[n]) && (all || !slot_shown(shown, top, n)))
             log_slot(v->log, &top->slots[n], n, frame);
     }
     for (uint32_t i = 0; i < v->now->ref_cnt; i++)
@@ -266,12 +276,11 @@ static void remember(struct ebpf_vshown *shown, const struct ebpf_vframe *top)
 static bool changed(const struct ebpf_vshown *shown, const struct ebpf_vframe *top)
 {
     for (unsigned r = 0; r < 11; r++) {
-        if (top->regs[r].kind != EBPF_KIND_NOTHING &&
-            memcmp(&top->regs[r], &shown->top.regs[r], sizeof(top->regs[r])))
+        if (top->regs[r].kind != EBPF_KIND_NOTHING && !reg_shown(shown, top, r))
             return true;
     }
     for (uint32_t n = 0; n < top->slot_cnt; n++) {
-        if (n >= shown->slot_cnt || memcmp(&top->slots[n], &shown->slots[n], sizeof(top->slots[n])))
+        if (!slot_shown(shown, top, n))
             return true;
     }
     return false;

@@ -10,7 +10,6 @@
  */
 #include "src/verifier/access.h"
 
-#include "src/base/bits.h"
 
 /* Where an access may go: [min, min + len), all of it if known. */
 struct span {
@@ -120,8 +119,7 @@ static int store_unknown(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
     return !err && used && a->value_reg >= 0 ? ebpf_verify_precise(v, (unsigned)a->value_reg) : err;
 }
 
-EBPF_NOINLINE static int store(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
-                               const struct span *span)
+static int store(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const struct span *span)
 {
     const char *why = NULL;
     int err = ebpf_verify_dynptr_overwrite(v, span->number, span->min, span->len);
@@ -137,8 +135,8 @@ EBPF_NOINLINE static int store(struct ebpf_verifier *v, const struct ebpf_vacces
 
 /* ---- loads ----------------------------------------------------------------------------------- */
 
-EBPF_NOINLINE static int refuse_read(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
-                                     const struct span *span)
+static int refuse_read(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
+                       const struct span *span)
 {
     int at = ebpf_vstack_unread(span->frame, span->min, span->len, &v->rules);
     const char *how = a->helper && a->write ? "write to" : "read from";
@@ -154,8 +152,8 @@ EBPF_NOINLINE static int refuse_read(struct ebpf_verifier *v, const struct ebpf_
                               at, a->size);
 }
 
-EBPF_NOINLINE static int load(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
-                              const struct span *span, struct ebpf_vreg *out)
+static int load(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const struct span *span,
+                struct ebpf_vreg *out)
 {
     const char *why = NULL;
     int err;
@@ -178,7 +176,7 @@ EBPF_NOINLINE static int load(struct ebpf_verifier *v, const struct ebpf_vaccess
 
 /* Raw: written before it is read, by the number of bytes that the program knows too. A dynptr must
  * not be there. */
-EBPF_NOINLINE static int check_raw(struct ebpf_verifier *v, const struct span *span)
+static int check_raw(struct ebpf_verifier *v, const struct span *span)
 {
     for (int off = span->min; off < span->min + (int)span->len; off++) {
         uint32_t n = (uint32_t)(-off - 1) / 8;
@@ -192,8 +190,7 @@ EBPF_NOINLINE static int check_raw(struct ebpf_verifier *v, const struct span *s
     return ebpf_verify_note_stack(v, span->number, span->min, 0, true);
 }
 
-EBPF_NOINLINE static int buffer(struct ebpf_verifier *v, const struct ebpf_vaccess *a,
-                                const struct span *span)
+static int buffer(struct ebpf_verifier *v, const struct ebpf_vaccess *a, const struct span *span)
 {
     const char *why;
     int err;

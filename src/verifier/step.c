@@ -3,7 +3,6 @@
  * One instruction: which file deals with it. Loads of constants, being nobody's, are dealt with
  * here.
  */
-#include "src/base/bits.h"
 #include "src/base/log.h"
 #include "src/verifier/access.h"
 #include "src/verifier/engine.h"
@@ -59,7 +58,7 @@ static const struct ebpf_map *map_of_value(const struct ebpf_verifier *v, uint64
     return NULL;
 }
 
-EBPF_NOINLINE static int load_map_value(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int load_map_value(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg *reg = ebpf_verify_reg(v, insn->dst_reg);
     uint32_t off = 0;
@@ -74,7 +73,7 @@ EBPF_NOINLINE static int load_map_value(struct ebpf_verifier *v, const struct bp
     return 0;
 }
 
-EBPF_NOINLINE static int load_map(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int load_map(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg *reg = ebpf_verify_reg(v, insn->dst_reg);
     uint64_t addr = ebpf_insn_imm64(insn);
@@ -88,7 +87,7 @@ EBPF_NOINLINE static int load_map(struct ebpf_verifier *v, const struct bpf_insn
     return 0;
 }
 
-EBPF_NOINLINE static int load_func(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int load_func(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg *reg = ebpf_verify_reg(v, insn->dst_reg);
 
@@ -99,7 +98,7 @@ EBPF_NOINLINE static int load_func(struct ebpf_verifier *v, const struct bpf_ins
     return 0;
 }
 
-EBPF_NOINLINE static int load_const(struct ebpf_verifier *v, const struct bpf_insn *insn)
+static int load_const(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     int err = ebpf_verify_writable(v, insn->dst_reg);
 
