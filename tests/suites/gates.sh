@@ -29,6 +29,19 @@ ok "second make: builds nothing" sh -c "find $tmp/gcc -type f -newer $tmp/before
 ok "one file changed: only that one is compiled" sh -c \
     "[ \"\$(find $tmp/gcc/rv64/obj -name '*.o' -newer $tmp/before -printf '%f ')\" = 'src_base_mem.o ' ]"
 
+# ---- sizes --------------------------------------------------------------------------------------------------
+# What is counted: the machine code (.text) of src/verifier's objects as `make` builds them, before linking, which makes
+# calls shorter. The strings and tables (.rodata), most of them the log's, are told with it.
+verifier_bytes() { # verifier_bytes SECTION...: of sections whose names begin so
+    riscv64-unknown-elf-size -A "$tmp"/gcc/rv64/obj/src_verifier_*.o |
+        awk -v names="$*" 'BEGIN {n = split(names, name)} {for (i = 1; i <= n; i++) if (index($1, name[i]) == 1) sum += $2}
+            END {print sum + 0}'
+}
+code=$(verifier_bytes .text) constants=$(verifier_bytes .rodata .srodata .data)
+echo "NOTE the verifier: $code bytes of code, $constants of strings and tables, $((code + constants)) in all"
+ok "the verifier's code was measured" [ "$code" -gt 10000 ]
+ok "the verifier's code is at most 48 KiB" [ "$code" -le 49152 ]
+
 # ---- every source with every compiler; every header alone --------------------------------------------------
 inc="-Iinclude -I. -isystem src/base/shim -isystem $tmp/gcc/include"
 for compiler in "${compilers[@]}"; do
