@@ -182,12 +182,11 @@ static int pointer_and_pointer(struct ebpf_verifier *v, const struct bpf_insn *i
 /* A pointer is one of the operands of an operation with a register. */
 static int with_pointer(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
-    struct ebpf_vreg *dst = &v->explore->operands[0], *src = &v->explore->operands[1];
-    bool swapped = !ebpf_vreg_is_pointer(ebpf_verify_reg(v, insn->dst_reg));
+    const struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg),
+                           *src = ebpf_verify_reg(v, insn->src_reg);
+    bool swapped = !ebpf_vreg_is_pointer(dst);
     int err;
 
-    *dst = *ebpf_verify_reg(v, insn->dst_reg);
-    *src = *ebpf_verify_reg(v, insn->src_reg);
     if (!swapped && ebpf_vreg_is_pointer(src))
         return pointer_and_pointer(v, insn);
     err = ebpf_verify_precise(v, swapped ? insn->dst_reg : insn->src_reg);
@@ -209,10 +208,8 @@ static int binary(struct ebpf_verifier *v, const struct bpf_insn *insn)
         return 0;
     }
     ebpf_verify_imm(imm, insn);
-    if (ebpf_vreg_is_pointer(dst)) {
-        v->explore->operands[0] = *dst;
-        return ebpf_verify_pointer_alu(v, insn, &v->explore->operands[0], imm);
-    }
+    if (ebpf_vreg_is_pointer(dst))
+        return ebpf_verify_pointer_alu(v, insn, dst, imm);
     operate(dst, insn, imm);
     return 0;
 }

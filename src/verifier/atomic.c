@@ -45,7 +45,7 @@ static int read_modify_write(struct ebpf_verifier *v, const struct bpf_insn *ins
                              .strict = true,
                              .value_reg = -1};
     unsigned old = compares ? BPF_REG_0 : insn->src_reg;
-    struct ebpf_vreg out, unused;
+    struct ebpf_vreg *out = &v->loaded;
     int err = check_number(v, insn->src_reg);
 
     if (!err && compares)
@@ -57,19 +57,19 @@ static int read_modify_write(struct ebpf_verifier *v, const struct bpf_insn *ins
     if (!err && fetches)
         err = ebpf_verify_writable(v, old);
     if (!err)
-        err = ebpf_verify_access(v, &a, &out);
-    if (!err && ebpf_vreg_is_pointer(&out) && !v->may_leak)
+        err = ebpf_verify_access(v, &a, out);
+    if (!err && ebpf_vreg_is_pointer(out) && !v->may_leak)
         err = ebpf_verify_refuse(v, -EACCES, "leaking pointer from stack off %d", insn->off);
     /* before r0 or src changes: one of them may be the base itself, which Linux refuses */
     if (!err && fetches && old == insn->dst_reg)
         err = ebpf_verify_refuse(v, -EACCES, "R%u invalid mem access 'scalar'", old);
     a.write = true;
     if (!err)
-        err = ebpf_verify_access(v, &a, &unused);
+        err = ebpf_verify_access(v, &a, &v->stored); /* which nobody reads */
     if (!err)
         err = ebpf_verify_note_base(v, insn->dst_reg);
     if (!err && fetches)
-        ebpf_verify_loaded(v, old, &a, &out);
+        ebpf_verify_loaded(v, old, &a, out);
     return err;
 }
 

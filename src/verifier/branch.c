@@ -165,14 +165,13 @@ static void packet_reaches(struct ebpf_verifier *v, const struct ebpf_vreg *reg,
  */
 static bool learn_packet(struct ebpf_verifier *v, const struct bpf_insn *insn, bool taken)
 {
-    struct ebpf_vreg *dst = &v->explore->operands[0], *src = &v->explore->operands[1];
+    const struct ebpf_vreg *dst = ebpf_verify_reg(v, insn->dst_reg),
+                           *src = ebpf_verify_reg(v, insn->src_reg);
     unsigned op = BPF_OP(insn->code);
     bool greater = op == BPF_JGT || op == BPF_JGE, strict = op == BPF_JGT || op == BPF_JLT;
     const struct ebpf_vreg *low = greater == taken ? src : dst,
                            *high = greater == taken ? dst : src;
 
-    *dst = *ebpf_verify_reg(v, insn->dst_reg);
-    *src = *ebpf_verify_reg(v, insn->src_reg);
     if (BPF_CLASS(insn->code) != BPF_JMP || BPF_SRC(insn->code) != BPF_X ||
         (!greater && op != BPF_JLT && op != BPF_JLE) ||
         (!ends_packet(dst, src) && !ends_packet(src, dst)))

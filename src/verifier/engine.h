@@ -92,8 +92,8 @@ struct ebpf_vexplore {
     uint64_t fresh[EBPF_MAX_FRAMES];
     /* Of the current instruction; here, since kernels have small stacks: */
     struct ebpf_vway ways[2];
-    struct ebpf_vreg imm, operands[2]; /* an immediate, copies of dst and src */
-    struct ebpf_vreg known;            /* what copies of a number learn */
+    struct ebpf_vreg imm;   /* an immediate */
+    struct ebpf_vreg known; /* what copies of a number learn */
 };
 
 /* A copy of v->now to be followed later, from instruction at; it is changed by setting v->now for a

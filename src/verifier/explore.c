@@ -567,7 +567,7 @@ int ebpf_verify_note_stack(struct ebpf_verifier *v, unsigned frame, int off, uns
 {
     struct ebpf_vsub *sub = &v->explore->subs[v->now->frames[frame]->subprog];
     uint32_t first, last;
-    uint64_t slots = 0;
+    uint64_t slots;
 
     if (off < 0 && (uint32_t)-off > sub->depth)
         sub->depth = (uint32_t)-off;
@@ -575,8 +575,7 @@ int ebpf_verify_note_stack(struct ebpf_verifier *v, unsigned frame, int off, uns
         return 0;
     first = (uint32_t)(-off - (int)size) / 8; /* of the highest byte */
     last = (uint32_t)(-off - 1) / 8;
-    for (uint32_t n = first; n <= last; n++)
-        slots |= 1ull << n;
+    slots = ~0ull >> (63 - last) & ~0ull << first;
     /* without the right to break spills, writing a part of a slot asks what is in it */
     if (!write || !v->rules.break_spills)
         ebpf_verify_read(v->explore->parent, slots, v->explore->fresh, frame);

@@ -131,8 +131,7 @@ static int check_operation(struct ebpf_verifier *v, const struct bpf_insn *insn,
     if (op != BPF_SUB)
         return ebpf_verify_refuse(v, -EACCES, "R%u pointer arithmetic with %s operator prohibited",
                                   insn->dst_reg, ebpf_insn_operator(insn->code));
-    if (off == ebpf_verify_reg(v, insn->dst_reg) ||
-        !ebpf_vreg_is_pointer(ebpf_verify_reg(v, insn->dst_reg)))
+    if (off == ebpf_verify_reg(v, insn->dst_reg))
         return ebpf_verify_refuse(v, -EACCES, "R%u tried to subtract pointer from scalar",
                                   insn->dst_reg);
     if (ptr->kind == EBPF_KIND_STACK)
@@ -141,7 +140,7 @@ static int check_operation(struct ebpf_verifier *v, const struct bpf_insn *insn,
     return 0;
 }
 
-/* dst = ptr op off; neither of the two is v->now's own. */
+/* dst = ptr op off, whichever of the two is dst itself. */
 int ebpf_verify_pointer_alu(struct ebpf_verifier *v, const struct bpf_insn *insn,
                             const struct ebpf_vreg *ptr, const struct ebpf_vreg *off)
 {

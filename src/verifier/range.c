@@ -283,9 +283,12 @@ void ebpf_range_mul(struct ebpf_range *r, const struct ebpf_range *by, unsigned 
 
     if (__builtin_mul_overflow(r->umax, by->umax, &out.umax) || out.umax > umax_of(bits))
         forget_unsigned(&out, bits);
-    if (!smul_ok(&out, r->smin, by->smin, bits) || !smul_ok(&out, r->smin, by->smax, bits) ||
-        !smul_ok(&out, r->smax, by->smin, bits) || !smul_ok(&out, r->smax, by->smax, bits))
+    for (unsigned i = 0; i < 4; i++) {
+        if (smul_ok(&out, i & 1 ? r->smax : r->smin, i & 2 ? by->smax : by->smin, bits))
+            continue;
         forget_signed(&out, bits);
+        break;
+    }
     *r = out;
 }
 
