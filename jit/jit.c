@@ -120,7 +120,9 @@ static int inline_functions(struct rv_jit *j, const struct ebpf_ir_env *env,
 static int make_operations(struct rv_jit *j, const struct ebpf_ir_trace *trace)
 {
     const struct ebpf_ir_env env = {
-        .code = j->code, .isa = j->isa, .li_length = ebpf_rv_li_length, .spare = ebpf_rv_spare};
+        .code = j->code,
+        .facts = ebpf_jit_passes & EBPF_PASS(facts) ? j->code->facts : NULL,
+        .isa = j->isa, .li_length = ebpf_rv_li_length, .spare = ebpf_rv_spare};
     int err = 0;
 
     for (uint32_t f = 0; !err && f < j->code->subprog_cnt; f++) {

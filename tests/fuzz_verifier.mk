@@ -6,7 +6,7 @@
 FUZZ_VERIFIER_C := $(sort $(wildcard tests/fuzz/fuzz_verifier*.c)) tests/fuzz/fuzz_jit_text.c tests/fuzz/fuzz_jit_os.c
 
 $(HOST)/fuzz-verifier: $(call without_mem,$(HOST)) $(FUZZ_VERIFIER_C) $(wildcard tests/fuzz/*.h)
-	$(Q)$(HOST_CC) $(TEST_CFLAGS) $(filter %.c %.o,$^) -o $@ && echo "  LD      $@"
+	$(Q)$(HOST_CC) $(TEST_CFLAGS) $(filter %.c %.o,$^) -Wl,--wrap=ebpf_jit_compile -o $@ && echo "  LD      $@"
 
 # For long runs: compiled for speed, without sanitizers. What sanitizers would find shows as a wrong access of the
 # checking machine, or in the shorter runs that have them.
@@ -14,7 +14,7 @@ FAST := $(BUILD)/fast
 FAST_CC := $(HOSTCC) -O2 -g
 $(eval $(call library,$(FAST),$(FAST_CC)))
 $(FAST)/fuzz-verifier: $(call without_mem,$(FAST)) $(FUZZ_VERIFIER_C) $(wildcard tests/fuzz/*.h)
-	$(Q)$(FAST_CC) $(TEST_CFLAGS) $(filter %.c %.o,$^) -o $@ && echo "  LD      $@"
+	$(Q)$(FAST_CC) $(TEST_CFLAGS) $(filter %.c %.o,$^) -Wl,--wrap=ebpf_jit_compile -o $@ && echo "  LD      $@"
 
 .PHONY: fuzz-verifier
 fuzz-verifier: $(HOST)/fuzz-verifier

@@ -90,6 +90,7 @@ static void rotation(const struct combine *c, uint32_t at, uint64_t live)
         return;
     amount = ops[a].code == IR_RSH ? ops[a].imm : ops[b].imm;
     shift->code = IR_ROR;
+    shift->flags &= (uint8_t)~IR_SMALL;
     shift->imm = amount;
     op->code = IR_MOV;
     op->src1 = shift->dst;

@@ -33,11 +33,6 @@ struct state {
     uint64_t users[IR_VREGS]; /* [v]: which SUMs have v as their base; may name more */
 };
 
-static bool fits12(int64_t imm)
-{
-    return imm >= -2048 && imm < 2048;
-}
-
 static void forget_all(struct state *s)
 {
     s->known = s->bases = 0;
@@ -129,8 +124,8 @@ static bool immediate(const struct state *s, const struct ebpf_ir_op *op, int64_
     with.imm = *imm;
     if (s->bits && ebpf_ir_single_bit(&with) < 64)
         return true;
-    return op->code < IR_CZEQ && op->code != IR_MUL && fits12(*imm) &&
-           (op->code != IR_SUB || fits12(-*imm));
+    return op->code < IR_CZEQ && op->code != IR_MUL && ebpf_ir_is_short(*imm) &&
+           (op->code != IR_SUB || ebpf_ir_is_short(-*imm));
 }
 
 static bool commutes(const struct ebpf_ir_op *op)
@@ -168,7 +163,8 @@ static void replace_base(const struct state *s, struct ebpf_ir_op *op)
 {
     const struct value *value = value_of(s, op->src1);
 
-    if (value->kind != SUM || !fits12(value->imm) || !fits12(op->off + value->imm))
+    if (value->kind != SUM || !ebpf_ir_is_short(value->imm) ||
+        !ebpf_ir_is_short(op->off + value->imm))
         return;
     op->src1 = value->base;
     op->off += (int32_t)value->imm;
@@ -260,7 +256,8 @@ static void fold_sum(const struct state *s, struct ebpf_ir_op *op)
     }
     if (op->code != IR_ADD || !(op->flags & IR_WIDE) || value->kind != SUM)
         return;
-    if (!fits12(op->imm) || !fits12(value->imm) || !fits12(value->imm + op->imm))
+    if (!ebpf_ir_is_short(op->imm) || !ebpf_ir_is_short(value->imm) ||
+        !ebpf_ir_is_short(value->imm + op->imm))
         return;
     op->src1 = value->base;
     op->imm += value->imm;

@@ -102,8 +102,9 @@ static unsigned value_bits(const struct ebpf_ir_op *op, unsigned a, unsigned b, 
         return imm ? min(a + n, width) : width;
     case IR_RSH:
         return imm ? (a > n ? a - n : 0) : a;
-    case IR_DIV:
     case IR_MOD:
+        return imm && op->imm > 0 ? min(a, bit_length((uint64_t)op->imm - 1)) : a;
+    case IR_DIV:
     case IR_CZEQ:
     case IR_CZNE:
         return a;
@@ -142,7 +143,7 @@ static struct form alu_form(const struct state *s, const struct ebpf_ir_op *op)
     return (struct form){.bits = bits & 127};
 }
 
-static struct form result_form(const struct state *s, const struct ebpf_ir_op *op)
+static struct form made_form(const struct state *s, const struct ebpf_ir_op *op)
 {
     struct form a = form_of(s, op->src1);
     unsigned bits = (unsigned)op->imm;
@@ -174,6 +175,16 @@ static struct form result_form(const struct state *s, const struct ebpf_ir_op *o
     default:
         return ebpf_ir_is_alu(op) ? alu_form(s, op) : (struct form){.bits = 64};
     }
+}
+
+/* Who says IR_EXT_ANY does not say what is above the lower half. */
+static struct form result_form(const struct state *s, const struct ebpf_ir_op *op)
+{
+    struct form f = made_form(s, op);
+
+    if (op->code != IR_LI && op->flags & IR_SMALL && op->ext != IR_EXT_ANY && f.bits > 31)
+        f = (struct form){.bits = 31};
+    return f;
 }
 
 static void forget(struct state *s, uint64_t vregs)
@@ -354,13 +365,20 @@ static bool changes_nothing(const struct state *s, const struct ebpf_ir_op *op)
  * same. */
 static void skip_extension(const struct state *s, struct ebpf_ir_op *op)
 {
-    if (op->flags & IR_WIDE || op->ext != IR_EXT_ZERO || !ebpf_ir_is_alu(op))
+    bool other = op->code == IR_SEXT || (op->code == IR_ZEXT && op->imm == 32) ||
+                 (op->code == IR_LOAD && op->size == 4);
+
+    if (op->flags & IR_WIDE || op->ext != IR_EXT_ZERO)
+        return;
+    if (other && op->flags & IR_SMALL)
+        op->ext = IR_EXT_SIGN;
+    if (!ebpf_ir_is_alu(op))
         return;
     if (is_bitwise(op) && is_zero(bitwise_form(op, form_of(s, op->src1), second(s, op)))) {
         op->ext = IR_EXT_ANY;
         return;
     }
-    if (!is_bitwise(op) && alu_form(s, op).bits <= 31)
+    if (!is_bitwise(op) && result_form(s, op).bits <= 31)
         op->ext = IR_EXT_SIGN;
 }
 

@@ -52,11 +52,6 @@ struct hoist {
 
 /* ---- what a constant costs ------------------------------------------------------------------- */
 
-static bool fits12(int64_t imm)
-{
-    return imm >= -2048 && imm < 2048;
-}
-
 /* Compares that the encoder does with zero. */
 static bool is_against_zero(const struct ebpf_ir_op *op)
 {
@@ -76,7 +71,7 @@ static unsigned branch_cost(const struct hoist *h, const struct ebpf_ir_op *op)
 {
     bool one_bit = !(op->imm & (op->imm - 1)), bits = op->size == BPF_JSET || op->size == IR_JCLEAR;
 
-    if (op->imm == 0 || (bits ? fits12(op->imm) || one_bit : is_against_zero(op)))
+    if (op->imm == 0 || (bits ? ebpf_ir_is_short(op->imm) || one_bit : is_against_zero(op)))
         return 0;
     return h->env->li_length((uint64_t)op->imm);
 }
@@ -91,7 +86,7 @@ static unsigned alu_cost(const struct hoist *h, const struct ebpf_ir_op *op)
     if (h->env->isa & EBPF_ISA_ZBS && ebpf_ir_single_bit(op) < 64)
         return 0;
     if (op->code != IR_MUL && !ebpf_ir_is_div(op) &&
-        fits12(op->code == IR_SUB ? -op->imm : op->imm))
+        ebpf_ir_is_short(op->code == IR_SUB ? -op->imm : op->imm))
         return 0;
     if (mask) /* two shifts, or one instruction of Zba and Zbb */
         return (op->imm == UINT32_MAX && h->env->isa & EBPF_ISA_ZBA) ||

@@ -82,6 +82,9 @@ enum ebpf_ir_code {
 #define IR_IMM 0x02u  /* imm instead of src2 (IR_EXIT: src1) */
 #define IR_SIGN 0x04u /* IR_LOAD */
 #define IR_MAP 0x08u  /* IR_LI: imm is the address of a struct ebpf_map that the program holds */
+/* 32-bit operations and loads: the result as BPF has it is at most INT32_MAX. Who makes another
+ * operation of it, with another result, takes it away. */
+#define IR_SMALL 0x08u
 #define IR_C 0x10u    /* IR_CALL */
 #define IR_DIRECT \
     0x20u /* 32-bit IR_BRANCH: comparing whole registers (and imm as it is) gives the same;
@@ -162,6 +165,7 @@ struct ebpf_ir_fn {
 /* What the passes need to know about the machine and the program. */
 struct ebpf_ir_env {
     const struct ebpf_code *code;
+    const struct ebpf_fact *facts;         /* [code->insn_cnt] the verifier's; NULL: none */
     uint32_t isa;                          /* EBPF_ISA_* */
     unsigned (*li_length)(uint64_t value); /* instructions that a constant takes */
     /* How many registers more passes may make: which calls destroy, and which they do not. */
@@ -261,6 +265,12 @@ static inline bool ebpf_ir_is_div(const struct ebpf_ir_op *op)
     return op->code >= IR_DIV && op->code <= IR_SMOD;
 }
 
+/* Has the machine instructions with such an immediate? */
+static inline bool ebpf_ir_is_short(int64_t imm)
+{
+    return imm >= -2048 && imm < 2048;
+}
+
 /* The number of the lowest bit that is set in mask, which is not 0. */
 unsigned ebpf_ir_lowest(uint64_t mask);
 
@@ -322,6 +332,7 @@ bool ebpf_ir_stack_any(const uint64_t *bytes, int32_t off, unsigned size);
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 #define EBPF_IR_PASSES(X) \
+    X(facts)              \
     X(jumps)              \
     X(copy)               \
     X(lookup)             \

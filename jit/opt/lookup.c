@@ -132,8 +132,23 @@ static void emit_key(struct lookup *l, unsigned dst)
     emit(l, &l->out, op);
 }
 
+/* What the verifier knows of the call. */
+static bool fact(const struct lookup *l, unsigned flag)
+{
+    return l->env->facts && l->env->facts[l->slot].flags & flag;
+}
+
+static struct ebpf_map *map_of_fact(const struct lookup *l)
+{
+    return l->env->code->maps[l->env->facts[l->slot].map];
+}
+
 static bool key_is_constant(const struct lookup *l, uint32_t *key)
 {
+    if (fact(l, EBPF_FACT_KEY)) {
+        *key = (uint32_t)l->env->facts[l->slot].value;
+        return true;
+    }
     *key = (uint32_t)l->store.imm;
     return l->key_known && l->stored && l->store_off == l->key_off && l->store.flags & IR_IMM;
 }
@@ -146,6 +161,18 @@ static bool checks_null(const struct ebpf_ir_op *op)
            op->imm == 0 && op->src1 == BPF_REG_0 && (op->size == BPF_JEQ || op->size == BPF_JNE);
 }
 
+/* It is known which way a check behind the call goes. */
+static uint32_t skip_check(struct lookup *l, const struct ebpf_ir_op *next, bool found)
+{
+    if (!checks_null(next))
+        return 0;
+    if ((next->size == BPF_JNE) == found)
+        emit_target(l, &l->out, IR_JUMP, next->target);
+    return 1;
+}
+
+#define NO_NULL UINT32_MAX
+
 /* What to do with a NULL: the branch behind the call may say. Returns how many operations it has
  * answered. */
 static uint32_t null_goes_to(struct lookup *l, const struct ebpf_ir_op *next, uint32_t null)
@@ -153,6 +180,8 @@ static uint32_t null_goes_to(struct lookup *l, const struct ebpf_ir_op *next, ui
     bool checks = checks_null(next);
     uint32_t back;
 
+    if (null == NO_NULL)
+        return skip_check(l, next, true);
     emit_target(l, &l->stubs, IR_LABEL, null);
     emit_li(l, &l->stubs, BPF_REG_0, 0);
     if (checks && next->size == BPF_JEQ) {
@@ -241,29 +270,25 @@ static void constant_key(struct lookup *l, uint32_t key, uint64_t values)
     emit_li(l, &l->out, BPF_REG_0, values);
 }
 
-/* With a constant key it is known which way a check behind the call goes. */
-static uint32_t skip_check(struct lookup *l, const struct ebpf_ir_op *next, uint32_t key)
+/* The key in dst. Returns the label where one that is too large goes; NO_NULL: none is. */
+static uint32_t emit_checked_key(struct lookup *l, unsigned dst)
 {
-    bool found = key < l->map->max_entries;
+    uint32_t null = NO_NULL;
 
-    if (!checks_null(next))
-        return 0;
-    if ((next->size == BPF_JNE) == found)
-        emit_target(l, &l->out, IR_JUMP, next->target);
-    return 1;
-}
-
-static void emit_bounds(struct lookup *l, unsigned key, uint32_t null)
-{
+    emit_key(l, dst);
+    if (fact(l, EBPF_FACT_INSIDE))
+        return null;
+    null = l->fn->label_cnt++;
     emit(l, &l->out,
          (struct ebpf_ir_op){.code = IR_BRANCH,
                              .flags = IR_WIDE | IR_IMM,
                              .dst = IR_NONE,
-                             .src1 = (uint8_t)key,
+                             .src1 = (uint8_t)dst,
                              .src2 = IR_NONE,
                              .size = BPF_JGE,
                              .target = null,
                              .imm = l->map->max_entries});
+    return null;
 }
 
 static uint32_t array_lookup(struct lookup *l, const struct ebpf_ir_op *next)
@@ -274,11 +299,9 @@ static uint32_t array_lookup(struct lookup *l, const struct ebpf_ir_op *next)
 
     if (key_is_constant(l, &key)) {
         constant_key(l, key, values);
-        return skip_check(l, next, key);
+        return skip_check(l, next, key < l->map->max_entries);
     }
-    null = l->fn->label_cnt++;
-    emit_key(l, BPF_REG_0);
-    emit_bounds(l, BPF_REG_0, null);
+    null = emit_checked_key(l, BPF_REG_0);
     emit_imm(l, IR_MUL, BPF_REG_0, BPF_REG_0, l->map->value_stride);
     emit_li(l, &l->out, BPF_REG_1, values);
     emit_add(l, BPF_REG_0, BPF_REG_1);
@@ -298,9 +321,7 @@ static uint32_t percpu_lookup(struct lookup *l, const struct ebpf_ir_op *next)
     if (constant) {
         values += (uint64_t)key * l->map->value_stride;
     } else {
-        null = l->fn->label_cnt++;
-        emit_key(l, BPF_REG_1);
-        emit_bounds(l, BPF_REG_1, null);
+        null = emit_checked_key(l, BPF_REG_1);
         emit_imm(l, IR_MUL, BPF_REG_1, BPF_REG_1, l->map->value_stride);
     }
     emit_imm(l, IR_MUL, BPF_REG_0, cpu, (int64_t)array->cpu_stride);
@@ -312,7 +333,7 @@ static uint32_t percpu_lookup(struct lookup *l, const struct ebpf_ir_op *next)
         return null_goes_to(l, next, null);
     if (key >= l->map->max_entries)
         emit_li(l, &l->out, BPF_REG_0, 0);
-    return skip_check(l, next, key);
+    return skip_check(l, next, key < l->map->max_entries);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -347,7 +368,11 @@ static void emit_mov(struct lookup *l, unsigned dst, unsigned src)
 static uint32_t call(struct lookup *l, const struct ebpf_ir_op *op, const struct ebpf_ir_op *next)
 {
     unsigned args;
-    uint64_t fn = l->map ? own_function(l->map, op->imm, &args) : 0;
+    uint64_t fn;
+
+    if (!l->map && fact(l, EBPF_FACT_MAP))
+        l->map = map_of_fact(l);
+    fn = l->map ? own_function(l->map, op->imm, &args) : 0;
 
     if (op->imm == SMP_PROCESSOR_ID && cpu_register(l) != IR_NONE) {
         emit_mov(l, BPF_REG_0, l->cpu);
@@ -363,7 +388,7 @@ static uint32_t call(struct lookup *l, const struct ebpf_ir_op *op, const struct
     if (fn && op->imm == LOOKUP && l->map->type == BPF_MAP_TYPE_ARRAY)
         return array_lookup(l, next);
     if (fn && op->imm == LOOKUP && l->map->type == BPF_MAP_TYPE_PERCPU_ARRAY &&
-        (l->key_known || cpu_register(l) != IR_NONE))
+        (l->key_known || fact(l, EBPF_FACT_KEY) || cpu_register(l) != IR_NONE))
         return percpu_lookup(l, next);
     if (fn)
         emit_c_call(l, fn, args);
@@ -375,12 +400,20 @@ static uint32_t call(struct lookup *l, const struct ebpf_ir_op *op, const struct
 /* A tail call of the main function through an array that is known. */
 static bool tail_call(struct lookup *l, const struct ebpf_ir_op *op)
 {
-    const struct ebpf_object_array *array = (const struct ebpf_object_array *)l->tail_map;
+    const struct ebpf_object_array *array;
     struct ebpf_ir_op tail = {
         .code = IR_TAIL_CALL, .dst = IR_NONE, .src1 = BPF_REG_1, .src2 = BPF_REG_3};
 
-    if (op->code != IR_OPAQUE || op->size != (BPF_JMP | BPF_CALL) || l->fn->subprog != 0 ||
-        !array || array->map.type != BPF_MAP_TYPE_PROG_ARRAY || array->map.max_entries > INT32_MAX)
+    if (op->code != IR_OPAQUE || op->size != (BPF_JMP | BPF_CALL) || l->fn->subprog != 0)
+        return false;
+    if (!l->tail_map && fact(l, EBPF_FACT_MAP))
+        l->tail_map = map_of_fact(l);
+    if (fact(l, EBPF_FACT_KEY)) {
+        l->index_known = true;
+        l->index = (uint32_t)l->env->facts[l->slot].value;
+    }
+    array = (const struct ebpf_object_array *)l->tail_map;
+    if (!array || array->map.type != BPF_MAP_TYPE_PROG_ARRAY || array->map.max_entries > INT32_MAX)
         return false;
     tail.imm = (int64_t)(uintptr_t)array->slots;
     tail.off = (int32_t)array->map.max_entries;

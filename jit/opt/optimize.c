@@ -36,6 +36,7 @@ static const struct {
     int (*run)(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn);
     bool (*wanted)(const struct ebpf_ir_fn *fn);
 } order[] = {
+    {"facts", EBPF_PASS(facts), ebpf_ir_facts, always},
     {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps, if_branches},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy, if_moves},
     {"lookup", EBPF_PASS(lookup), ebpf_ir_lookup, always},

@@ -43,9 +43,10 @@ static void second(const struct ebpf_ir_op *op, char out[32])
 /* What the 32-bit operations leave above. */
 static const char *width(const struct ebpf_ir_op *op)
 {
-    static const char *const exts[] = {".w", ".w.sx", ".w.any"};
+    static const char *const exts[][2] = {
+        {".w", ".w.small"}, {".w.sx", ".w.sx.small"}, {".w.any", ".w.any.small"}};
 
-    return op->flags & IR_WIDE ? "" : exts[op->ext];
+    return op->flags & IR_WIDE ? "" : exts[op->ext][(op->flags & IR_SMALL) != 0];
 }
 
 static void print_value(const struct ebpf_ir_op *op, char *text, size_t size)

@@ -301,7 +301,7 @@ static bool is_ctx_access(const struct analysis *a, uint32_t i)
     unsigned cls = BPF_CLASS(insn->code);
 
     if (a->code->facts)
-        return a->code->facts[i] & EBPF_FACT_CTX;
+        return a->code->facts[i].flags & EBPF_FACT_CTX;
     if (!a->states[i].seen || is_load_acquire(insn))
         return false;
     return (cls == BPF_LDX && must_reg(&a->states[i], insn->src_reg)) ||

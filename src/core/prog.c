@@ -146,6 +146,8 @@ static int resolve_maps(struct ebpf_prog *prog, const struct ebpf_load *load)
             return err;
         i++;
     }
+    prog->code.maps = prog->maps;
+    prog->code.map_cnt = prog->map_cnt;
     return 0;
 }
 
@@ -178,8 +180,6 @@ static void compile(struct ebpf_prog *prog)
     } code;
     int err;
 
-    prog->code.maps = prog->maps;
-    prog->code.map_cnt = prog->map_cnt;
     err = ebpf_jit_compile(&prog->code, &prog->jit);
     code.mem = prog->jit.mem;
     prog->entry = prog->jit.mem ? code.entry : ebpf_prog_interpret;
@@ -266,7 +266,7 @@ static int prepare(struct ebpf_prog *prog, const struct ebpf_load *load)
         err = own_arrays(prog);
     if (!err)
         compile(prog);
-    ebpf_free(prog->code.facts, prog->code.insn_cnt);
+    ebpf_free(prog->code.facts, prog->code.insn_cnt * sizeof(*prog->code.facts));
     prog->code.facts = NULL;
     return err;
 }

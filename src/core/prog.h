@@ -33,6 +33,31 @@ struct ebpf_subprog {
     uint32_t end;   /* first slot behind it */
 };
 
+/*
+ * What the verifier knows of one instruction, for who compiles it. It holds each time that the
+ * instruction runs, on whatever path, and not only on the paths that were followed
+ * (docs/VERIFIER.md, section 13). 8 bytes for an instruction, from verification to compilation.
+ */
+struct ebpf_fact {
+    uint8_t flags; /* EBPF_FACT_* */
+    uint8_t map;   /* EBPF_FACT_MAP: maps[map] of the program */
+    int32_t value; /* EBPF_FACT_RESULT, _OPERAND, _KEY */
+};
+
+#define EBPF_FACT_REACHED 1u /* on some path; all others are taken out: each jumps to itself */
+#define EBPF_FACT_CTX 2u     /* a load or store through the context pointer, on every path */
+/* Moves, loads, operations with an immediate: what they leave in dst_reg is value, sign-extended.
+ * Operations, stores and jumps with two registers: what is in src_reg before is. */
+#define EBPF_FACT_RESULT 4u
+#define EBPF_FACT_OPERAND 8u
+/* Loads and arithmetic: what they leave in dst_reg is at most INT32_MAX, as a number of 64 bits */
+#define EBPF_FACT_SMALL 16u
+/* Calls of helpers: the argument that is a map is maps[map] */
+#define EBPF_FACT_MAP 32u
+/* Lookups and tail calls: the key or index is value; below max_entries, whatever it is */
+#define EBPF_FACT_KEY 64u
+#define EBPF_FACT_INSIDE 128u
+
 /* What interpreter, verifier and JIT work on. */
 struct ebpf_code {
     struct bpf_insn *insns;
@@ -45,15 +70,12 @@ struct ebpf_code {
     struct ebpf_map *const *maps;
     uint32_t map_cnt;
     struct ebpf_load_log *log; /* only during load, and NULL for bare programs of tools */
-    /* [insn_cnt], EBPF_FACT_*: what the verifier knows, only during load; NULL: nothing */
-    uint8_t *facts;
+    struct ebpf_fact *facts; /* [insn_cnt], only during load; NULL: there was no verifier */
     /* For ebpf_code_check(): a verifier comes next, which refuses some of what must not be reached.
      * Set by it: there is such an instruction. */
     bool verifier_next, deferred;
 };
 
-#define EBPF_FACT_REACHED 1u /* on some path; all others are taken out: each jumps to itself */
-#define EBPF_FACT_CTX 2u     /* a load or store through the context pointer, on every path */
 
 struct ebpf_jit_image {
     void *mem;   /* of ebpf_os_code_alloc(); NULL: not compiled */

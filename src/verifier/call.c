@@ -10,6 +10,7 @@
 #include "src/verifier/call.h"
 
 #include "src/verifier/access.h"
+#include "src/verifier/engine.h"
 
 #include "src/base/log.h"
 
@@ -182,19 +183,23 @@ static int known_element(struct ebpf_verifier *v, const struct ebpf_vcall *call,
 {
     const struct ebpf_vreg *key = ebpf_verify_reg(v, BPF_REG_2);
     const struct ebpf_map *map = call->map;
-    struct ebpf_vreg index;
+    struct ebpf_vreg *index = ebpf_verify_reg(v, BPF_REG_0);
     int64_t off;
+    int err = 0;
 
-    *known = false;
-    if (call->id != EBPF_FUNC_map_lookup_elem || map->inner || map->flags & BPF_F_INNER_MAP ||
-        (map->type != BPF_MAP_TYPE_ARRAY && map->type != BPF_MAP_TYPE_PERCPU_ARRAY) ||
-        key->kind != EBPF_KIND_STACK || !ebpf_verify_fixed(key, &off) ||
-        !ebpf_vstack_number(v->now->frames[key->frame], (int)off, 4, &index) ||
-        !ebpf_scalar_is_const(&index.var) || index.var.known.value >= map->max_entries)
-        return 0;
-    *known = true;
-    *ebpf_verify_reg(v, BPF_REG_0) = index;
-    return ebpf_verify_precise(v, BPF_REG_0);
+    if (call->id == EBPF_FUNC_tail_call)
+        *index = *ebpf_verify_reg(v, BPF_REG_3);
+    else if (call->id != EBPF_FUNC_map_lookup_elem || map->inner || map->flags & BPF_F_INNER_MAP ||
+             (map->type != BPF_MAP_TYPE_ARRAY && map->type != BPF_MAP_TYPE_PERCPU_ARRAY) ||
+             key->kind != EBPF_KIND_STACK || !ebpf_verify_fixed(key, &off) ||
+             !ebpf_vstack_number(v->now->frames[key->frame], (int)off, 4, index))
+        *index = (struct ebpf_vreg){.kind = EBPF_KIND_NOTHING};
+    else if (ebpf_scalar_is_const(&index->var) && index->var.known.value < map->max_entries)
+        *known = true;
+    if (*known)
+        err = ebpf_verify_precise(v, BPF_REG_0);
+    ebpf_verify_note_call(v, map, index);
+    return err;
 }
 
 static bool returns_length(uint32_t id)

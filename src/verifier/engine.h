@@ -49,6 +49,7 @@ struct ebpf_vsaved {
     uint32_t hits, misses;
     uint32_t hash; /* equal where states are the same */
     bool loop;     /* a path ended here while it was open */
+    bool awaited;  /* facts wait for marks in it: struct ebpf_vwait */
     /* Slots of each frame: read below this state before they were written, and written whole in the
      * segment above. */
     uint64_t read[EBPF_MAX_FRAMES], fresh[EBPF_MAX_FRAMES];
@@ -56,6 +57,15 @@ struct ebpf_vsaved {
         pinned; /* numbers that are marked EBPF_REG_PRECISE, _PINNED, numbered as in precise.c */
     struct ebpf_vstate state;
 };
+
+/* The fact of an instruction holds if these numbers of an open state will be marked (rewrite.c). */
+struct ebpf_vwait {
+    struct ebpf_vsaved *state;
+    uint64_t from;
+    uint32_t next; /* listed: the instruction behind it in the list of those that wait */
+    bool listed;
+};
+#define EBPF_VNOBODY UINT32_MAX
 
 /* A way that is yet to be followed. */
 struct ebpf_vpending {
@@ -75,6 +85,8 @@ struct ebpf_vway {
 struct ebpf_vexplore {
     struct ebpf_vinsn *insns;          /* [insn_cnt] */
     struct ebpf_vsub *subs;            /* [subprog_cnt] */
+    struct ebpf_vwait *waits;          /* [insn_cnt] NULL: nobody waits, so large is the program */
+    uint32_t waiting;                  /* the first that waits, or EBPF_VNOBODY */
     struct ebpf_vsaved **safe, **open; /* saved states with no branches, and with some */
     uint32_t bucket_cnt;               /* of each; a power of two */
     struct ebpf_vsaved *passed;        /* open ones that no path is compared with any more */
@@ -144,9 +156,20 @@ void ebpf_verify_read(struct ebpf_vsaved *parent, uint64_t slots, const uint64_t
 int ebpf_verify_cfg(struct ebpf_verifier *v);         /* cfg.c */
 int ebpf_verify_stack_depth(struct ebpf_verifier *v); /* cfg.c: after the exploration */
 int ebpf_verify_live(struct ebpf_verifier *v);        /* live.c */
-int ebpf_verify_rewrite(struct ebpf_verifier *v);     /* rewrite.c: all is well. -ENOMEM */
+void ebpf_verify_rewrite(struct ebpf_verifier *v);    /* rewrite.c: all is well */
 int64_t ebpf_verify_target(const struct bpf_insn *insn,
                            uint32_t at); /* of a jump or call at that slot */
+
+/* rewrite.c: that state is shown to be safe: it has all marks. */
+void ebpf_verify_waits_end(struct ebpf_verifier *v, const struct ebpf_vsaved *closed);
+
+/* rewrite.c: facts of the current instruction. Stores, jumps: before they are checked. */
+void ebpf_verify_note_operand(const struct ebpf_verifier *v, const struct bpf_insn *insn);
+/* Loads, arithmetic: when they are checked. */
+void ebpf_verify_note_result(const struct ebpf_verifier *v, const struct bpf_insn *insn);
+/* A call with that map; key: the number that a lookup takes, NOTHING where there is none. */
+void ebpf_verify_note_call(const struct ebpf_verifier *v, const struct ebpf_map *map,
+                           const struct ebpf_vreg *key);
 
 /* ---- one instruction; 1: the path ends here -------------------------------------------------- */
 

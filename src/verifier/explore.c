@@ -225,6 +225,8 @@ static void path_ends(struct ebpf_verifier *v)
     for (struct ebpf_vsaved *s = x->parent; s && --s->branches == 0; s = parent) {
         parent = s->parent;
         s->misses = 0;
+        if (s->awaited)
+            ebpf_verify_waits_end(v, s);
         forget_unread(v, s);
         list_remove(s);
         list_add(safe_at(x, s->at, &s->state), s);

@@ -173,6 +173,7 @@ static int step_jump(struct ebpf_verifier *v, const struct bpf_insn *insn)
         return 0;
     default:
         v->explore->jumps++;
+        ebpf_verify_note_operand(v, insn);
         return ebpf_verify_jump(v, insn);
     }
 }
@@ -181,20 +182,26 @@ int ebpf_verify_step(struct ebpf_verifier *v)
 {
     const struct bpf_insn *insn = &v->code->insns[v->at];
 
+    int err;
+
     switch (BPF_CLASS(insn->code)) {
     case BPF_LD:
         return BPF_MODE(insn->code) == BPF_IMM ? load_const(v, insn) : step_packet_load(v, insn);
-    case BPF_LDX:
-        return ebpf_verify_load(v, insn);
     case BPF_STX:
         if (BPF_MODE(insn->code) == BPF_ATOMIC)
             return ebpf_verify_atomic(v, insn);
+        ebpf_verify_note_operand(v, insn);
         return ebpf_verify_store(v, insn);
     case BPF_ST:
         return ebpf_verify_store(v, insn);
+    case BPF_LDX:
     case BPF_ALU:
     case BPF_ALU64:
-        return ebpf_verify_alu(v, insn);
+        err = BPF_CLASS(insn->code) == BPF_LDX ? ebpf_verify_load(v, insn)
+                                               : ebpf_verify_alu(v, insn);
+        if (!err)
+            ebpf_verify_note_result(v, insn);
+        return err;
     default:
         return step_jump(v, insn);
     }

@@ -34,6 +34,9 @@ static uint32_t power_of_two(uint32_t n)
     return p;
 }
 
+/* The compiler does not improve larger functions anyway (jit/opt/optimize.c). */
+#define MAX_WAITS 65536u
+
 static int explore_init(struct ebpf_verifier *v, uint32_t budget, bool relaxed)
 {
     struct ebpf_vexplore *x = v->explore;
@@ -44,7 +47,15 @@ static int explore_init(struct ebpf_verifier *v, uint32_t budget, bool relaxed)
     x->subs = ebpf_vmem_zalloc(&v->mem, v->code->subprog_cnt * sizeof(*x->subs));
     x->safe = ebpf_vmem_zalloc(&v->mem, x->bucket_cnt * sizeof(*x->safe));
     x->open = ebpf_vmem_zalloc(&v->mem, x->bucket_cnt * sizeof(*x->open));
+    if (v->code->insn_cnt <= MAX_WAITS)
+        x->waits = ebpf_vmem_zalloc(&v->mem, v->code->insn_cnt * sizeof(*x->waits));
+    x->waiting = EBPF_VNOBODY;
     v->processed = 0;
+    if (!v->code->facts) /* the owner of code frees them */
+        v->code->facts = ebpf_calloc(v->code->insn_cnt, sizeof(*v->code->facts));
+    if (!v->code->facts)
+        return -ENOMEM;
+    memset(v->code->facts, 0, v->code->insn_cnt * sizeof(*v->code->facts));
     return x->insns && x->subs && x->safe && x->open ? 0 : -ENOMEM;
 }
 
@@ -58,6 +69,7 @@ static void explore_fini(struct ebpf_verifier *v)
     ebpf_vmem_free(&v->mem, v->bases, v->code->insn_cnt);
     v->bases = NULL;
     ebpf_vmem_free(&v->mem, x->insns, v->code->insn_cnt * sizeof(*x->insns));
+    ebpf_vmem_free(&v->mem, x->waits, v->code->insn_cnt * sizeof(*x->waits));
     ebpf_vmem_free(&v->mem, x->subs, v->code->subprog_cnt * sizeof(*x->subs));
     ebpf_vmem_free(&v->mem, x->safe, x->bucket_cnt * sizeof(*x->safe));
     ebpf_vmem_free(&v->mem, x->open, x->bucket_cnt * sizeof(*x->open));
@@ -93,7 +105,7 @@ static int verify(struct ebpf_verifier *v, uint32_t budget, bool relaxed)
     if (!err)
         err = ebpf_verify_stack_depth(v);
     if (!err)
-        err = ebpf_verify_rewrite(v);
+        ebpf_verify_rewrite(v);
     ebpf_verify_log_stats(v);
     explore_fini(v);
     return err;

@@ -94,6 +94,13 @@ uint64_t vf_sign_extend(uint64_t value, unsigned bits);
 uint64_t vf_alu(const struct bpf_insn *insn, uint64_t a, uint64_t b);
 bool vf_taken(const struct bpf_insn *insn, uint64_t a, uint64_t b);
 
+/* ---- _facts ---------------------------------------------------------------------------------- */
+
+/* What the verifier said of the instruction at that place of the program that was loaded last, and
+ * what is not so, before it is executed and behind it; NULL: all is. */
+const char *vf_wrong_before(const struct bpf_insn *insn, uint32_t at, const uint64_t *regs);
+const char *vf_wrong_after(const struct bpf_insn *insn, uint32_t at, const uint64_t *regs);
+
 /* ---- _linux ---------------------------------------------------------------------------------- */
 
 bool vf_linux_init(const char **why); /* false: this machine's bpf(2) is not to be had, and why */

@@ -518,11 +518,19 @@ static bool execute(struct machine *m, uint32_t at)
     bool done = false;
 
     while (!done && !m->ended) {
+        const struct bpf_insn *insn = &m->prog->insns[at];
+        const char *wrong = vf_wrong_before(insn, at, m->regs);
+
         m->at = at;
+        if (wrong)
+            return violate(m, "a fact is none: %s", wrong);
         if (m->steps++ == m->limit)
             return violate(m, "the program does not end");
         if (!step(m, &at, &done))
             return false;
+        wrong = vf_wrong_after(insn, m->at, m->regs);
+        if (wrong)
+            return violate(m, "a fact is none: %s", wrong);
     }
     return !m->why[0];
 }

@@ -13,6 +13,7 @@ void middle_begin(struct middle *m, uint32_t type, bool capable)
     m->prog.code.insns = m->insns;
     m->prog.code.insn_cnt = 4;
     m->prog.code.maps = m->maps;
+    m->prog.code.facts = m->facts;
     m->v = (struct ebpf_verifier){.prog = &m->prog,
                                   .type = m->prog.type,
                                   .code = &m->prog.code,
@@ -133,7 +134,7 @@ int middle_program(uint32_t type, const struct ebpf_map_spec *spec, const struct
         mock_fail_alloc(0);
     }
     CHECK_EQ(ebpf_load_log_fini(&load_log, &size), 0);
-    ebpf_free(prog.code.facts, count);
+    ebpf_free(prog.code.facts, count * sizeof(*prog.code.facts));
     ebpf_code_fini(&prog.code);
     ebpf_obj_put(ebpf_map_obj(map));
     return err;

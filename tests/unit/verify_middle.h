@@ -17,6 +17,7 @@ struct middle {
     struct ebpf_prog prog;
     struct ebpf_load_log log;
     struct bpf_insn insns[4];
+    struct ebpf_fact facts[4];
     struct ebpf_map *maps[4];
 };
 

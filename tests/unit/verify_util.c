@@ -24,7 +24,7 @@ void verify_run(struct verify *t, const struct bpf_insn *insns, uint32_t count)
     if (!t->err)
         t->err = ebpf_verify(&prog);
     CHECK(ebpf_load_log_fini(&log, &size) == 0);
-    ebpf_free(prog.code.facts, count);
+    ebpf_free(prog.code.facts, count * sizeof(*prog.code.facts));
     ebpf_code_fini(&prog.code);
 }
 
