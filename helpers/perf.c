@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Helpers 25, 27, 55 and 67: perf events and stacks. */
+/* Helpers 22, 25, 27, 55 and 67: perf events and stacks. */
 #include <ebpf/kprobe.h>
 
 #include "helpers/helper.h"
@@ -59,6 +59,24 @@ const struct ebpf_helper ebpf_helper_perf_event_output = {
     .gpl_only = true,
     .types = STACK_PROGS | SOCKET_PROGS | PROG(CGROUP_SOCK) | PROG(CGROUP_DEVICE) |
              PROG(CGROUP_SYSCTL) | PROG(CGROUP_SOCKOPT),
+    .maps = MAP(PERF_EVENT_ARRAY),
+};
+
+/* r1: map, r2: index. Counters from -4095 to -1 cannot be told from errors: Linux's interface. */
+EBPF_HELPER_FN(perf_event_read)
+{
+    struct bpf_perf_event_value value = {0};
+    int err = ebpf_perf_read(ebpf_reg_ptr(r1), r2, &value);
+
+    return err ? ebpf_reg_int(err) : value.counter;
+}
+
+const struct ebpf_helper ebpf_helper_perf_event_read = {
+    .name = "perf_event_read",
+    .fn = perf_event_read,
+    .arg = {ARG_MAP, ARG_ANYTHING},
+    .gpl_only = true,
+    .types = TRACING_PROGS,
     .maps = MAP(PERF_EVENT_ARRAY),
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Perf events that programs write to. An event belongs to a hart, and only programs on that hart
+ * Perf events and their rings. An event belongs to a hart, and only programs on that hart
  * write to it, with interrupts off: its ring has one writer and needs no lock.
  *
  * The reader's position is written by user mode, so it is not believed: it only decides whether
@@ -130,6 +130,7 @@ int ebpf_perf_event_write(struct ebpf_perf_event *event, const void *data, uint3
     if (__atomic_load_n(&event->paused, __ATOMIC_RELAXED) ||
         !has_room(ring, total + (ring->lost ? LOST_SIZE : 0))) {
         ring->lost++;
+        __atomic_store_n(&event->lost, event->lost + 1, __ATOMIC_RELAXED);
         return -ENOSPC;
     }
     if (ring->lost)
@@ -267,12 +268,16 @@ int ebpf_perf_event_alloc(const struct perf_event_attr *attr, unsigned cpu,
     if (!event)
         return -ENOMEM;
     event->cpu = cpu;
+    event->type = attr->type;
+    event->config = attr->config;
     event->sample_type = attr->sample_type;
+    event->read_format = attr->read_format;
     event->watermark = (attr->bits & PERF_ATTR_WATERMARK) != 0;
     event->wakeup = attr->wakeup_events;
     event->obj.file = &event_file;
-    ebpf_perf_event_enable(event, !(attr->bits & PERF_ATTR_DISABLED));
-    err = ebpf_obj_init(&event->obj, EBPF_OBJ_PERF_EVENT, event_destroy);
+    err = ebpf_perf_event_enable(event, !(attr->bits & PERF_ATTR_DISABLED));
+    if (!err)
+        err = ebpf_obj_init(&event->obj, EBPF_OBJ_PERF_EVENT, event_destroy);
     if (err)
         ebpf_free(event, sizeof(*event));
     else
@@ -280,17 +285,12 @@ int ebpf_perf_event_alloc(const struct perf_event_attr *attr, unsigned cpu,
     return err;
 }
 
-void ebpf_perf_event_enable(struct ebpf_perf_event *event, bool on)
-{
-    uint32_t was = __atomic_exchange_n(&event->enabled, on, __ATOMIC_ACQ_REL);
-
-    if (on && !was)
-        __atomic_store_n(&event->enabled_ns, ebpf_os_time_ns(), __ATOMIC_RELAXED);
-}
-
 int ebpf_perf_event_create(unsigned cpu, uint32_t pages, struct ebpf_obj **out)
 {
-    const struct perf_event_attr attr = {.sample_type = PERF_SAMPLE_RAW, .wakeup_events = 1};
+    const struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
+                                         .config = PERF_COUNT_SW_BPF_OUTPUT,
+                                         .sample_type = PERF_SAMPLE_RAW,
+                                         .wakeup_events = 1};
     struct ebpf_perf_event *event;
     int err;
 

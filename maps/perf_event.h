@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Perf events that programs write to, as objects: <ebpf/perf.h> says what they are for. */
+/* Perf events, as objects: <ebpf/perf.h> says what they are for. perf_event.c has their rings,
+ * perf_counter.c what they count, perf_event_read.c the kernel's own reader of a ring. */
 #ifndef EBPF_MAPS_PERF_EVENT_H
 #define EBPF_MAPS_PERF_EVENT_H
 
@@ -27,20 +28,38 @@ struct ebpf_perf_ring {
 struct ebpf_perf_event {
     struct ebpf_obj obj; /* first */
     unsigned cpu;
-    uint64_t sample_type;
+    uint32_t type;
+    uint64_t config, sample_type, read_format;
     bool watermark;  /* wakeup counts bytes, not records */
     uint32_t wakeup; /* 0: by bytes, half a ring */
     uint32_t enabled, paused;
-    uint64_t enabled_ns;     /* since when */
-    struct ebpf_mutex mutex; /* guards ring's coming and going */
+    uint64_t lost;            /* records in all; its hart writes it */
+    struct ebpf_lock lock;    /* guards enabled's changing and the next four */
+    uint64_t base, count;     /* the kernel's counter at the last look; counted until then */
+    uint64_t since_ns, on_ns; /* enabled since; enabled before that */
+    struct ebpf_mutex mutex;  /* guards ring's coming and going */
     struct ebpf_perf_ring *ring;
     uint32_t mappings;
 };
 
-/* attr: fields that matter; the rest is checked already. T */
+/* attr: fields that matter, which are checked already. 0, -ENOMEM, ebpf_os_perf_counter()'s. T */
 int ebpf_perf_event_alloc(const struct perf_event_attr *attr, unsigned cpu,
                           struct ebpf_perf_event **out);
-void ebpf_perf_event_enable(struct ebpf_perf_event *event, bool on); /* T */
+
+/* Is it one that programs write to? */
+static inline bool ebpf_perf_event_is_output(const struct ebpf_perf_event *event)
+{
+    return event->type == PERF_TYPE_SOFTWARE && event->config == PERF_COUNT_SW_BPF_OUTPUT;
+}
+
+/* Starts or stops counting and output; sets the counter to 0, not the times. 0, or
+ * ebpf_os_perf_counter()'s error: nothing has changed. T */
+int ebpf_perf_event_enable(struct ebpf_perf_event *event, bool on);
+int ebpf_perf_event_reset(struct ebpf_perf_event *event);
+
+/* The counter and the times. 0, or ebpf_os_perf_counter()'s error. Of this hart: A, interrupts off;
+ * of another: T */
+int ebpf_perf_event_count(struct ebpf_perf_event *event, struct bpf_perf_event_value *out);
 
 /* One record from this hart: its raw data in two parts. 0, -E2BIG, -ENOSPC. A, interrupts off, in
  * an epoch section */

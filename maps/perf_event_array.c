@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BPF_MAP_TYPE_PERF_EVENT_ARRAY: the events that programs write to, by index; the one at a hart's
+ * BPF_MAP_TYPE_PERF_EVENT_ARRAY: the events that programs write to or read, by index; the one at a hart's
  * number is that hart's. User mode writes fds and reads nothing.
  *
  * Linux empties an entry when the file through which it was set is closed, BPF_F_PRESERVE_ELEMS
@@ -92,6 +92,8 @@ int ebpf_perf_output(struct ebpf_map *map, uint64_t flags, const void *data, uin
 
     if (err)
         return err;
+    if (!ebpf_perf_event_is_output(event))
+        return -EINVAL;
     if (event->cpu != ebpf_os_cpu_id() || !__atomic_load_n(&event->enabled, __ATOMIC_ACQUIRE))
         return -EOPNOTSUPP;
     if (size > UINT16_MAX || tail_size > UINT16_MAX)
@@ -106,13 +108,7 @@ int ebpf_perf_read(struct ebpf_map *map, uint64_t flags, struct bpf_perf_event_v
 
     if (err)
         return err;
-    if (event->cpu != ebpf_os_cpu_id())
-        return -EINVAL;
-    *out = (struct bpf_perf_event_value){0};
-    if (__atomic_load_n(&event->enabled, __ATOMIC_ACQUIRE))
-        out->enabled = ebpf_os_time_ns() - __atomic_load_n(&event->enabled_ns, __ATOMIC_RELAXED);
-    out->running = out->enabled;
-    return 0;
+    return event->cpu == ebpf_os_cpu_id() ? ebpf_perf_event_count(event, out) : -EINVAL;
 }
 
 static const struct ebpf_map_object_ops object_ops = {

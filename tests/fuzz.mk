@@ -3,7 +3,7 @@
 
 N ?= 10000
 SEED ?= 1
-FUZZ_ELF_C := tests/fuzz/fuzz_elf.c tests/unit/loader_mutate.c tests/os_host.c
+FUZZ_ELF_C := tests/fuzz/fuzz_elf.c tests/unit/loader_mutate.c $(OS_HOST_C)
 
 $(HOST)/fuzz_elf: $(call without_mem,$(HOST)) $(FUZZ_ELF_C) $(wildcard tests/unit/*.h)
 	$(Q)$(HOST_CC) $(TEST_CFLAGS) $(filter %.c %.o,$^) -o $@ && echo "  LD      $@"

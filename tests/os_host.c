@@ -37,7 +37,7 @@ static unsigned fail_in;
 static bool failed_once;
 static __thread unsigned irq_depth;
 
-static void contract(bool kept, const char *what)
+void mock_contract(bool kept, const char *what)
 {
     if (!kept)
         test_fail("os_host.c", 0, "contract broken: %s", what);
@@ -48,8 +48,8 @@ void *ebpf_os_alloc(size_t size)
     struct block *block;
     bool fail;
 
-    contract(size > 0, "ebpf_os_alloc(0)");
-    contract(irq_depth == 0, "ebpf_os_alloc() with interrupts off");
+    mock_contract(size > 0, "ebpf_os_alloc(0)");
+    mock_contract(irq_depth == 0, "ebpf_os_alloc() with interrupts off");
     pthread_mutex_lock(&big_lock);
     fail = fail_in && --fail_in == 0;
     failed_once |= fail;
@@ -71,10 +71,10 @@ void ebpf_os_free(void *ptr, size_t size)
 {
     struct block *block = (struct block *)ptr - 1;
 
-    contract(ptr != NULL, "ebpf_os_free(NULL)");
-    contract(irq_depth == 0, "ebpf_os_free() with interrupts off");
-    contract(block->magic == MAGIC, "ebpf_os_free() of something else");
-    contract(block->size == size, "ebpf_os_free() with another size than allocated");
+    mock_contract(ptr != NULL, "ebpf_os_free(NULL)");
+    mock_contract(irq_depth == 0, "ebpf_os_free() with interrupts off");
+    mock_contract(block->magic == MAGIC, "ebpf_os_free() of something else");
+    mock_contract(block->size == size, "ebpf_os_free() with another size than allocated");
     block->magic = 0;
     __atomic_fetch_sub(&live_bytes, block->size, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&live_blocks, 1, __ATOMIC_RELAXED);
@@ -95,6 +95,11 @@ bool mock_alloc_failed(void)
 size_t mock_live_bytes(void)
 {
     return live_bytes;
+}
+
+void mock_count_block(bool more)
+{
+    live_blocks += more ? 1 : -1;
 }
 
 size_t mock_live_blocks(void)
@@ -118,7 +123,7 @@ unsigned long ebpf_os_irq_save(void)
 
 void ebpf_os_irq_restore(unsigned long state)
 {
-    contract(irq_depth == state + 1, "ebpf_os_irq_restore() out of order");
+    mock_contract(irq_depth == state + 1, "ebpf_os_irq_restore() out of order");
     irq_depth = (unsigned)state;
 }
 
@@ -145,14 +150,14 @@ void mock_set_cpu(unsigned cpu)
 uint64_t ebpf_os_time_ns(void)
 {
     /* programs reach this through the JIT's code: the psABIs of both machines want 16 */
-    contract((uintptr_t)__builtin_frame_address(0) % 16 == 0,
-             "a hook was called on a misaligned stack");
+    mock_contract((uintptr_t)__builtin_frame_address(0) % 16 == 0,
+                  "a hook was called on a misaligned stack");
     return __atomic_fetch_add(&mock_time_ns, mock_time_step, __ATOMIC_RELAXED);
 }
 
 void ebpf_os_yield(void)
 {
-    contract(irq_depth == 0, "ebpf_os_yield() with interrupts off");
+    mock_contract(irq_depth == 0, "ebpf_os_yield() with interrupts off");
     usleep(0);
 }
 
@@ -200,7 +205,7 @@ uintptr_t ebpf_os_task_current(void)
 
 int ebpf_os_task_get(int pidfd, uintptr_t *task)
 {
-    contract(irq_depth == 0, "ebpf_os_task_get() with interrupts off");
+    mock_contract(irq_depth == 0, "ebpf_os_task_get() with interrupts off");
     if (mock_no_hooks)
         return -EOPNOTSUPP;
     if (pidfd < MOCK_PIDFD || pidfd >= MOCK_PIDFD + 1000)
@@ -211,7 +216,7 @@ int ebpf_os_task_get(int pidfd, uintptr_t *task)
 
 void ebpf_os_task_put(uintptr_t task)
 {
-    contract(task && irq_depth == 0, "ebpf_os_task_put() of no task, or with interrupts off");
+    mock_contract(task && irq_depth == 0, "ebpf_os_task_put() of no task, or with interrupts off");
 }
 
 /* ---- console --------------------------------------------------------------------------------- */
@@ -245,14 +250,14 @@ static void clear(struct text *text)
 
 void ebpf_os_console(const char *line)
 {
-    contract(!strchr(line, '\n'), "newline inside a console line");
+    mock_contract(!strchr(line, '\n'), "newline inside a console line");
     append(&console, line, strlen(line));
     append(&console, "\n", 1);
 }
 
 void ebpf_os_trace(const char *text, size_t len)
 {
-    contract(text[len] == 0, "trace text is not terminated");
+    mock_contract(text[len] == 0, "trace text is not terminated");
     append(&trace, text, len);
 }
 
@@ -285,7 +290,7 @@ static bool user_ok(uint64_t addr, size_t len)
 
 int ebpf_os_copy_from_user(void *dst, uint64_t src, size_t len)
 {
-    contract(irq_depth == 0, "copy_from_user with interrupts off");
+    mock_contract(irq_depth == 0, "copy_from_user with interrupts off");
     if (!user_ok(src, len))
         return -EFAULT;
     memcpy(dst, mock_user(src), len);
@@ -294,7 +299,7 @@ int ebpf_os_copy_from_user(void *dst, uint64_t src, size_t len)
 
 int ebpf_os_copy_to_user(uint64_t dst, const void *src, size_t len)
 {
-    contract(irq_depth == 0, "copy_to_user with interrupts off");
+    mock_contract(irq_depth == 0, "copy_to_user with interrupts off");
     if (!user_ok(dst, len) || (dst < readonly_end && dst + len > readonly_start))
         return -EFAULT;
     memcpy(mock_user(dst), src, len);
@@ -364,122 +369,6 @@ int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user)
     return read_any(dst, (const void *)(uintptr_t)src, len);
 }
 
-/* ---- code ------------------------------------------------------------------------------------ */
-
-uint32_t mock_isa;
-
-uint32_t ebpf_os_isa(void)
-{
-    return mock_isa;
-}
-
-#define MAX_TEXT 64
-bool mock_no_code, mock_no_text_write;
-unsigned mock_text_writes;
-static struct {
-    char *start;
-    size_t size;
-    bool code;
-} texts[MAX_TEXT];
-static unsigned text_count;
-
-static size_t page_up(size_t size)
-{
-    return (size + 4095) & ~(size_t)4095;
-}
-
-static int text_add(void *start, size_t size, bool code)
-{
-    for (unsigned i = 0; i < MAX_TEXT; i++) {
-        if (texts[i].start)
-            continue;
-        texts[i].start = start;
-        texts[i].size = size;
-        texts[i].code = code;
-        if (i >= text_count)
-            text_count = i + 1;
-        return 0;
-    }
-    return -1;
-}
-
-int mock_text_add(void *start, size_t size)
-{
-    uintptr_t page = (uintptr_t)start & ~4095ul;
-
-    if (mprotect((void *)page, page_up((uintptr_t)start + size - page),
-                 PROT_READ | PROT_WRITE | PROT_EXEC))
-        return -1;
-    return text_add(start, size, false);
-}
-
-void *ebpf_os_code_alloc(size_t size)
-{
-    void *mem;
-
-    contract(size > 0, "ebpf_os_code_alloc(0)");
-    contract(irq_depth == 0, "ebpf_os_code_alloc() with interrupts off");
-    if (mock_no_code)
-        return NULL;
-    mem = mmap(NULL, page_up(size), PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mem == MAP_FAILED)
-        return NULL;
-    if (text_add(mem, size, true)) {
-        munmap(mem, page_up(size));
-        return NULL;
-    }
-    live_blocks++;
-    return mem;
-}
-
-void ebpf_os_code_free(void *ptr, size_t size)
-{
-    for (unsigned i = 0; i < text_count; i++) {
-        if (texts[i].code && texts[i].start == ptr) {
-            contract(texts[i].size == size, "ebpf_os_code_free() with another size");
-            munmap(ptr, page_up(size));
-            memset(&texts[i], 0, sizeof(texts[i]));
-            live_blocks--;
-            return;
-        }
-    }
-    contract(false, "ebpf_os_code_free() of something else");
-}
-
-static int text_find(const char *dst, size_t len)
-{
-    for (unsigned i = 0; i < text_count; i++) {
-        if (texts[i].start && dst >= texts[i].start && len <= texts[i].size &&
-            (size_t)(dst - texts[i].start) <= texts[i].size - len)
-            return (int)i;
-    }
-    return -1;
-}
-
-int ebpf_os_text_write(void *dst, const void *src, size_t len)
-{
-    int i = text_find(dst, len);
-
-    contract(irq_depth == 0, "ebpf_os_text_write() with interrupts off");
-    if (mock_no_text_write)
-        return -EOPNOTSUPP;
-    if (i < 0)
-        return -EFAULT;
-    mock_text_writes++;
-    if (texts[i].code)
-        mprotect(texts[i].start, page_up(texts[i].size), PROT_READ | PROT_WRITE);
-    if (len == 2 && (uintptr_t)dst % 2 == 0)
-        __atomic_store_n((uint16_t *)dst, *(const uint16_t *)src, __ATOMIC_RELAXED);
-    else if (len == 4 && (uintptr_t)dst % 4 == 0)
-        __atomic_store_n((uint32_t *)dst, *(const uint32_t *)src, __ATOMIC_RELAXED);
-    else
-        memcpy(dst, src, len);
-    if (texts[i].code)
-        mprotect(texts[i].start, page_up(texts[i].size), PROT_READ | PROT_EXEC);
-    __builtin___clear_cache(dst, (char *)dst + len);
-    return 0;
-}
-
 /* ---- symbols --------------------------------------------------------------------------------- */
 
 static struct ebpf_symbol symbols[64];
@@ -531,7 +420,7 @@ int ebpf_os_send_signal(uint32_t sig, bool thread)
 {
     if (mock_no_hooks)
         return -EOPNOTSUPP;
-    contract(sig <= 64, "a signal that does not exist");
+    mock_contract(sig <= 64, "a signal that does not exist");
     mock_signal = sig;
     mock_signal_thread = thread;
     return 0;
@@ -547,6 +436,20 @@ int ebpf_os_probe_write(uint64_t dst, const void *src, size_t len)
         return -EFAULT;
     memcpy(mock_user(dst), src, len);
     return 0;
+}
+
+uint64_t mock_counters[4][4];
+int mock_counter_error;
+
+int ebpf_os_perf_counter(unsigned cpu, uint32_t type, uint64_t config, uint64_t *value)
+{
+    mock_contract(cpu < mock_cpu_count, "a counter of no hart");
+    mock_contract(cpu == this_cpu ? irq_depth : !irq_depth,
+                  "a counter: this hart's with interrupts on, or another's with them off");
+    if (mock_no_hooks || type || config >= 4 || cpu >= 4)
+        return -ENOENT;
+    *value = __atomic_load_n(&mock_counters[cpu][config], __ATOMIC_RELAXED);
+    return mock_counter_error;
 }
 
 /* ---- bpf(2) ---------------------------------------------------------------------------------- */
@@ -580,11 +483,11 @@ void mock_begin(void)
     mock_no_hooks = mock_signal_thread = false;
     mock_tai_ns = 0;
     mock_signal = 0;
+    mock_counter_error = 0;
+    memset(mock_counters, 0, sizeof(mock_counters));
     mock_random = 0;
     random_state = 1;
-    mock_no_code = mock_no_text_write = false;
-    mock_text_writes = 0;
-    mock_isa = 0;
+    mock_code_begin();
     mock_caps = EBPF_CAP_ALL;
     user_used = 0;
     readonly_start = readonly_end = 0;
@@ -603,7 +506,7 @@ void mock_end(void)
 
     mock_fail_alloc(0);
     this_cpu = 0;
-    contract(irq_depth == 0, "interrupts left off");
+    mock_contract(irq_depth == 0, "interrupts left off");
     irq_depth = 0;
     ebpf_fd_exit(mock_task.tgid);
     err = ebpf_fini();
@@ -612,9 +515,6 @@ void mock_end(void)
     if (live_blocks != blocks_before)
         test_fail("os_host.c", 0, "%zu blocks leaked, %zu bytes live", live_blocks - blocks_before,
                   live_bytes);
-    for (unsigned i = 0; i < text_count; i++) {
-        if (!texts[i].code)
-            memset(&texts[i], 0, sizeof(texts[i]));
-    }
+    mock_code_end();
     mock_console_clear();
 }

@@ -75,9 +75,19 @@ extern uint64_t mock_tai_ns; /* default 0: unknown */
 extern uint32_t mock_signal; /* the last one sent */
 extern bool mock_signal_thread;
 
+/* ebpf_os_perf_counter(): PERF_TYPE_HARDWARE, config 0 to 3 of each hart; others: -ENOENT. */
+extern uint64_t mock_counters[4][4]; /* by hart and config */
+extern int mock_counter_error;       /* returned instead, if not 0 */
+
 /* ---- bpf(2) as a user would call it: copies attr to user memory, calls ebpf_bpf(), copies back --- */
 union bpf_attr;
 extern uint32_t mock_caps; /* of the caller; default EBPF_CAP_ALL */
 long mock_bpf(int cmd, union bpf_attr *attr, uint32_t size);
+
+/* ---- between the mock's own files ---- */
+void mock_contract(bool kept, const char *what); /* fails the test if not */
+void mock_count_block(bool more);
+void mock_code_begin(void);
+void mock_code_end(void);
 
 #endif /* TESTS_OS_HOST_H */

@@ -3,7 +3,8 @@
 
 HOST := $(BUILD)/host
 USER := $(BUILD)/user
-UNIT_C := $(sort $(wildcard tests/unit/*.c)) tests/os_host.c
+OS_HOST_C := tests/os_host.c tests/os_host_code.c
+UNIT_C := $(sort $(wildcard tests/unit/*.c)) $(OS_HOST_C)
 # tests that need a library of the host (libelf) run on the host only
 UNIT_HOST_C := $(sort $(wildcard tests/unit/host/*.c))
 PROGS := $(patsubst tests/progs/%.bpf.c,$(BUILD)/progs/%.bpf.o,$(sort $(wildcard tests/progs/*.bpf.c)))

@@ -6,7 +6,7 @@ TSAN := $(BUILD)/tsan
 # tsan cannot follow fences and gcc says so. What they order here are atomic accesses, which never
 # are data races.
 TSAN_CC := $(HOSTCC) -O1 -g -fno-omit-frame-pointer -fsanitize=thread -Wno-tsan
-TSAN_C := $(sort $(shell grep -l pthread_create tests/unit/test_*.c)) tests/os_host.c \
+TSAN_C := $(sort $(shell grep -l pthread_create tests/unit/test_*.c)) $(OS_HOST_C) \
     $(sort $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 $(eval $(call library,$(TSAN),$(TSAN_CC)))
 $(eval $(call unit_tests,$(TSAN),$(TSAN_CC),,$(TSAN_C)))

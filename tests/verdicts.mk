@@ -8,8 +8,8 @@ BPF_CHECK_C := $(sort $(wildcard tools/bpf-check/*.c tools/linux/*.c))
 BPF_CHECK_WRAP := -Wl,--wrap=ebpf_helper_find,--wrap=ebpf_prog_type_find,--wrap=ebpf_map_ops
 
 $(foreach f,$(BPF_CHECK_C),$(eval $(call unit_test,$(HOST),$(HOST_CC),$(f),$(call unit,$(f)))))
-$(HOST)/bpf-check: $(call without_mem,$(HOST)) $(HOST)/tests/tests_os_host.o \
-		$(foreach f,$(BPF_CHECK_C),$(HOST)/tests/$(call unit,$(f)).o)
+$(HOST)/bpf-check: $(call without_mem,$(HOST)) \
+		$(foreach f,$(OS_HOST_C) $(BPF_CHECK_C),$(HOST)/tests/$(call unit,$(f)).o)
 	$(Q)$(HOST_CC) -pthread $^ $(BPF_CHECK_WRAP) -o $@ && echo "  LD      $@"
 
 build-tests: $(HOST)/bpf-check

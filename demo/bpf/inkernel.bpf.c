@@ -26,4 +26,31 @@ int hello(void *ctx)
     return 0;
 }
 
+struct {
+    __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+    __uint(key_size, 4);
+    __uint(value_size, 4);
+    __uint(max_entries, 8);
+} events SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __type(key, __u32);
+    __type(value, struct bpf_perf_event_value);
+    __uint(max_entries, 1);
+} counted SEC(".maps");
+
+/* reads this hart's event */
+SEC("kprobe/busy")
+int read_counter(void *ctx)
+{
+    __u32 key = 0;
+    struct bpf_perf_event_value *value = bpf_map_lookup_elem(&counted, &key);
+
+    (void)ctx;
+    if (value)
+        bpf_perf_event_read_value(&events, BPF_F_CURRENT_CPU, value, sizeof(*value));
+    return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

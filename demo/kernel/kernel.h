@@ -88,6 +88,8 @@ struct cpu {
     struct thread *idle;
     bool idling; /* sched_lock: runs its idle thread, wants an interrupt when there is work */
     uint64_t breakpoints; /* traps in the kernel's own code so far */
+    uint64_t counters[2]; /* cycle and instret when another hart asked */
+    bool counters_asked;
 };
 extern struct cpu cpus[MAX_HARTS];
 extern unsigned cpu_count;
@@ -455,6 +457,7 @@ unsigned user_stack(unsigned skip, uint64_t *pcs, unsigned max);
 /* ---- os_port.c, selftest.c ------------------------------------------------------------------- */
 
 int os_port_init(void);
+void counters_tell(struct cpu *cpu);
 int selftest_run(const char *name); /* 0: passed */
 
 /* ---- kernel.ld ------------------------------------------------------------------------------- */

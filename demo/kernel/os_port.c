@@ -167,6 +167,38 @@ int ebpf_os_probe_write(uint64_t dst, const void *src, size_t len)
     return len ? copy_to_user(dst, src, len) : 0;
 }
 
+/* ---- counters: a hart reads its own, and tells them where another asks ------------------------ */
+
+void counters_tell(struct cpu *cpu)
+{
+    cpu->counters[PERF_COUNT_HW_CPU_CYCLES] = csr_read(cycle);
+    cpu->counters[PERF_COUNT_HW_INSTRUCTIONS] = csr_read(instret);
+    __atomic_store_n(&cpu->counters_asked, false, __ATOMIC_RELEASE);
+}
+
+int ebpf_os_perf_counter(unsigned id, uint32_t type, uint64_t config, uint64_t *value)
+{
+    struct cpu *cpu = &cpus[id];
+    unsigned long irq;
+    bool here;
+
+    if (type != PERF_TYPE_HARDWARE || config > PERF_COUNT_HW_INSTRUCTIONS)
+        return -ENOENT;
+    irq = irq_save();
+    here = cpu == current->cpu;
+    if (here)
+        *value = config == PERF_COUNT_HW_CPU_CYCLES ? csr_read(cycle) : csr_read(instret);
+    irq_restore(irq);
+    if (here)
+        return 0;
+    __atomic_store_n(&cpu->counters_asked, true, __ATOMIC_RELEASE);
+    sbi_send_ipi(cpu->hartid);
+    while (__atomic_load_n(&cpu->counters_asked, __ATOMIC_ACQUIRE))
+        schedule();
+    *value = cpu->counters[config];
+    return 0;
+}
+
 /* ---- code: the region behind .text, in pieces of 64 bytes ------------------------------------ */
 
 #define PIECE 64
@@ -222,13 +254,23 @@ static int obj_mmap(struct file *f, uint64_t offset, size_t size, bool write, st
     return ebpf_obj_mmap(f->obj, offset, size, write, out);
 }
 
+static const struct ebpf_caller user; /* neither call asks for capabilities */
+
 static long obj_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
 {
-    return ebpf_perf_event_ioctl(f->obj, cmd, arg);
+    return ebpf_perf_event_ioctl(f->obj, cmd, arg, &user);
 }
 
-static const struct file_ops obj_ops = {
-    .release = obj_release, .poll = obj_poll, .mmap = obj_mmap, .ioctl = obj_ioctl};
+static long obj_read(struct file *f, uint64_t buf, size_t len)
+{
+    return ebpf_perf_event_read(f->obj, buf, len, &user);
+}
+
+static const struct file_ops obj_ops = {.release = obj_release,
+                                        .poll = obj_poll,
+                                        .mmap = obj_mmap,
+                                        .ioctl = obj_ioctl,
+                                        .read = obj_read};
 
 /* Somebody may sleep in poll(2) on a file of obj; obj is what poll.c knows the file by. */
 void ebpf_os_wake(struct ebpf_obj *obj)

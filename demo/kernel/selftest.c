@@ -236,6 +236,7 @@ static const struct {
     {"embedded", test_embedded},
     {"link", test_link},
     {"stack", test_stack},
+    {"counters", test_counters},
     {"soak", test_soak},
     {"overflow", test_overflow},
     /* clang-format on */

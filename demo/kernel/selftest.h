@@ -20,6 +20,7 @@ uint64_t boot_number(const char *name, uint64_t otherwise);
 int test_embedded(void);
 int test_link(void);
 int test_stack(void);
+int test_counters(void);
 
 /* soak.c */
 int test_soak(void);

@@ -5,6 +5,7 @@
  * the interrupted stack is measured.
  */
 #include <ebpf/object.h>
+#include <ebpf/perf.h>
 
 #include "selftest.h"
 
@@ -196,6 +197,47 @@ int test_stack(void)
            used, plain);
     CHECK(used > plain && used <= 1024);
     ebpf_obj_put(ebpf_link_obj(link));
+    ebpf_object_close(obj);
+    return 0;
+}
+
+/* ---- counters: instructions of every hart, read from here and by a program ------------------- */
+
+static int count_on(unsigned cpu, struct ebpf_map *events, struct ebpf_obj **out)
+{
+    struct bpf_perf_event_value first, second;
+
+    CHECK(ebpf_perf_counter_create(cpu, PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, out) == 0);
+    CHECK(ebpf_map_set_perf_event(events, cpu, *out) == 0);
+    CHECK(ebpf_perf_counter_read(*out, &first) == 0); /* asking a hart makes it work */
+    CHECK(ebpf_perf_counter_read(*out, &second) == 0);
+    CHECK(second.counter > first.counter && second.enabled > first.enabled);
+    return 0;
+}
+
+int test_counters(void)
+{
+    struct bpf_perf_event_value by_program = {0};
+    struct ebpf_obj *events[MAX_HARTS];
+    struct ebpf_object *obj;
+    struct ebpf_link *link;
+    struct ebpf_map *array;
+    uint32_t key = 0;
+
+    CHECK(open_and_load(&obj) == 0);
+    array = ebpf_object_map_map(ebpf_object_find_map(obj, "events"));
+    for (unsigned i = 0; i < cpu_count; i++)
+        CHECK(count_on(i, array, &events[i]) == 0);
+    CHECK(ebpf_link_kprobe(ebpf_object_prog_prog(ebpf_object_find_prog(obj, "read_counter")),
+                           (uint64_t)busy, 0, &link) == 0);
+    busy(1, &callers[0]);
+    CHECK(ebpf_map_lookup(ebpf_object_map_map(ebpf_object_find_map(obj, "counted")), &key,
+                          &by_program) == 0);
+    printk("counters: %lu instructions in %lu ns\n", by_program.counter, by_program.running);
+    CHECK(by_program.counter > 0 && by_program.running > 0);
+    ebpf_obj_put(ebpf_link_obj(link));
+    for (unsigned i = 0; i < cpu_count; i++)
+        ebpf_obj_put(events[i]);
     ebpf_object_close(obj);
     return 0;
 }

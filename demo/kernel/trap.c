@@ -87,6 +87,8 @@ static void interrupt(struct trap_frame *f)
         break;
     case IRQ_SOFTWARE:
         csr_clear(sip, SIE_SSIE);
+        if (__atomic_load_n(&cpu->counters_asked, __ATOMIC_ACQUIRE))
+            counters_tell(cpu);
         if (!poll_interrupt())
             schedule(); /* another hart has made work */
         break;

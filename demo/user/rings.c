@@ -175,7 +175,7 @@ static void test_perf(void)
         event.data = (uint64_t)i;
         EXPECT(epoll_ctl(ep, EPOLL_CTL_ADD, rings[i].fd, &event), 0);
     }
-    EXPECT(perf_ring_open(&rings[harts], harts, 1), -ENODEV);
+    EXPECT(perf_ring_open(&rings[harts], harts, 1), -EINVAL);
     EXPECT(ioctl(rings[0].fd, 1, 0), -ENOTTY);
     EXPECT(ioctl(1, PERF_EVENT_IOC_ENABLE, 0), -ENOTTY);
     for (unsigned round = 0; round < 300; round++) {
@@ -205,6 +205,36 @@ static void test_perf(void)
     EXPECT(lost <= failed, 1);
     EXPECT(act(RINGS_PERF, 1, 1), -ENOENT);
     close(ep);
+}
+
+/* What every hart has executed, by read(2): from here, and while it is disabled. */
+static void test_counters(void)
+{
+    struct perf_event_attr attr;
+    uint64_t first[2], second[2];
+
+    memset(&attr, 0, sizeof(attr));
+    attr.type = PERF_TYPE_HARDWARE;
+    attr.size = sizeof(attr);
+    attr.config = PERF_COUNT_HW_INSTRUCTIONS;
+    attr.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED;
+    for (int i = 0; i < (int)possible_cpus(); i++) {
+        int fd = perf_event_open(&attr, -1, i, -1, 0);
+
+        EXPECT(read(fd, first, sizeof(first)), sizeof(first));
+        EXPECT(read(fd, second, sizeof(second)), sizeof(second));
+        EXPECT(second[0] > first[0] && second[1] > first[1], 1);
+        EXPECT(ioctl(fd, PERF_EVENT_IOC_DISABLE, 0), 0);
+        EXPECT(read(fd, first, sizeof(first)), sizeof(first));
+        EXPECT(read(fd, second, sizeof(second)), sizeof(second));
+        EXPECT(second[0] == first[0] && second[1] == first[1], 1);
+        EXPECT(read(fd, first, 8), -ENOSPC);
+        EXPECT(read(fd, NULL, 16), -EFAULT);
+        close(fd);
+    }
+    EXPECT(read(events_fd, first, 8), -EINVAL);
+    attr.config = 1000;
+    EXPECT(perf_event_open(&attr, -1, 0, -1, 0), -ENOENT);
 }
 
 /* ---- user ring buffers ----------------------------------------------------------------------- */
@@ -489,6 +519,7 @@ int main(int argc, char **argv)
     test_fixed();
     test_ring();
     test_perf();
+    test_counters();
     test_user_ring();
     test_read_only();
     test_lies();

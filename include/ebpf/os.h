@@ -148,6 +148,17 @@ struct ebpf_regs;
 unsigned ebpf_os_stack(const struct ebpf_regs *regs, bool user, unsigned skip, uint64_t *pcs,
                        unsigned max);
 
+/*
+ * A free-running 64-bit counter of hart cpu, for events of perf_event_open(2) (<ebpf/perf.h> has
+ * the numbers) that programs and user mode read: the library takes differences. type
+ * PERF_TYPE_HARDWARE, config PERF_COUNT_HW_CPU_CYCLES and _INSTRUCTIONS: the CSRs cycle and
+ * instret; software events that the kernel counts, such as context switches; any other type as the
+ * kernel likes. PERF_COUNT_SW_CPU_CLOCK, _TASK_CLOCK, _DUMMY and _BPF_OUTPUT are the library's own.
+ * 0 and *value, -ENOENT (no such event here), -EOPNOTSUPP (not of another hart). Of this hart: A.
+ * Of another: T; may interrupt that hart and wait. Default: -ENOENT.
+ */
+int ebpf_os_perf_counter(unsigned cpu, uint32_t type, uint64_t config, uint64_t *value);
+
 /* ---- other people's memory ------------------------------------------------------------------- */
 
 /*
@@ -240,9 +251,9 @@ int ebpf_os_text_write(void *dst, const void *src, size_t len);
  * "riscv,isa" in the device tree. Constant; a bit that is set although a hart lacks the extension
  * makes programs trap there. T. Default: 0.
  */
-#define EBPF_ISA_ZBA 1u /* address generation */
-#define EBPF_ISA_ZBB 2u /* rotations, bytes, extensions */
-#define EBPF_ISA_ZBS 4u /* single bits */
+#define EBPF_ISA_ZBA 1u    /* address generation */
+#define EBPF_ISA_ZBB 2u    /* rotations, bytes, extensions */
+#define EBPF_ISA_ZBS 4u    /* single bits */
 #define EBPF_ISA_ZICOND 8u /* conditional zero */
 #define EBPF_ISA_ZACAS 16u /* compare and swap */
 uint32_t ebpf_os_isa(void);

@@ -104,6 +104,12 @@ WEAK unsigned ebpf_os_stack(const struct ebpf_regs *regs, bool user, unsigned sk
     return 0;
 }
 
+WEAK int ebpf_os_perf_counter(unsigned cpu, uint32_t type, uint64_t config, uint64_t *value)
+{
+    (void)cpu, (void)type, (void)config, (void)value;
+    return -ENOENT;
+}
+
 WEAK int ebpf_os_copy_from_user(void *dst, uint64_t src, size_t len)
 {
     (void)dst, (void)src, (void)len;

@@ -14,6 +14,7 @@ selftest embedded 4 '^hello from thread [0-9]+$'
 [ "$(grep -c '^hello from thread' "$tmp/out")" = 1 ]
 verdict "a closed object prints no more" $?
 selftest stack 4
+selftest counters 4
 selftest link 4
 boot 4 test=overflow
 grep -q 'panic .*kernel stack overflow' "$tmp/out"

@@ -29,6 +29,7 @@
 #define PACKET 128u
 
 static uint64_t seed;
+static const struct ebpf_caller kernel = {.caps = EBPF_CAP_ALL, .kernel = true};
 
 /* ---- an event and its ring on both sides ---------------------------------------------------- */
 
@@ -36,6 +37,7 @@ struct rings {
     struct world w;
     struct perf_event_attr attr;
     int fd[2]; /* of the event */
+    uint64_t id[2];
     struct ebpf_obj *event;
     struct ebpf_mmap mapping;
     uint8_t *linux_ring;
@@ -93,11 +95,11 @@ static bool usable(cpu_set_t *before)
 
 static bool open_events(struct rings *r, int cpu)
 {
-    const struct ebpf_caller caller = {.caps = EBPF_CAP_ALL, .kernel = true};
-
-    r->fd[0] = (int)ebpf_perf_event_open((uintptr_t)&r->attr, -1, cpu, -1, 0, &caller);
+    r->fd[0] = (int)ebpf_perf_event_open((uintptr_t)&r->attr, -1, cpu, -1, 0, &kernel);
     r->fd[1] = linux_event_open(&r->attr, cpu);
-    return r->fd[0] >= 0 && r->fd[1] >= 0 && !ebpf_os_fd_get(r->fd[0], &r->event);
+    return r->fd[0] >= 0 && r->fd[1] >= 0 && !ebpf_os_fd_get(r->fd[0], &r->event) &&
+           !ebpf_perf_event_ioctl(r->event, PERF_EVENT_IOC_ID, (uintptr_t)&r->id[0], &kernel) &&
+           !ioctl(r->fd[1], PERF_EVENT_IOC_ID, &r->id[1]);
 }
 
 static bool map_rings(struct rings *r)
@@ -154,6 +156,7 @@ static bool rings_init(struct rings *r, const struct perf_event_attr *attr, unsi
     r->attr.type = PERF_TYPE_SOFTWARE;
     r->attr.size = sizeof(r->attr);
     r->attr.config = PERF_COUNT_SW_BPF_OUTPUT;
+    r->attr.read_format = PERF_FORMAT_LOST;
     mock_task.pid = (uint32_t)gettid();
     mock_task.tgid = (uint32_t)getpid();
     if (!open_events(r, (int)ebpf_os_cpu_id()))
@@ -183,15 +186,16 @@ static uint32_t fields_size(const struct rings *r)
     return 8 * (uint32_t)__builtin_popcountll(r->attr.sample_type & ~(uint64_t)PERF_SAMPLE_RAW);
 }
 
-/* What may differ in a record becomes 0: the time, an event's id, the unused ends of raw data
+/* What may differ in a record becomes 0: the time, the event's own id, the unused ends of raw data
  * (which Linux leaves as they were). bytes: how many the program wrote. */
-static void mask(const struct rings *r, uint8_t *record, uint32_t bytes)
+static void mask(const struct rings *r, unsigned side, uint8_t *record, uint32_t bytes)
 {
     struct perf_event_header header;
     uint32_t at = sizeof(header);
 
     memcpy(&header, record, sizeof(header));
     if (header.type == PERF_RECORD_LOST) {
+        CHECK(!memcmp(record + at, &r->id[side], 8));
         memset(record + at, 0, 8);
         return;
     }
@@ -220,7 +224,7 @@ static bool same_record(struct rings *r, uint32_t bytes, uint32_t *size)
     r->samples += header[1].type == PERF_RECORD_SAMPLE;
     for (unsigned side = 0; side < 2; side++) {
         copy_ring(r, side, r->head, record[side], *size);
-        mask(r, record[side], bytes);
+        mask(r, side, record[side], bytes);
     }
     for (uint32_t i = 0; i < *size; i++) {
         if (record[0][i] == record[1][i])
@@ -287,7 +291,7 @@ static bool output(struct rings *r)
 
 static void both_ioctl(struct rings *r, uint32_t cmd, uint64_t arg)
 {
-    int ours = (int)ebpf_perf_event_ioctl(r->event, cmd, arg);
+    int ours = (int)ebpf_perf_event_ioctl(r->event, cmd, arg, &kernel);
     int theirs = ioctl(r->fd[1], cmd, arg) ? -errno : 0;
 
     CHECK_EQ(ours, theirs);
@@ -325,6 +329,17 @@ static bool step(struct rings *r)
     return true;
 }
 
+/* read(2): {counter, records lost} */
+static void compare_lost(const struct rings *r)
+{
+    uint64_t ours[2], theirs[2];
+
+    CHECK_EQ(ebpf_perf_event_read(r->event, (uintptr_t)ours, sizeof(ours), &kernel), 16);
+    CHECK_EQ(read(r->fd[1], theirs, sizeof(theirs)), 16);
+    CHECK_EQ(ours[0], theirs[0]);
+    CHECK_EQ(ours[1], theirs[1]);
+}
+
 static void compare_rings(const struct perf_event_attr *attr, unsigned pages, bool write)
 {
     struct rings r;
@@ -337,6 +352,7 @@ static void compare_rings(const struct perf_event_attr *attr, unsigned pages, bo
         test_fail(__FILE__, __LINE__, "sample_type 0x%llx wakeup %u watermark %d %u pages: step %u",
                   (unsigned long long)attr->sample_type, attr->wakeup_events,
                   (attr->bits & PERF_ATTR_WATERMARK) != 0, pages, i);
+    compare_lost(&r);
     CHECK(r.samples > 300);
     CHECK(!write || !(attr->sample_type & PERF_SAMPLE_RAW) || r.lost > 3);
     rings_fini(&r);
@@ -394,5 +410,142 @@ TEST(linux_agrees_on_perf_rings_that_keep_the_newest)
         return;
     compare_rings(&attr, 1, false);
     compare_rings(&attr, 2, false);
+    sched_setaffinity(0, sizeof(before), &before);
+}
+
+/* ---- opening and counting -------------------------------------------------------------------- */
+
+static void compare_open(const struct perf_event_attr *attr, int cpu)
+{
+    struct perf_event_attr copy[2] = {*attr, *attr}; /* the size may be written back */
+    int fd = linux_event_open(&copy[1], cpu), want = fd < 0 ? fd : 0;
+    long ours = ebpf_perf_event_open((uintptr_t)&copy[0], -1, cpu, -1, 0, &kernel);
+
+    CHECK(!memcmp(&copy[0], &copy[1], sizeof(copy[0])));
+    if ((ours < 0 ? ours : 0) != want)
+        test_fail(__FILE__, __LINE__,
+                  "size %u config %llu period %llu read_format 0x%llx bits 0x%llx cpu %d: %ld, "
+                  "Linux %d",
+                  attr->size, (unsigned long long)attr->config,
+                  (unsigned long long)attr->sample_period, (unsigned long long)attr->read_format,
+                  (unsigned long long)attr->bits, cpu, ours, fd);
+    if (fd >= 0)
+        close(fd);
+    if (ours >= 0)
+        ebpf_fd_close((int)ours);
+}
+
+/* The software events that there are without hooks. */
+static const uint64_t configs[] = {PERF_COUNT_SW_CPU_CLOCK, PERF_COUNT_SW_TASK_CLOCK,
+                                   PERF_COUNT_SW_DUMMY, PERF_COUNT_SW_BPF_OUTPUT};
+
+TEST(linux_agrees_on_opening_perf_events)
+{
+    static const uint32_t sizes[] = {0, 1, 63, 64, 72, 136, 4097, UINT32_MAX};
+    static const int cpus[] = {-2, -1, 0, 4096, INT32_MIN, INT32_MAX};
+    struct perf_event_attr attr;
+    cpu_set_t before;
+
+    if (!usable(&before))
+        return;
+    for (unsigned c = 0; c < COUNT(configs); c++) {
+        attr = (struct perf_event_attr){
+            .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = configs[c]};
+        for (unsigned i = 0; i < COUNT(cpus); i++)
+            compare_open(&attr, cpus[i]);
+        for (attr.read_format = 0; attr.read_format < 70; attr.read_format++)
+            compare_open(&attr, 0);
+        attr.read_format = 0;
+        for (unsigned i = 0; i < COUNT(sizes); i++)
+            attr.size = sizes[i], compare_open(&attr, 0);
+        attr.size = sizeof(attr);
+        for (unsigned bit = 4; bit < 8; bit++)
+            attr.bits = 1u << bit, compare_open(&attr, 0);
+        attr.bits = 0;
+        attr.sample_period = 1ull << 63;
+        compare_open(&attr, 0);
+        attr.sample_period = 1;
+        if (configs[c] >= PERF_COUNT_SW_DUMMY) /* ours take no samples of clocks */
+            compare_open(&attr, 0);
+    }
+    attr.sample_period = 0;
+    for (attr.config = 12; attr.config < 70; attr.config++) /* 11: since 5.13 */
+        compare_open(&attr, 0);
+    sched_setaffinity(0, sizeof(before), &before);
+}
+
+static void compare_read(const struct perf_event_attr *attr)
+{
+    uint64_t ours[8] = {0}, theirs[8] = {0};
+    struct rings r = {.attr = *attr};
+
+    REQUIRE(open_events(&r, (int)ebpf_os_cpu_id()));
+    for (size_t size = 0; size <= sizeof(ours); size += 4) {
+        long want = read(r.fd[1], theirs, size);
+
+        CHECK_EQ(ebpf_perf_event_read(r.event, (uintptr_t)ours, size, &kernel),
+                 want < 0 ? -errno : want);
+    }
+    for (unsigned i = 0; i < 8; i++) { /* the id is our own */
+        if (theirs[i] != ours[i])
+            CHECK(attr->read_format & PERF_FORMAT_ID && theirs[i] == r.id[1] && ours[i] == r.id[0]);
+    }
+    close(r.fd[1]);
+    ebpf_fd_close(r.fd[0]);
+    ebpf_obj_put(r.event);
+}
+
+/* Events that never were enabled: all numbers are known. */
+TEST(linux_agrees_on_reading_perf_events)
+{
+    cpu_set_t before;
+
+    if (!usable(&before))
+        return;
+    for (unsigned c = 0; c < COUNT(configs); c++) {
+        for (uint64_t format = 0; format < 32; format++) {
+            const struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
+                                                 .size = sizeof(attr),
+                                                 .config = configs[c],
+                                                 .read_format = format,
+                                                 .bits = PERF_ATTR_DISABLED};
+
+            compare_read(&attr);
+        }
+    }
+    sched_setaffinity(0, sizeof(before), &before);
+}
+
+/* The counters of clocks, in nanoseconds of the machine on their side and of the mock on ours. */
+TEST(linux_agrees_that_clocks_count_the_time_they_are_enabled)
+{
+    cpu_set_t before;
+
+    if (!usable(&before))
+        return;
+    for (unsigned c = 0; c < 2; c++) {
+        struct rings r = {.attr = {.type = PERF_TYPE_SOFTWARE,
+                                   .size = sizeof(r.attr),
+                                   .config = configs[c],
+                                   .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED}};
+        uint64_t theirs[2][2], ours[2];
+
+        REQUIRE(open_events(&r, (int)ebpf_os_cpu_id()));
+        usleep(2000);
+        mock_time_ns += 2000000;
+        both_ioctl(&r, PERF_EVENT_IOC_DISABLE, 0);
+        CHECK_EQ(read(r.fd[1], theirs[0], 16), 16);
+        CHECK_EQ(ebpf_perf_event_read(r.event, (uintptr_t)ours, 16, &kernel), 16);
+        CHECK(theirs[0][0] >= 2000000 && theirs[0][1] >= 2000000);
+        CHECK(ours[0] == 2000000 && ours[1] == 2000000);
+        both_ioctl(&r, PERF_EVENT_IOC_RESET, 0);
+        CHECK_EQ(read(r.fd[1], theirs[1], 16), 16);
+        CHECK_EQ(ebpf_perf_event_read(r.event, (uintptr_t)ours, 16, &kernel), 16);
+        CHECK(theirs[1][0] == 0 && theirs[1][1] == theirs[0][1]);
+        CHECK(ours[0] == 0 && ours[1] == 2000000);
+        close(r.fd[1]);
+        ebpf_fd_close(r.fd[0]);
+        ebpf_obj_put(r.event);
+    }
     sched_setaffinity(0, sizeof(before), &before);
 }
