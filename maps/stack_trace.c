@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * BPF_MAP_TYPE_STACK_TRACE: a table of buckets, one stack each, that programs fill by
- * bpf_get_stackid() and user mode reads by the number of the bucket. The number is the addresses'
+ * bpf_get_stackid() and user mode reads by the number of the bucket. The number is the frames'
  * hash, so a stack has the same number whoever meets it; two stacks that have the same number do
- * not both fit (Linux's rule).
+ * not both fit (Linux's rule). With build ids the frames say which file's code it is, so that
+ * processes that have it at other addresses share the number (Linux: not).
  *
  * A bucket is a word: the number of an element, from 1, and bit 31 while somebody looks at it.
  * There are max_entries elements; those in no bucket are in a list of their own, under a lock that
@@ -25,19 +26,20 @@
 #define MAX_BUCKETS (1u << 31)
 #define ID_FLAGS \
     (BPF_F_SKIP_FIELD_MASK | BPF_F_USER_STACK | BPF_F_FAST_STACK_CMP | BPF_F_REUSE_STACKID)
-#define GET_FLAGS (BPF_F_SKIP_FIELD_MASK | BPF_F_USER_STACK)
+#define GET_FLAGS (BPF_F_SKIP_FIELD_MASK | BPF_F_USER_STACK | BPF_F_USER_BUILD_ID)
+#define CHUNK 32u /* addresses of a walk at once: a kernel's stack is small */
 
 struct element {
     uint32_t next; /* in the list of free ones: its number; 0: none */
-    uint32_t count;
+    uint32_t size; /* of the frames, in bytes */
     uint64_t hash;
-    uint64_t pcs[]; /* value_size bytes */
+    uint64_t frames[]; /* value_size bytes */
 };
 
 struct hart {
     uint32_t busy;
-    uint64_t pcs[EBPF_MAX_STACK];
-} __attribute__((aligned(64)));
+    uint64_t frames[]; /* value_size bytes */
+};
 
 struct stack_trace {
     struct ebpf_map map; /* first */
@@ -46,9 +48,8 @@ struct stack_trace {
     uint32_t bucket_mask;
     uint32_t free; /* first free element */
     struct ebpf_lock lock;
-    size_t element_size;
-    uint8_t *elements;
-    struct hart *harts;
+    size_t element_size, hart_size;
+    uint8_t *elements, *harts;
     uint32_t buckets[];
 };
 
@@ -101,49 +102,79 @@ static void give_free(struct stack_trace *st, uint32_t number)
 
 /* ---- for programs -------------------------------------------------------------------------- */
 
-/* Linux walks max_depth frames in all, skipped ones included, and never more than the limit. */
-static uint32_t walk(const struct ebpf_regs *regs, uint64_t flags, uint64_t *pcs, uint32_t room)
+static uint32_t frame_size(bool build_ids)
 {
-    uint32_t skip = (uint32_t)(flags & BPF_F_SKIP_FIELD_MASK), count;
+    return build_ids ? sizeof(struct bpf_stack_build_id) : sizeof(uint64_t);
+}
+
+/* Linux, too, has addresses only for the kernel's own frames. */
+static void put_frame(uint8_t *to, uint64_t pc, bool build_ids, bool user)
+{
+    struct bpf_stack_build_id frame = {0};
+    uint64_t offset;
+
+    if (!build_ids) {
+        memcpy(to, &pc, sizeof(pc));
+        return;
+    }
+    if (user && !ebpf_os_build_id(pc, frame.build_id, &offset)) {
+        frame.status = BPF_STACK_BUILD_ID_VALID;
+        frame.offset = offset;
+    } else {
+        frame = (struct bpf_stack_build_id){.status = BPF_STACK_BUILD_ID_IP, .ip = pc};
+    }
+    memcpy(to, &frame, sizeof(frame));
+}
+
+/* Fills the size bytes at `to`, of any alignment, with frames; returns how many bytes there are of
+ * them. Linux walks as many frames as fit and never more than the limit, skipped ones included. */
+static uint32_t walk(const struct ebpf_regs *regs, uint64_t flags, bool build_ids, void *to,
+                     uint32_t size)
+{
+    const bool user = (flags & BPF_F_USER_STACK) != 0;
+    uint32_t skip = (uint32_t)(flags & BPF_F_SKIP_FIELD_MASK), done = 0, got, want, room;
+    uint64_t pcs[CHUNK];
 
     if (skip >= EBPF_MAX_STACK)
         return 0;
-    if (room > EBPF_MAX_STACK - skip)
-        room = EBPF_MAX_STACK - skip;
-    count = ebpf_os_stack(regs, (flags & BPF_F_USER_STACK) != 0, skip, pcs, room);
-    return count < room ? count : room;
+    room = (uint32_t)ebpf_min(size / frame_size(build_ids), EBPF_MAX_STACK - skip);
+    do {
+        want = (uint32_t)ebpf_min(room - done, CHUNK);
+        got = want ? ebpf_os_stack(regs, user, skip + done, pcs, want) : 0;
+        got = (uint32_t)ebpf_min(got, want);
+        for (uint32_t i = 0; i < got; i++)
+            put_frame((uint8_t *)to + (done + i) * frame_size(build_ids), pcs[i], build_ids, user);
+        done += got;
+    } while (got == CHUNK);
+    return done * frame_size(build_ids);
 }
 
-static uint64_t hash_of(const struct stack_trace *st, const uint64_t *pcs, uint32_t count)
+static uint64_t hash_of(const struct stack_trace *st, const uint64_t *frames, uint32_t size)
 {
-    uint64_t hash = st->seed ^ count;
+    uint64_t hash = st->seed ^ size;
 
-    for (uint32_t i = 0; i < count; i++)
-        hash = ebpf_fold_multiply(hash ^ pcs[i], EBPF_MIX_1) + EBPF_MIX_2;
+    for (uint32_t i = 0; i < size / sizeof(uint64_t); i++)
+        hash = ebpf_fold_multiply(hash ^ frames[i], EBPF_MIX_1) + EBPF_MIX_2;
     return hash ^ hash >> 32;
 }
 
-static bool is_same(const struct element *e, uint64_t hash, const uint64_t *pcs, uint32_t count,
+static bool is_same(const struct element *e, uint64_t hash, const uint64_t *frames, uint32_t size,
                     uint64_t flags)
 {
     if (e->hash != hash)
         return false;
     if (flags & BPF_F_FAST_STACK_CMP)
         return true;
-    for (uint32_t i = 0; i < count && e->count == count; i++) {
-        if (e->pcs[i] != pcs[i])
-            return false;
-    }
-    return e->count == count;
+    return e->size == size && !memcmp(e->frames, frames, size);
 }
 
-static int64_t put(struct stack_trace *st, const uint64_t *pcs, uint32_t count, uint64_t flags)
+static int64_t put(struct stack_trace *st, const uint64_t *frames, uint32_t size, uint64_t flags)
 {
-    uint64_t hash = hash_of(st, pcs, count);
+    uint64_t hash = hash_of(st, frames, size);
     uint32_t id = (uint32_t)hash & st->bucket_mask, number = bucket_lock(st, id);
     int64_t ret = id;
 
-    if (number && is_same(element(st, number), hash, pcs, count, flags))
+    if (number && is_same(element(st, number), hash, frames, size, flags))
         goto unlock;
     ret = -EEXIST;
     if (number && !(flags & BPF_F_REUSE_STACKID))
@@ -154,8 +185,8 @@ static int64_t put(struct stack_trace *st, const uint64_t *pcs, uint32_t count, 
     if (!number)
         goto unlock;
     element(st, number)->hash = hash;
-    element(st, number)->count = count;
-    ebpf_value_copy(element(st, number)->pcs, pcs, count * sizeof(uint64_t));
+    element(st, number)->size = size;
+    ebpf_value_copy(element(st, number)->frames, frames, size);
     ret = id;
 unlock:
     bucket_unlock(st, id, number);
@@ -165,31 +196,45 @@ unlock:
 int64_t ebpf_stack_trace_id(struct ebpf_map *map, const struct ebpf_regs *regs, uint64_t flags)
 {
     struct hart *hart;
-    uint32_t count;
+    uint32_t size;
     int64_t ret;
 
     if (map->type != BPF_MAP_TYPE_STACK_TRACE || flags & ~(uint64_t)ID_FLAGS)
         return -EINVAL;
-    hart = &of(map)->harts[ebpf_os_cpu_id()];
+    hart = (struct hart *)(void *)(of(map)->harts + ebpf_os_cpu_id() * of(map)->hart_size);
     if (__atomic_exchange_n(&hart->busy, 1, __ATOMIC_RELAXED))
         return -EBUSY;
-    count = walk(regs, flags, hart->pcs, map->value_size / (uint32_t)sizeof(uint64_t));
-    ret = count ? put(of(map), hart->pcs, count, flags) : -EFAULT;
+    size = walk(regs, flags, map->flags & BPF_F_STACK_BUILD_ID, hart->frames, map->value_size);
+    ret = size ? put(of(map), hart->frames, size, flags) : -EFAULT;
     __atomic_store_n(&hart->busy, 0, __ATOMIC_RELEASE);
     return ret;
 }
 
+/* Are there as many frames as are to be skipped? Linux: then a stack of which nothing is left is
+ * not an error of bpf_get_stack(). */
+static bool can_skip(const struct ebpf_regs *regs, uint64_t flags)
+{
+    uint32_t skip = (uint32_t)(flags & BPF_F_SKIP_FIELD_MASK);
+    uint64_t pc;
+
+    if (!skip)
+        return true;
+    return skip <= EBPF_MAX_STACK &&
+           ebpf_os_stack(regs, (flags & BPF_F_USER_STACK) != 0, skip - 1, &pc, 1) != 0;
+}
+
 int64_t ebpf_stack_trace_get(const struct ebpf_regs *regs, void *buf, uint32_t size, uint64_t flags)
 {
-    uint64_t *pcs = buf;
-    uint32_t room = size / (uint32_t)sizeof(uint64_t), count = 0;
+    bool build_ids = (flags & BPF_F_USER_BUILD_ID) != 0;
+    uint32_t bytes = 0;
     int64_t ret = -EINVAL;
 
-    if (!(flags & ~(uint64_t)GET_FLAGS) && size % sizeof(uint64_t) == 0) {
-        count = room ? walk(regs, flags, pcs, room) : 0;
-        ret = count || !room ? (int64_t)(count * sizeof(uint64_t)) : -EFAULT;
+    if (!(flags & ~(uint64_t)GET_FLAGS) && (!build_ids || flags & BPF_F_USER_STACK) &&
+        size % frame_size(build_ids) == 0) {
+        bytes = walk(regs, flags, build_ids, buf, size);
+        ret = bytes || can_skip(regs, flags) ? (int64_t)bytes : -EFAULT;
     }
-    memset((uint8_t *)buf + count * sizeof(uint64_t), 0, size - count * sizeof(uint64_t));
+    memset((uint8_t *)buf + bytes, 0, size - bytes);
     return ret;
 }
 
@@ -204,8 +249,8 @@ static int copy_out(struct ebpf_map *map, const void *key, void *value, bool tak
         return -ENOENT;
     number = bucket_lock(st, id);
     if (number) {
-        size = element(st, number)->count * (uint32_t)sizeof(uint64_t);
-        ebpf_value_copy(value, element(st, number)->pcs, size);
+        size = element(st, number)->size;
+        ebpf_value_copy(value, element(st, number)->frames, size);
         for (; size < map->value_size; size += (uint32_t)sizeof(uint64_t))
             ebpf_word_store((uint8_t *)value + size, 0, sizeof(uint64_t));
     }
@@ -259,23 +304,25 @@ static int stack_next_key(struct ebpf_map *map, const void *key, void *next)
 
 static int stack_check(const struct ebpf_map_spec *spec)
 {
-    if (!spec->max_entries || spec->key_size != sizeof(uint32_t) ||
-        spec->value_size < sizeof(uint64_t) || spec->value_size % sizeof(uint64_t) ||
-        spec->value_size / sizeof(uint64_t) > EBPF_MAX_STACK)
+    uint32_t frame = frame_size(spec->flags & BPF_F_STACK_BUILD_ID);
+
+    if (!spec->max_entries || spec->key_size != sizeof(uint32_t) || spec->value_size < frame ||
+        spec->value_size % frame || spec->value_size / frame > EBPF_MAX_STACK)
         return -EINVAL;
     return spec->max_entries > MAX_BUCKETS ? -E2BIG : 0;
 }
 
-/* struct | buckets | harts | elements; all of it fits: 2^31 * (4 + 1032) and some */
+/* struct | buckets | harts | elements; all of it fits: 2^31 * (4 + 4080) and some */
 static int stack_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
 {
     size_t element_size = sizeof(struct element) + spec->value_size, buckets = 1, harts, elements;
+    size_t hart_size = EBPF_ROUND_UP(sizeof(struct hart) + spec->value_size, (size_t)64);
     struct stack_trace *st;
 
     while (buckets < spec->max_entries)
         buckets *= 2;
     harts = EBPF_ROUND_UP(sizeof(*st) + buckets * sizeof(uint32_t), (size_t)64) + 64;
-    elements = harts + ebpf_os_cpu_count() * sizeof(struct hart);
+    elements = harts + ebpf_os_cpu_count() * hart_size;
     st = ebpf_zalloc(elements + spec->max_entries * element_size);
     if (!st)
         return -ENOMEM;
@@ -283,7 +330,8 @@ static int stack_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
     st->seed = (uint64_t)ebpf_os_random() << 32 | ebpf_os_random();
     st->bucket_mask = (uint32_t)(buckets - 1);
     st->element_size = element_size;
-    st->harts = (struct hart *)EBPF_ROUND_UP((uintptr_t)st + harts - 64, (uintptr_t)64);
+    st->hart_size = hart_size;
+    st->harts = (uint8_t *)EBPF_ROUND_UP((uintptr_t)st + harts - 64, (uintptr_t)64);
     st->elements = (uint8_t *)st + elements;
     for (uint32_t i = spec->max_entries; i; i--) {
         element(st, i)->next = st->free;
@@ -300,7 +348,7 @@ static void stack_free(struct ebpf_map *map)
 
 const struct ebpf_map_ops ebpf_map_stack_trace_ops = {
     .name = "stack_trace",
-    .flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY,
+    .flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_STACK_BUILD_ID,
     .inner = true,
     .check = stack_check,
     .alloc = stack_alloc,

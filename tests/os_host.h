@@ -43,6 +43,8 @@ extern uint32_t mock_random;       /* next value of ebpf_os_random(); 0: pseudo-
 /* What ebpf_os_stack() finds, the innermost first: 0 entries by default. */
 extern uint64_t mock_stack[256], mock_user_stack[256];
 extern unsigned mock_stack_len, mock_user_stack_len;
+/* ebpf_os_build_id(): the build id 1, 2 .. 20 and pc - mock_file for 64 KiB from there; 0: none. */
+extern uint64_t mock_file;
 /* ebpf_os_task_current(), of this host thread: 1 by default. The fds from MOCK_PIDFD on are pidfds
  * of the tasks 1 to 1000. */
 extern _Thread_local uintptr_t mock_task_id;

@@ -149,6 +149,14 @@ unsigned ebpf_os_stack(const struct ebpf_regs *regs, bool user, unsigned skip, u
                        unsigned max);
 
 /*
+ * Where the current process's code at pc comes from, for user stacks with build ids: the build id
+ * (of the file's NT_GNU_BUILD_ID note, shorter ones filled up with zeros) and pc's offset in the
+ * file that is mapped there. 0, or -ENOENT (no file, or one without a note): the stack has pc
+ * instead. A: must not wait. Default: -ENOENT.
+ */
+int ebpf_os_build_id(uint64_t pc, uint8_t id[20], uint64_t *offset);
+
+/*
  * A free-running 64-bit counter of hart cpu, for events of perf_event_open(2) (<ebpf/perf.h> has
  * the numbers) that programs and user mode read: the library takes differences. type
  * PERF_TYPE_HARDWARE, config PERF_COUNT_HW_CPU_CYCLES and _INSTRUCTIONS: the CSRs cycle and

@@ -250,6 +250,22 @@ struct bpf_perf_event_value {
 #define BPF_F_REUSE_STACKID (1u << 10)
 #define BPF_F_USER_BUILD_ID (1u << 11)
 
+/* a frame with BPF_F_STACK_BUILD_ID or BPF_F_USER_BUILD_ID */
+#define BPF_BUILD_ID_SIZE 20
+enum {
+    BPF_STACK_BUILD_ID_EMPTY = 0, /* no frame */
+    BPF_STACK_BUILD_ID_VALID = 1, /* build_id and offset */
+    BPF_STACK_BUILD_ID_IP = 2,    /* ip: it is not known where the code comes from */
+};
+struct bpf_stack_build_id {
+    int32_t status;
+    uint8_t build_id[20]; /* BPF_BUILD_ID_SIZE */
+    union {
+        uint64_t offset;
+        uint64_t ip;
+    };
+};
+
 /* local storage: flags of get */
 #define BPF_LOCAL_STORAGE_GET_F_CREATE (1u << 0)
 

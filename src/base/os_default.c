@@ -104,6 +104,12 @@ WEAK unsigned ebpf_os_stack(const struct ebpf_regs *regs, bool user, unsigned sk
     return 0;
 }
 
+WEAK int ebpf_os_build_id(uint64_t pc, uint8_t id[20], uint64_t *offset)
+{
+    (void)pc, (void)id, (void)offset;
+    return -ENOENT;
+}
+
 WEAK int ebpf_os_perf_counter(unsigned cpu, uint32_t type, uint64_t config, uint64_t *value)
 {
     (void)cpu, (void)type, (void)config, (void)value;

@@ -14,15 +14,21 @@
 
 static const struct ebpf_regs regs;
 
-static struct ebpf_map *create(uint32_t depth, uint32_t entries)
+static struct ebpf_map *create_of(uint32_t value_size, uint32_t entries, uint32_t flags)
 {
     struct ebpf_map_spec spec = {.type = BPF_MAP_TYPE_STACK_TRACE,
                                  .key_size = 4,
-                                 .value_size = 8 * depth,
-                                 .max_entries = entries};
+                                 .value_size = value_size,
+                                 .max_entries = entries,
+                                 .flags = flags};
     struct ebpf_map *map;
 
     return ebpf_map_create(&spec, &map) ? NULL : map;
+}
+
+static struct ebpf_map *create(uint32_t depth, uint32_t entries)
+{
+    return create_of(8 * depth, entries, 0);
 }
 
 static void put(struct ebpf_map *map)
@@ -193,8 +199,132 @@ TEST(get_stack_fills_the_buffer_and_zeroes_the_rest)
     CHECK_EQ(ebpf_stack_trace_get(&regs, buf, 64, BPF_F_USER_BUILD_ID), -EINVAL);
     CHECK_EQ(buf[0], 0);
     buf[0] = 1;
-    CHECK_EQ(ebpf_stack_trace_get(&regs, buf, 64, BPF_F_USER_STACK), -EFAULT);
+    CHECK_EQ(ebpf_stack_trace_get(&regs, buf, 64, BPF_F_USER_STACK), 0); /* there is none */
     CHECK_EQ(buf[0], 0);
+    CHECK_EQ(ebpf_stack_trace_get(&regs, buf, 64, BPF_F_USER_STACK | 1), -EFAULT);
+}
+
+/* ---- build ids ------------------------------------------------------------------------------- */
+
+/* Two frames of user mode: one in the file, one elsewhere. */
+static void set_user_stack(uint64_t file)
+{
+    mock_file = file;
+    mock_user_stack[0] = file + 0x123;
+    mock_user_stack[1] = 0x7000;
+    mock_user_stack_len = 2;
+}
+
+static void check_frames(const struct bpf_stack_build_id *frame)
+{
+    static const unsigned char none[BPF_BUILD_ID_SIZE];
+
+    CHECK_EQ(frame[0].status, BPF_STACK_BUILD_ID_VALID);
+    CHECK(frame[0].build_id[0] == 1 && frame[0].build_id[19] == 20);
+    CHECK_EQ(frame[0].offset, 0x123);
+    CHECK_EQ(frame[1].status, BPF_STACK_BUILD_ID_IP);
+    CHECK(!memcmp(frame[1].build_id, none, sizeof(none)));
+    CHECK_EQ(frame[1].ip, 0x7000);
+    CHECK_EQ(frame[2].status, BPF_STACK_BUILD_ID_EMPTY);
+    CHECK_EQ(frame[2].ip, 0);
+}
+
+TEST(stack_build_ids_say_which_file_s_code_it_is)
+{
+    struct ebpf_map *map = create_of(3 * 32, 64, BPF_F_STACK_BUILD_ID);
+    struct bpf_stack_build_id frames[3];
+    uint32_t key;
+    int64_t id;
+
+    REQUIRE(map);
+    set_user_stack(0x100000);
+    id = ebpf_stack_trace_id(map, &regs, BPF_F_USER_STACK);
+    REQUIRE(id >= 0);
+    key = (uint32_t)id;
+    memset(frames, 0xff, sizeof(frames));
+    CHECK_EQ(ebpf_map_lookup(map, &key, frames), 0);
+    check_frames(frames);
+    set_user_stack(0x3f0000); /* the same program, elsewhere */
+    CHECK_EQ(ebpf_stack_trace_id(map, &regs, BPF_F_USER_STACK), id);
+    mock_file = 0; /* no file any more: another stack */
+    CHECK(ebpf_stack_trace_id(map, &regs, BPF_F_USER_STACK | BPF_F_REUSE_STACKID) >= 0);
+    put(map);
+}
+
+TEST(stack_build_ids_are_not_for_the_kernel_s_own_frames)
+{
+    struct ebpf_map *map = create_of(DEPTH * 32, 64, BPF_F_STACK_BUILD_ID);
+    struct bpf_stack_build_id frames[DEPTH];
+    uint32_t key;
+    int64_t id;
+
+    REQUIRE(map);
+    set_stack(4);
+    mock_file = mock_stack[0];
+    id = ebpf_stack_trace_id(map, &regs, 0);
+    REQUIRE(id >= 0);
+    key = (uint32_t)id;
+    CHECK_EQ(ebpf_map_lookup(map, &key, frames), 0);
+    for (unsigned i = 0; i < DEPTH; i++) {
+        CHECK_EQ(frames[i].status, i < 5 ? BPF_STACK_BUILD_ID_IP : BPF_STACK_BUILD_ID_EMPTY);
+        CHECK_EQ(frames[i].ip, i < 5 ? mock_stack[i] : 0);
+        CHECK_EQ(frames[i].build_id[3], 0);
+    }
+    put(map);
+}
+
+TEST(stack_maps_with_build_ids_have_linux_s_sizes)
+{
+    static const uint32_t good[] = {32, 64, 127 * 32}, bad[] = {0, 8, 31, 40, 128 * 32};
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct ebpf_map *map = create_of(good[i], 1, BPF_F_STACK_BUILD_ID);
+
+        REQUIRE(map);
+        put(map);
+    }
+    for (unsigned i = 0; i < 5; i++)
+        CHECK(!create_of(bad[i], 1, BPF_F_STACK_BUILD_ID));
+}
+
+TEST(get_stack_gives_build_ids_of_user_frames_only)
+{
+    struct bpf_stack_build_id frames[3];
+    uint8_t zeros[sizeof(frames)] = {0};
+
+    set_user_stack(0x100000);
+    set_stack(4);
+    memset(frames, 0xff, sizeof(frames));
+    CHECK_EQ(
+        ebpf_stack_trace_get(&regs, frames, sizeof(frames), BPF_F_USER_STACK | BPF_F_USER_BUILD_ID),
+        64);
+    check_frames(frames);
+    CHECK_EQ(ebpf_stack_trace_get(&regs, frames, 32, BPF_F_USER_STACK | BPF_F_USER_BUILD_ID | 1),
+             32);
+    CHECK_EQ(frames[0].ip, 0x7000);
+    CHECK_EQ(ebpf_stack_trace_get(&regs, frames, 72, BPF_F_USER_STACK | BPF_F_USER_BUILD_ID),
+             -EINVAL);
+    memset(frames, 0xff, sizeof(frames));
+    CHECK_EQ(ebpf_stack_trace_get(&regs, frames, sizeof(frames), BPF_F_USER_BUILD_ID), -EINVAL);
+    CHECK(!memcmp(frames, zeros, sizeof(frames)));
+}
+
+/* A program's buffer lies anywhere on its stack. UBSan is the judge. */
+TEST(get_stack_fills_a_buffer_at_any_address)
+{
+    uint8_t buf[8 * 150 + 8];
+
+    set_stack(199);
+    for (unsigned at = 0; at < 8; at++) {
+        memset(buf, 0xff, sizeof(buf));
+        CHECK_EQ(ebpf_stack_trace_get(&regs, buf + at, 8 * 150, 0), 8 * EBPF_MAX_STACK);
+        for (unsigned i = 0; i < 150; i++) {
+            uint64_t pc;
+
+            memcpy(&pc, buf + at + 8 * i, 8);
+            CHECK_EQ(pc, i < EBPF_MAX_STACK ? mock_stack[i] : 0);
+        }
+    }
 }
 
 /* ---- against a model: which stack has which number ------------------------------------------- */
