@@ -15,7 +15,7 @@ struct ebpf_hash_element {
 
 /* Per-CPU and LRU maps: the 8 bytes before an element's value (per-CPU maps keep it elsewhere). */
 struct ebpf_hash_extra {
-    uint32_t ref;  /* LRU: used since the clock's hand came by */
+    uint32_t ref;  /* LRU: how often used, up to 3, less how often the clock's hand came by */
     uint32_t slot; /* the element's number: its place in each hart's part of the per-CPU values */
 };
 
@@ -45,6 +45,8 @@ struct ebpf_hash {
 
     uint32_t elements, element_at, element_links; /* how many, the first one's link, links apart */
     uint32_t hand;                                /* LRU: the clock's, counts elements */
+    uint32_t *recent;                             /* LRU: links of the last new elements, a ring */
+    uint32_t recent_count, recent_at;             /* of how many; the oldest one's place */
     /* LRU, called when the map is full: one element leaves it, and its place in count is the
      * caller's. False: none was to be had. NULL: a full map is full. */
     bool (*evict)(struct ebpf_hash *hash);

@@ -256,6 +256,7 @@ struct layout {
     uint32_t buckets, stripes;
     size_t stripes_at, buckets_at, elements_at;
     size_t value_at, element_size, elements;
+    size_t recent_at, recent_count;
     size_t percpu_at, cpu_stride, end;
 };
 
@@ -282,6 +283,9 @@ static int make_layout(const struct ebpf_map_spec *spec, unsigned kind, struct l
         l->buckets_at + EBPF_ROUND_UP(l->buckets * sizeof(uint32_t), (size_t)CACHE_LINE);
     layout_element(spec, kind, l);
     l->elements = spec->max_entries + (size_t)cpus * RESERVE;
+    l->recent_at = l->elements_at;
+    l->recent_count = kind & EBPF_HASH_LRU ? spec->max_entries / 8 + 1 : 0;
+    l->elements_at += EBPF_ROUND_UP(l->recent_count * sizeof(uint32_t), (size_t)CACHE_LINE);
     if (!ebpf_mul_ok(l->element_size, l->elements, &bytes) ||
         !ebpf_add_ok(bytes, l->elements_at, &l->end) || l->end > MAX_BYTES)
         return -ENOMEM;
@@ -319,6 +323,8 @@ static void set_layout(struct ebpf_hash *hash, const struct layout *l)
     hash->element_at = (uint32_t)(l->elements_at / 8);
     hash->element_links = (uint32_t)(l->element_size / 8);
     hash->cpus = ebpf_os_cpu_count();
+    hash->recent = (uint32_t *)((uintptr_t)hash + l->recent_at);
+    hash->recent_count = (uint32_t)l->recent_count;
     if (l->percpu_at) {
         hash->percpu = (uint8_t *)hash + l->percpu_at;
         hash->cpu_stride = l->cpu_stride;

@@ -241,6 +241,28 @@ static inline void give_place(struct ebpf_hash *hash)
     __atomic_fetch_sub(&hash->queue.count, 1, __ATOMIC_RELAXED);
 }
 
+/* ---- LRU: who has been used ------------------------------------------------------------------ */
+
+#define EBPF_LRU_USES 3u /* are counted */
+
+/* Somebody uses the element. Two harts at once may count as one. */
+static inline void lru_use(const struct ebpf_hash *hash, struct ebpf_hash_element *e)
+{
+    struct ebpf_hash_extra *extra = ebpf_hash_extra(hash, e);
+    uint32_t ref = __atomic_load_n(&extra->ref, __ATOMIC_RELAXED);
+
+    if (ref < EBPF_LRU_USES)
+        __atomic_store_n(&extra->ref, ref + 1, __ATOMIC_RELAXED);
+}
+
+/* A new key has come, with this element. */
+static inline void lru_remember(struct ebpf_hash *hash, uint32_t element)
+{
+    uint32_t at = __atomic_fetch_add(&hash->recent_at, 1, __ATOMIC_RELAXED) % hash->recent_count;
+
+    __atomic_store_n(&hash->recent[at], element, __ATOMIC_RELAXED);
+}
+
 /* ---- writers ------------------------------------------------------------------------------- */
 
 /* Under the stripe's lock: the link that leads to the key's element, or the one that ends the

@@ -3,11 +3,14 @@
  * BPF_MAP_TYPE_LRU_HASH, and what BPF_MAP_TYPE_LRU_PERCPU_HASH shares with it: a hash that makes
  * room when it is full, by dropping an element that has not been used for long.
  *
- * Which one: a clock. A hand goes round over all elements; one that a program has looked up, or
- * that was updated, since the hand came by last gets a second chance, the next one without goes.
- * After SCAN second chances the next one goes whatever it is, so that an update stays short. (Linux
- * approximates with lists, by hart, and may evict before the map is full; here it never does.
- * BPF_F_NO_COMMON_LRU rounds max_entries up as there, but the clock stays common: it has no lock.)
+ * Which one: a clock. A hand goes round over all elements, which count how often programs have
+ * looked them up or updated them, up to 3; where it finds a count, it takes one off, and the
+ * element gets another chance; one without goes. Where the hand has given a chance, it asks at the
+ * other end, too: the oldest of the keys that came last (an eighth of the map) goes if nobody has
+ * used it yet, so that keys that come once do not drive out those that are in use. After SCAN
+ * chances the next element goes whatever it is, so that an update stays short. (Linux has two
+ * lists, by hart, and may evict before the map is full; here it never does. BPF_F_NO_COMMON_LRU
+ * rounds max_entries up as there, but the clock stays common: it has no lock.)
  *
  * The hand takes no lock. What it points at may be in no chain (in the queue, or about to be linked)
  * or just be moving: the element is searched in the bucket that its hash names, under that bucket's
@@ -62,34 +65,57 @@ static bool take_out(struct ebpf_hash *hash, uint32_t element)
     return found;
 }
 
-static inline bool spare_it(const struct ebpf_hash *hash, uint32_t element)
+static bool evict_this(struct ebpf_hash *hash, uint32_t element)
+{
+    if (!take_out(hash, element))
+        return false;
+    end_value(hash, element);
+    give_element(hash, element);
+    return true;
+}
+
+/* Takes one use off the element's count. */
+static bool was_used(const struct ebpf_hash *hash, uint32_t element)
 {
     struct ebpf_hash_extra *extra = ebpf_hash_extra(hash, ebpf_hash_element(hash, element));
+    uint32_t ref = __atomic_load_n(&extra->ref, __ATOMIC_RELAXED);
 
-    if (!__atomic_load_n(&extra->ref, __ATOMIC_RELAXED))
-        return false;
-    __atomic_store_n(&extra->ref, 0, __ATOMIC_RELAXED);
-    return true;
+    if (ref)
+        __atomic_store_n(&extra->ref, ref - 1, __ATOMIC_RELAXED);
+    return ref != 0;
+}
+
+/* The oldest of the newcomers, once, if it was not used; 0: no such. It may have left the map
+ * meanwhile, and even come back as a newer key's: then that one goes. */
+static uint32_t unused_newcomer(struct ebpf_hash *hash)
+{
+    uint32_t at = __atomic_load_n(&hash->recent_at, __ATOMIC_RELAXED) % hash->recent_count;
+    uint32_t element = __atomic_exchange_n(&hash->recent[at], 0, __ATOMIC_RELAXED);
+
+    if (!element)
+        return 0;
+    return __atomic_load_n(&ebpf_hash_extra(hash, ebpf_hash_element(hash, element))->ref,
+                           __ATOMIC_RELAXED)
+               ? 0
+               : element;
 }
 
 bool ebpf_lru_hash_evict(struct ebpf_hash *hash)
 {
     uint32_t chances = 0;
 
-    /* twice round: harts that insert and delete at the same time move elements behind the hand */
-    for (uint32_t i = 0; i / 2 < hash->elements; i++) {
+    /* each round takes one use off, and one more: harts that insert and delete at the same time move
+     * elements behind the hand */
+    for (uint32_t i = 0; i / (EBPF_LRU_USES + 2) < hash->elements; i++) {
         uint32_t n = __atomic_fetch_add(&hash->hand, 1, __ATOMIC_RELAXED) % hash->elements;
         uint32_t element = ebpf_hash_nth(hash, n);
 
-        if (chances < SCAN && spare_it(hash, element)) {
+        if (chances < SCAN && was_used(hash, element)) {
             chances++;
-            continue;
+            element = unused_newcomer(hash);
         }
-        if (take_out(hash, element)) {
-            end_value(hash, element);
-            give_element(hash, element);
+        if (element && evict_this(hash, element))
             return true;
-        }
     }
     return false;
 }
@@ -105,8 +131,7 @@ static void *lru_lookup(struct ebpf_map *map, const void *key)
 
     if (!e)
         return NULL;
-    if (!__atomic_load_n(&ebpf_hash_extra(hash, e)->ref, __ATOMIC_RELAXED))
-        __atomic_store_n(&ebpf_hash_extra(hash, e)->ref, 1, __ATOMIC_RELAXED);
+    lru_use(hash, e);
     return ebpf_hash_value(hash, e);
 }
 
@@ -146,6 +171,8 @@ static int lru_update(struct ebpf_map *map, const void *key, const void *value, 
     err = put(hash, element, &p, flags, &rest);
     if (!err && rest)
         ebpf_store_relaxed(&ebpf_hash_extra(hash, e)->ref, 1); /* used again */
+    else if (!err)
+        lru_remember(hash, element);
     recycle(hash, element, rest, 0);
     return err;
 }

@@ -30,8 +30,7 @@ static void *lru_percpu_lookup_cpu(struct ebpf_map *map, const void *key, unsign
 
     if (!e)
         return NULL;
-    if (!__atomic_load_n(&ebpf_hash_extra(hash, e)->ref, __ATOMIC_RELAXED))
-        __atomic_store_n(&ebpf_hash_extra(hash, e)->ref, 1, __ATOMIC_RELAXED);
+    lru_use(hash, e);
     return hash->percpu + cpu * hash->cpu_stride +
            (size_t)ebpf_hash_extra(hash, e)->slot * map->value_stride;
 }

@@ -94,7 +94,7 @@ static int put(struct ebpf_hash *hash, uint32_t element, const struct probe *p,
         err = -ENOENT;
     } else if (link) {
         set_values(hash, ebpf_hash_element(hash, link), u, false);
-        ebpf_store_relaxed(&ebpf_hash_extra(hash, ebpf_hash_element(hash, link))->ref, 1);
+        lru_use(hash, ebpf_hash_element(hash, link));
     } else if (!element) {
         err = WANTS_ELEMENT;
     } else if (!granted && !take_place(hash)) {
@@ -104,6 +104,8 @@ static int put(struct ebpf_hash *hash, uint32_t element, const struct probe *p,
         ebpf_store_relaxed(&ebpf_hash_extra(hash, ebpf_hash_element(hash, element))->ref, 0);
         link_element(hash, element, p->bucket, false);
         *used = true;
+        if (hash->recent_count)
+            lru_remember(hash, element);
     }
     stripe_unlock(p->stripe, state, *used);
     return err;

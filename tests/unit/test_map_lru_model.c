@@ -2,7 +2,8 @@
 /*
  * Whom an LRU map evicts, against a model of what docs/MAPS.md and maps/lru_hash.c promise: nobody
  * while there is room; then a clock's hand goes round over all elements, gives those that were used
- * since it came by last a second chance, at most SCAN of them, and takes the next. Elements that
+ * up to three more chances, at most SCAN in all, and takes the next; for each chance that it gives,
+ * the oldest newcomer goes instead if it was not used yet. Elements that
  * are not in the map wait in a queue, whose first one is the next to be filled. Operations at random,
  * from harts at random; after each the same keys must be there.
  */
@@ -24,11 +25,13 @@
 struct model {
     bool percpu;
     uint32_t entries, slots, count, hand;
-    uint32_t key_of[MAX_SLOTS];         /* NOWHERE: not in the map */
-    bool used[MAX_SLOTS];               /* since the hand came by */
+    uint32_t key_of[MAX_SLOTS]; /* NOWHERE: not in the map */
+    uint32_t used[MAX_SLOTS];   /* up to 3, less how often the hand came by */
+    uint32_t recent[MAX_SLOTS]; /* slots + 1 of the last new keys, 0: looked at */
+    uint32_t newcomers, next_recent;
     uint32_t queue[MAX_SLOTS], waiting; /* the first one leaves next */
     uint32_t slot_of[MAX_KEYS];         /* NOWHERE: not there */
-    uint32_t evictions, given_up;
+    uint32_t evictions, given_up, newcomers_gone;
 };
 
 static void model_init(struct model *m, bool percpu, uint32_t entries)
@@ -37,6 +40,7 @@ static void model_init(struct model *m, bool percpu, uint32_t entries)
     m->percpu = percpu;
     m->entries = entries;
     m->slots = entries + 2 * HARTS;
+    m->newcomers = entries / 8 + 1;
     for (uint32_t i = 0; i < m->slots; i++) {
         m->key_of[i] = NOWHERE;
         m->queue[m->waiting++] = i;
@@ -73,23 +77,37 @@ static void enter(struct model *m, uint32_t slot, uint32_t key)
     m->count++;
 }
 
+static void use(struct model *m, uint32_t slot)
+{
+    m->used[slot] += m->used[slot] < 3;
+}
+
+/* The oldest newcomer, looked at once: its slot if it is there and was not used, or NOWHERE. */
+static uint32_t newcomer(struct model *m)
+{
+    uint32_t *oldest = &m->recent[m->next_recent % m->newcomers], slot = *oldest - 1;
+    bool look = *oldest != 0;
+
+    *oldest = 0;
+    return look && !m->used[slot] && m->key_of[slot] != NOWHERE ? slot : NOWHERE;
+}
+
 static void evict(struct model *m)
 {
     uint32_t chances = 0;
 
-    m->evictions++;
-    for (;; m->hand++) {
-        uint32_t slot = m->hand % m->slots;
+    for (m->evictions++;;) {
+        uint32_t slot = m->hand++ % m->slots;
 
         if (m->used[slot] && chances < SCAN) {
-            m->used[slot] = false;
+            m->used[slot]--;
             chances++;
-            continue;
+            slot = newcomer(m);
+            m->newcomers_gone += slot != NOWHERE;
         }
-        if (m->key_of[slot] == NOWHERE)
+        if (slot == NOWHERE || m->key_of[slot] == NOWHERE)
             continue;
-        m->given_up += m->used[slot];
-        m->hand++;
+        m->given_up += m->used[slot] != 0;
         leave(m, slot);
         return;
     }
@@ -100,21 +118,23 @@ static int model_update(struct model *m, uint32_t key, uint64_t flags)
     uint32_t old = m->slot_of[key], slot = m->queue[0];
 
     if (!m->percpu)
-        m->used[slot] = false; /* is filled in any case */
+        m->used[slot] = 0; /* is filled in any case */
     if (old != NOWHERE && flags == BPF_NOEXIST)
         return -EEXIST;
     if (old == NOWHERE && flags == BPF_EXIST)
         return -ENOENT;
     if (old != NOWHERE && m->percpu) { /* in place */
-        m->used[old] = true;
+        use(m, old);
         return 0;
     }
     next_waiting(m);
-    m->used[slot] = old != NOWHERE; /* or it takes the place of the old one */
     if (old != NOWHERE)
         leave(m, old);
     else if (m->count == m->entries)
         evict(m);
+    m->used[slot] = old != NOWHERE; /* it takes the place of the old one */
+    if (old == NOWHERE)
+        m->recent[m->next_recent++ % m->newcomers] = slot + 1;
     enter(m, slot, key);
     return 0;
 }
@@ -160,7 +180,7 @@ static void step(struct model *m, struct ebpf_map *map)
     } else if (what < 17) {
         CHECK_EQ(map->ops->lookup(map, &key) != NULL, there);
         if (there)
-            m->used[m->slot_of[key]] = true;
+            use(m, m->slot_of[key]);
     } else if (what < 19) {
         CHECK_EQ(ebpf_map_lookup(map, &key, value), there ? 0 : -ENOENT); /* is no use */
     } else {

@@ -47,6 +47,18 @@ static inline int linux_element(int fd, int cmd, const void *key, void *value, u
     return linux_bpf(cmd, &attr, 32);
 }
 
+/* "0-3": as many CPUs as per-CPU maps have values; 0: unknown. */
+static inline unsigned linux_cpus(void)
+{
+    size_t size;
+    char *text = test_read_file("/sys/devices/system/cpu/possible", &size);
+    unsigned first = 0, last = 0;
+    int n = text ? sscanf(text, "%u-%u", &first, &last) : 0;
+
+    free(text);
+    return n == 2 && first == 0 ? last + 1 : n == 1 ? 1 : 0;
+}
+
 /* Is there a bpf(2) of Linux 6.12 or later that lets us do all? (Older kernels have other limits in
  * places.) */
 static inline bool linux_usable(void)

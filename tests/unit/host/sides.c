@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* See sides.h. */
+#define _GNU_SOURCE
 #include "tests/unit/host/sides.h"
 
 #include <poll.h>
+#include <sched.h>
 
 static const struct ebpf_caller caller = {.caps = EBPF_CAP_ALL, .kernel = true};
 
@@ -149,4 +151,30 @@ uint32_t linux_poll(int fd)
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
     return poll(&p, 1, 0) < 0 ? UINT32_MAX : (uint32_t)p.revents;
+}
+
+static cpu_set_t anywhere;
+
+int sides_stay_on_a_cpu(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(anywhere), &anywhere))
+        return -1;
+    for (int cpu = 0; cpu < (int)mock_cpu_count; cpu++) {
+        if (!CPU_ISSET((unsigned)cpu, &anywhere))
+            continue;
+        CPU_ZERO(&set);
+        CPU_SET((unsigned)cpu, &set);
+        if (sched_setaffinity(0, sizeof(set), &set))
+            return -1;
+        mock_set_cpu((unsigned)cpu);
+        return cpu;
+    }
+    return -1;
+}
+
+void sides_go_anywhere(void)
+{
+    sched_setaffinity(0, sizeof(anywhere), &anywhere);
 }

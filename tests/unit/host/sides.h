@@ -42,6 +42,10 @@ int side_map(unsigned side, uint32_t type, uint32_t value_size, uint32_t entries
 int side_element(unsigned side, int cmd, int fd, void *value); /* of the key 0 */
 void side_close(unsigned side, int fd);
 
+/* This thread stays on one CPU, which is our hart, too: its number, or -1: cannot be had. */
+int sides_stay_on_a_cpu(void);
+void sides_go_anywhere(void);
+
 /* poll(2) for reading, without waiting: its bits. */
 uint32_t linux_poll(int fd);
 

@@ -4,14 +4,7 @@
  * through its bpf(2): results, errno and contents must agree. Skipped where bpf(2) is not ours to
  * use.
  */
-#include "tests/unit/test.h"
-
-#include <stdbool.h>
-#include <sys/syscall.h>
-#include <sys/utsname.h>
-#include <unistd.h>
-
-#include <ebpf/ebpf.h>
+#include "tests/unit/host/linux_map.h"
 
 #define MAX_CPUS 8u
 #define MAX_VALUE 64u
@@ -30,74 +23,14 @@ static bool is_hash(const struct pair *p)
     return p->spec.type != BPF_MAP_TYPE_ARRAY && p->spec.type != BPF_MAP_TYPE_PERCPU_ARRAY;
 }
 
-static int linux_bpf(int cmd, union bpf_attr *attr)
-{
-    /* size up to map_extra: what every kernel since 5.16 knows */
-    long ret = syscall(SYS_bpf, cmd, attr, cmd == BPF_MAP_CREATE ? 72 : 32);
-
-    return ret < 0 ? -errno : (int)ret;
-}
-
-static int linux_create(const struct ebpf_map_spec *spec)
-{
-    union bpf_attr attr = {.map_type = spec->type,
-                           .key_size = spec->key_size,
-                           .value_size = spec->value_size,
-                           .max_entries = spec->max_entries,
-                           .map_flags = spec->flags};
-
-    memcpy(attr.map_name, spec->name, sizeof(attr.map_name));
-    return linux_bpf(BPF_MAP_CREATE, &attr);
-}
-
-static int linux_element(int fd, int cmd, const void *key, void *value, uint64_t flags)
-{
-    union bpf_attr attr = {.map_fd = (uint32_t)fd};
-
-    attr.key = (uintptr_t)key;
-    attr.value = (uintptr_t)value;
-    attr.flags = flags;
-    return linux_bpf(cmd, &attr);
-}
-
-/* "0-3": as many CPUs as per-CPU maps have values; 0: unknown. */
-static unsigned linux_cpus(void)
-{
-    size_t size;
-    char *text = test_read_file("/sys/devices/system/cpu/possible", &size);
-    unsigned first = 0, last = 0;
-    int n = text ? sscanf(text, "%u-%u", &first, &last) : 0;
-
-    free(text);
-    return n == 2 && first == 0 ? last + 1 : n == 1 ? 1 : 0;
-}
-
-/* Older kernels have other limits in places. */
-static bool recent(void)
-{
-    struct utsname names;
-    unsigned major = 0, minor = 0;
-
-    return !uname(&names) && sscanf(names.release, "%u.%u", &major, &minor) == 2 &&
-           (major > 6 || (major == 6 && minor >= 12));
-}
-
 static bool usable(void)
 {
-    struct ebpf_map_spec spec = {
-        .type = BPF_MAP_TYPE_HASH,
-        .key_size = 4,
-        .value_size = 4,
-        .max_entries = 1,
-        .flags = BPF_F_ZERO_SEED, /* for CAP_SYS_ADMIN only */
-    };
-    int fd = recent() ? linux_create(&spec) : -ENOSYS;
     unsigned cpus = linux_cpus();
 
-    if (fd >= 0)
-        close(fd);
-    if (fd < 0 || cpus == 0 || cpus > MAX_CPUS) {
-        test_skip("bpf(2) of Linux 6.12 or later, as root, on at most 8 CPUs, is not to be had");
+    if (!linux_usable())
+        return false;
+    if (cpus == 0 || cpus > MAX_CPUS) {
+        test_skip("the comparison wants at most 8 CPUs");
         return false;
     }
     mock_cpu_count = cpus;
@@ -109,7 +42,7 @@ static bool usable(void)
 static void compare_creation(const struct ebpf_map_spec *spec)
 {
     struct ebpf_map *map;
-    int fd = linux_create(spec), err = ebpf_map_create(spec, &map);
+    int fd = linux_create(spec, 0), err = ebpf_map_create(spec, &map);
 
     if (err != (fd < 0 ? fd : 0))
         test_fail(__FILE__, __LINE__,
@@ -253,10 +186,7 @@ TEST(linux_agrees_on_names)
 
 static uint32_t draw(struct pair *p, uint32_t below)
 {
-    p->random ^= p->random << 13;
-    p->random ^= p->random >> 7;
-    p->random ^= p->random << 17;
-    return (uint32_t)(p->random >> 32) % below;
+    return test_random(&p->random, below);
 }
 
 static void draw_key(struct pair *p, uint8_t *key)
@@ -362,7 +292,7 @@ static void compare_maps(uint32_t type, uint32_t key_size, uint32_t value_size, 
                      .random = 0x243f6a8885a308d3u};
 
     REQUIRE(!ebpf_map_create(&p.spec, &p.ours));
-    p.linux_fd = linux_create(&p.spec);
+    p.linux_fd = linux_create(&p.spec, 0);
     CHECK(p.linux_fd >= 0);
     p.user_size = ebpf_map_value_size(p.ours);
     /* Linux's LRU maps may evict before they are full */

@@ -6,7 +6,6 @@
  * such an event is a ring that a program of ours writes to. Skipped where this is not permitted.
  */
 #define _GNU_SOURCE
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -54,27 +53,7 @@ static int linux_event_open(const struct perf_event_attr *attr, int cpu)
     return fd < 0 ? -errno : (int)fd;
 }
 
-/* This thread stays on one CPU, which is a hart of ours, too; -1: that cannot be had. */
-static int one_cpu(void)
-{
-    cpu_set_t set;
-
-    if (sched_getaffinity(0, sizeof(set), &set))
-        return -1;
-    for (int cpu = 0; cpu < (int)mock_cpu_count; cpu++) {
-        if (!CPU_ISSET((unsigned)cpu, &set))
-            continue;
-        CPU_ZERO(&set);
-        CPU_SET((unsigned)cpu, &set);
-        if (sched_setaffinity(0, sizeof(set), &set))
-            return -1;
-        mock_set_cpu((unsigned)cpu);
-        return cpu;
-    }
-    return -1;
-}
-
-static bool usable(cpu_set_t *before)
+static bool usable(void)
 {
     const struct perf_event_attr attr = {
         .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_BPF_OUTPUT};
@@ -83,8 +62,7 @@ static bool usable(cpu_set_t *before)
     seed = 1;
     if (!linux_usable())
         return false;
-    sched_getaffinity(0, sizeof(*before), before);
-    cpu = one_cpu();
+    cpu = sides_stay_on_a_cpu();
     fd = cpu < 0 ? -ENODEV : linux_event_open(&attr, cpu);
     if (fd >= 0)
         close(fd);
@@ -367,9 +345,8 @@ TEST(linux_agrees_on_the_records_of_perf_rings)
         PERF_SAMPLE_TID,
         0,
     };
-    cpu_set_t before;
 
-    if (!usable(&before))
+    if (!usable())
         return;
     for (unsigned t = 0; t < COUNT(types); t++) {
         for (unsigned pages = 1; pages <= 4; pages *= 2) {
@@ -379,15 +356,14 @@ TEST(linux_agrees_on_the_records_of_perf_rings)
             compare_rings(&attr, pages, true);
         }
     }
-    sched_setaffinity(0, sizeof(before), &before);
+    sides_go_anywhere();
 }
 
 TEST(linux_agrees_on_when_perf_rings_wake_their_reader)
 {
     static const uint32_t counts[] = {0, 1, 2, 7, 100, 1000, 4096, 100000};
-    cpu_set_t before;
 
-    if (!usable(&before))
+    if (!usable())
         return;
     for (unsigned c = 0; c < COUNT(counts); c++) {
         for (unsigned bytes = 0; bytes < 2; bytes++) {
@@ -398,19 +374,18 @@ TEST(linux_agrees_on_when_perf_rings_wake_their_reader)
             compare_rings(&attr, 1, true);
         }
     }
-    sched_setaffinity(0, sizeof(before), &before);
+    sides_go_anywhere();
 }
 
 TEST(linux_agrees_on_perf_rings_that_keep_the_newest)
 {
     const struct perf_event_attr attr = {.sample_type = PERF_SAMPLE_RAW, .wakeup_events = 1};
-    cpu_set_t before;
 
-    if (!usable(&before))
+    if (!usable())
         return;
     compare_rings(&attr, 1, false);
     compare_rings(&attr, 2, false);
-    sched_setaffinity(0, sizeof(before), &before);
+    sides_go_anywhere();
 }
 
 /* ---- opening and counting -------------------------------------------------------------------- */
@@ -444,9 +419,8 @@ TEST(linux_agrees_on_opening_perf_events)
     static const uint32_t sizes[] = {0, 1, 63, 64, 72, 136, 4097, UINT32_MAX};
     static const int cpus[] = {-2, -1, 0, 4096, INT32_MIN, INT32_MAX};
     struct perf_event_attr attr;
-    cpu_set_t before;
 
-    if (!usable(&before))
+    if (!usable())
         return;
     for (unsigned c = 0; c < COUNT(configs); c++) {
         attr = (struct perf_event_attr){
@@ -471,7 +445,7 @@ TEST(linux_agrees_on_opening_perf_events)
     attr.sample_period = 0;
     for (attr.config = 12; attr.config < 70; attr.config++) /* 11: since 5.13 */
         compare_open(&attr, 0);
-    sched_setaffinity(0, sizeof(before), &before);
+    sides_go_anywhere();
 }
 
 static void compare_read(const struct perf_event_attr *attr)
@@ -498,9 +472,8 @@ static void compare_read(const struct perf_event_attr *attr)
 /* Events that never were enabled: all numbers are known. */
 TEST(linux_agrees_on_reading_perf_events)
 {
-    cpu_set_t before;
 
-    if (!usable(&before))
+    if (!usable())
         return;
     for (unsigned c = 0; c < COUNT(configs); c++) {
         for (uint64_t format = 0; format < 32; format++) {
@@ -513,15 +486,14 @@ TEST(linux_agrees_on_reading_perf_events)
             compare_read(&attr);
         }
     }
-    sched_setaffinity(0, sizeof(before), &before);
+    sides_go_anywhere();
 }
 
 /* The counters of clocks, in nanoseconds of the machine on their side and of the mock on ours. */
 TEST(linux_agrees_that_clocks_count_the_time_they_are_enabled)
 {
-    cpu_set_t before;
 
-    if (!usable(&before))
+    if (!usable())
         return;
     for (unsigned c = 0; c < 2; c++) {
         struct rings r = {.attr = {.type = PERF_TYPE_SOFTWARE,
@@ -547,5 +519,5 @@ TEST(linux_agrees_that_clocks_count_the_time_they_are_enabled)
         ebpf_fd_close(r.fd[0]);
         ebpf_obj_put(r.event);
     }
-    sched_setaffinity(0, sizeof(before), &before);
+    sides_go_anywhere();
 }
