@@ -158,6 +158,10 @@ enum fuzz_verdict fuzz_apart(const struct fuzz_prog *prog, bool wild);
 void fuzz_probe(void);
 extern uint32_t fuzz_isa; /* EBPF_ISA_*: what the hook says */
 
+/* _os: the extensions of the processor that this runs on (elsewhere than on RV64: all). */
+uint32_t fuzz_isa_here(void);
+extern bool fuzz_probes_fail; /* probe_read of whatever address */
+
 /* ---- results --------------------------------------------------------------------------------- */
 
 /* _min: the smallest program found that still does as bad. At most tries runs. */

@@ -3,6 +3,8 @@
 #include "tests/fuzz/fuzz_jit.h"
 
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define CODE_SIZE (64u << 20)
 #define PAGE 4096u
@@ -82,13 +84,51 @@ void ebpf_os_current(struct ebpf_task *out)
     *out = (struct ebpf_task){.pid = 101, .tgid = 100, .uid = 7, .gid = 8, .comm = "fuzz"};
 }
 
-/* Programs are safe, so that any address they give is one. */
+bool fuzz_probes_fail;
+
+/* Programs are safe, so that any address they give is one; those that the verifier lets pass may
+ * give any. */
 int ebpf_os_probe_read(void *dst, uint64_t src, size_t len, bool user)
 {
-    if (user)
+    if (user || fuzz_probes_fail)
         return -EFAULT;
     memmove(dst, (const void *)(uintptr_t)src, len);
     return 0;
+}
+
+/* Each extension's first instruction, in a process that may get SIGILL. */
+uint32_t fuzz_isa_here(void)
+{
+    uint32_t here = 0;
+
+#if defined(__riscv)
+    for (unsigned bit = 0; bit < 5; bit++) {
+        uint64_t word = 0;
+        register uint64_t *a0 __asm__("a0");
+        int status = 1;
+        pid_t child = fork();
+
+        if (child == 0) {
+            if (bit == 0)
+                __asm__ volatile(".4byte 0x20a52533" ::: "a0"); /* sh1add a0, a0, a0 */
+            else if (bit == 1)
+                __asm__ volatile(".4byte 0x60451513" ::: "a0"); /* sext.b a0, a0 */
+            else if (bit == 2)
+                __asm__ volatile(".4byte 0x28151513" ::: "a0"); /* bseti a0, a0, 1 */
+            else if (bit == 3)
+                __asm__ volatile(".4byte 0x0ea55533" ::: "a0"); /* czero.eqz a0, a0, a0 */
+            a0 = &word;
+            if (bit == 4) /* amocas.w a0, a0, (a0) */
+                __asm__ volatile(".4byte 0x28a5252f" : "+r"(a0)::"memory");
+            _exit(0);
+        }
+        if (child > 0 && waitpid(child, &status, 0) == child && status == 0)
+            here |= 1u << bit;
+    }
+#else
+    here = EBPF_ISA_ZBA | EBPF_ISA_ZBB | EBPF_ISA_ZBS | EBPF_ISA_ZICOND | EBPF_ISA_ZACAS;
+#endif
+    return here;
 }
 
 uint32_t ebpf_os_isa(void)

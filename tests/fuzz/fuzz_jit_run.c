@@ -67,11 +67,11 @@ uint64_t fuzz_native_sp;
 extern struct ebpf_run fuzz_native_run; /* on hart 0 */
 struct ebpf_run fuzz_native_run;
 
-#define SAVED(X)                                                                               \
-    X(s0, 8)                                                                                   \
-    X(s1, 16)                                                                                  \
-    X(s2, 24) X(s3, 32) X(s4, 40) X(s5, 48) X(s6, 56) X(s7, 64) X(s8, 72) X(s9, 80) X(s10, 88) \
-        X(s11, 96)
+#define SAVED(X) \
+    X(s0, 8)     \
+    X(s1, 16)    \
+    X(s2, 24)    \
+    X(s3, 32) X(s4, 40) X(s5, 48) X(s6, 56) X(s7, 64) X(s8, 72) X(s9, 80) X(s10, 88) X(s11, 96)
 #define SAVE(reg, at) "sd " #reg "," #at "(sp)\n li " #reg ", 0x5a5a5a5a00 + " #at "\n"
 #define LOOK(reg, at)                                                                         \
     "li t2, 0x5a5a5a5a00 + " #at "\n xor t2, t2, " #reg "\n or a2, a2, t2\n ld " #reg "," #at \
@@ -281,38 +281,6 @@ static bool compiles(const struct bpf_insn *insns, uint32_t cnt)
     return ok;
 }
 
-/* Each extension's first instruction, in a process that may get SIGILL. */
-static void probe_isa(void)
-{
-#if defined(__riscv)
-    for (unsigned bit = 0; bit < 5; bit++) {
-        uint64_t word = 0;
-        register uint64_t *a0 __asm__("a0");
-        int status = 1;
-        pid_t child = fork();
-
-        if (child == 0) {
-            if (bit == 0)
-                __asm__ volatile(".4byte 0x20a52533" ::: "a0"); /* sh1add a0, a0, a0 */
-            else if (bit == 1)
-                __asm__ volatile(".4byte 0x60451513" ::: "a0"); /* sext.b a0, a0 */
-            else if (bit == 2)
-                __asm__ volatile(".4byte 0x28151513" ::: "a0"); /* bseti a0, a0, 1 */
-            else if (bit == 3)
-                __asm__ volatile(".4byte 0x0ea55533" ::: "a0"); /* czero.eqz a0, a0, a0 */
-            a0 = &word;
-            if (bit == 4) /* amocas.w a0, a0, (a0) */
-                __asm__ volatile(".4byte 0x28a5252f" : "+r"(a0)::"memory");
-            _exit(0);
-        }
-        if (child > 0 && waitpid(child, &status, 0) == child && status == 0)
-            isa_here |= 1u << bit;
-    }
-#else
-    isa_here = EBPF_ISA_ZBA | EBPF_ISA_ZBB | EBPF_ISA_ZBS | EBPF_ISA_ZICOND | EBPF_ISA_ZACAS;
-#endif
-}
-
 void fuzz_probe(void)
 {
     const struct bpf_insn may_goto[] = {BPF_MOV64_IMM(0, 0),
@@ -324,5 +292,5 @@ void fuzz_probe(void)
 
     fuzz_has_may_goto = compiles(may_goto, 3);
     fuzz_has_acq_rel = compiles(acq_rel, 4);
-    probe_isa();
+    isa_here = fuzz_isa_here();
 }

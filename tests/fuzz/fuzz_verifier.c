@@ -14,6 +14,7 @@
 #include "tests/fuzz/fuzz_verifier.h"
 
 #define INPUTS 4u
+#define COMPARED 2u      /* of them, with an engine */
 #define MORE_INPUTS 400u /* where Linux does not agree */
 
 /* As on the machine whose Linux is asked: what bpf_get_smp_processor_id() may return is known from
@@ -31,8 +32,9 @@ unsigned ebpf_os_cpu_id(void)
 }
 
 uint32_t fuzz_isa;
+static uint32_t isa_here;
 
-enum finding { FINE, REFUSED, VIOLATION, LINUX_REFUSES };
+enum finding { FINE, REFUSED, VIOLATION, DIFFERS, LINUX_REFUSES };
 
 static struct {
     bool linux_asked, verbose;
@@ -55,8 +57,9 @@ static bool gives_up(int err, const char *message)
            strstr(message, "verifier bug");
 }
 
-static int load(const struct fuzz_prog *prog)
+static int load(const struct fuzz_prog *prog, struct ebpf_prog **loaded)
 {
+    struct bpf_func_info funcs[VF_MAX_FUNCS];
     struct ebpf_prog_spec spec = {
         .type = vf_type(prog->seed),
         .insns = prog->insns,
@@ -66,27 +69,26 @@ static int load(const struct fuzz_prog *prog)
         .map_cnt = VF_MAPS,
         .caps = EBPF_CAP_BPF | EBPF_CAP_PERFMON | EBPF_CAP_NET_ADMIN,
         .name = "fuzz",
+        .btf = vf_types,
+        .func_info = funcs,
+        .func_info_cnt = vf_functions(prog, funcs),
     };
-    struct ebpf_prog *loaded;
-    int err = ebpf_prog_load(&spec, &loaded);
 
-    if (!err)
-        ebpf_obj_put(ebpf_prog_obj(loaded));
-    return err;
+    return ebpf_prog_load(&spec, loaded);
 }
 
 /* Inputs number `from` to before `to`; false, and why: one of them makes it break a promise. */
 static bool keeps_promises(const struct fuzz_prog *prog, unsigned from, unsigned to, char why[200])
 {
+    static struct vf_input input;
     char message[128];
 
     for (unsigned n = from; n < to; n++) {
-        struct vf_packet packet;
         uint64_t r0;
         enum vf_end end;
 
-        vf_world_reset(prog, n, &packet);
-        end = vf_run(prog, &packet, &r0, message);
+        vf_world_reset(prog, n, &input);
+        end = vf_run(prog, &input, (struct vf_how){n % 8, false}, &r0, message);
         count(VF_RUNS);
         if (end == VF_TIRED)
             count(VF_CUT);
@@ -98,6 +100,33 @@ static bool keeps_promises(const struct fuzz_prog *prog, unsigned from, unsigned
     return true;
 }
 
+/* Does the engine that runs it do the same on the first inputs? */
+static bool engine_agrees(const struct fuzz_prog *prog, struct ebpf_prog *loaded, char why[200])
+{
+    char message[128];
+
+    for (unsigned n = 0; n < COMPARED; n++) {
+        enum vf_engine verdict = vf_compare(prog, loaded, n, message);
+
+        if (verdict == VF_SAME)
+            count(VF_COMPARED);
+        if (verdict != VF_DIFFERENT)
+            continue;
+        snprintf(why, 200, "input %u, %s: %s", n,
+                 ebpf_prog_is_jited(loaded) ? "compiled" : "interpreted", message);
+        return false;
+    }
+    return true;
+}
+
+static enum finding examine(const struct fuzz_prog *prog, struct ebpf_prog *loaded, char why[200])
+{
+    if (!keeps_promises(prog, 0, INPUTS, why))
+        return VIOLATION;
+    vf_counts->n[VF_JITED] += ebpf_prog_is_jited(loaded);
+    return engine_agrees(prog, loaded, why) ? FINE : DIFFERS;
+}
+
 /*
  * What our verdict is worth; why: in words. A program that only Linux refuses may be one whose
  * numbers Linux does not follow as far as we do (docs/VERIFIER.md): it is run on many more inputs
@@ -106,11 +135,19 @@ static bool keeps_promises(const struct fuzz_prog *prog, unsigned from, unsigned
 static enum finding judge(const struct fuzz_prog *prog, char why[200])
 {
     char message[160];
-    int theirs, err = load(prog);
+    struct ebpf_prog *loaded;
+    enum finding finding = FINE;
+    int theirs, err;
 
+    fuzz_isa = prog->seed & 1 ? isa_here : 0;
+    err = load(prog, &loaded);
     why[0] = 0;
-    if (!err && !keeps_promises(prog, 0, INPUTS, why))
-        return VIOLATION;
+    if (!err) {
+        finding = examine(prog, loaded, why);
+        ebpf_obj_put(ebpf_prog_obj(loaded));
+    }
+    if (finding != FINE)
+        return finding;
     if (!run.linux_asked || (err && !run.verbose))
         return err ? REFUSED : FINE;
     count(VF_ASKED);
@@ -169,7 +206,10 @@ static void report(struct fuzz_prog *prog, enum finding finding, const char *why
     FILE *file;
 
     printf("seed %llu: %s: %s\n", (unsigned long long)prog->seed,
-           finding == VIOLATION ? "ACCEPTED AND UNSAFE" : "only Linux refuses", why);
+           finding == VIOLATION ? "ACCEPTED AND UNSAFE"
+           : finding == DIFFERS ? "AN ENGINE DIFFERS"
+                                : "only Linux refuses",
+           why);
     if (!run.dir)
         return;
     vf_counts = &unused; /* these are not among the programs that were asked for */
@@ -208,8 +248,9 @@ static void one(uint64_t seed)
     count(VF_PROGRAMS);
     vf_counts->n[VF_ACCEPTED] += finding != REFUSED;
     vf_counts->n[VF_UNSAFE] += finding == VIOLATION;
+    vf_counts->n[VF_DIFFERS] += finding == DIFFERS;
     vf_counts->n[VF_LINUX] += finding == LINUX_REFUSES;
-    if (finding == VIOLATION || (finding == LINUX_REFUSES && run.verbose))
+    if (finding == VIOLATION || finding == DIFFERS || (finding == LINUX_REFUSES && run.verbose))
         report(&prog, finding, why);
     else if (run.verbose && why[0])
         printf("seed %llu: %s\n", (unsigned long long)seed, why);
@@ -251,8 +292,9 @@ void vf_count_class(struct vf_counts *to, const char *text, uint64_t n)
 void vf_counts_print(const struct vf_counts *c, bool classes)
 {
     static const char *const names[VF_COUNTS] = {
-        "programs", "accepted",       "executions",         "cut off",        "unsafe",
-        "crashed",  "shown to Linux", "only Linux refuses", "Linux gives up", "only we refuse"};
+        "programs",           "accepted",       "executions",    "cut off", "compared",
+        "compiled",           "engine differs", "unsafe",        "crashed", "shown to Linux",
+        "only Linux refuses", "Linux gives up", "only we refuse"};
 
     for (unsigned i = 0; i < VF_COUNTS; i++) {
         if (i < VF_ASKED || c->n[i])
@@ -277,7 +319,7 @@ static bool again(const char *path)
     }
     setitimer(ITIMER_PROF, &limit, NULL); /* it is killed then */
     finding = judge(&prog, why);
-    if (finding != VIOLATION)
+    if (finding != VIOLATION && finding != DIFFERS)
         return true;
     printf("%s: %s\n", path, why);
     return false;
@@ -297,7 +339,7 @@ static bool all(const struct vf_campaign *campaign)
     }
     printf("fuzz-verifier:");
     vf_counts_print(&sum, true);
-    return done && !sum.n[VF_UNSAFE] && !sum.n[VF_CRASHED] &&
+    return done && !sum.n[VF_UNSAFE] && !sum.n[VF_DIFFERS] && !sum.n[VF_CRASHED] &&
            sum.n[VF_ACCEPTED] > sum.n[VF_PROGRAMS] / 10;
 }
 
@@ -332,6 +374,8 @@ int main(int argc, char **argv)
         return 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     vf_world_init();
+    isa_here = fuzz_isa_here();
+    fuzz_probes_fail = true;
     if (print) {
         make(&prog, campaign.seed);
         fuzz_print(stdout, &prog);

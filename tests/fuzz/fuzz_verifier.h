@@ -10,23 +10,78 @@
 #ifndef TESTS_FUZZ_FUZZ_VERIFIER_H
 #define TESTS_FUZZ_FUZZ_VERIFIER_H
 
+#include <ebpf/kprobe.h>
+
+#include "src/core/skb.h"
+#include "src/core/xdp.h"
 #include "tests/fuzz/fuzz_jit.h"
 
-enum { VF_ARRAY, VF_HASH, VF_RING, VF_RODATA, VF_GLOBAL, VF_LRU, VF_MAPS };
+enum {
+    VF_ARRAY,
+    VF_HASH,
+    VF_RING,
+    VF_RODATA,
+    VF_GLOBAL,
+    VF_LRU,
+    VF_PERCPU,
+    VF_QUEUE,
+    VF_OUTER, /* of maps like VF_ARRAY */
+    VF_LOCKED,
+    VF_PROGS, /* of XDP programs */
+    VF_FILTERS,
+    VF_USER_RING,
+    VF_MAPS,
+    VF_INNER = VF_MAPS, /* in VF_OUTER: no program names it */
+    VF_ALL_MAPS
+};
 #define VF_RING_SIZE 4096u
 
-extern const struct ebpf_map_spec vf_specs[VF_MAPS];
-extern struct ebpf_map *vf_maps[VF_MAPS];
+extern const struct ebpf_map_spec vf_specs[VF_ALL_MAPS];
+extern struct ebpf_map *vf_maps[VF_ALL_MAPS];
 
 /* ---- _world ---------------------------------------------------------------------------------- */
 
+/* What a program is called with: the kernel's own context, and its packet. */
+struct vf_input {
+    union {
+        struct ebpf_xdp xdp;
+        struct ebpf_skb skb;
+        struct ebpf_regs regs;
+        uint8_t bytes[sizeof(struct ebpf_regs)];
+    } ctx;
+    uint8_t *mem; /* that the packet lies in */
+    uint32_t mem_size;
+    uint8_t *old; /* where it was before a helper moved it; NULL: nowhere */
+};
+
 void vf_world_init(void);
-struct vf_packet {
-    uint8_t *data; /* of exactly len bytes, nothing mapped is promised around it */
+/* The n-th input of prog: context, packet, and the maps that it uses. */
+void vf_world_reset(const struct fuzz_prog *prog, unsigned n, struct vf_input *input);
+
+/* What a run leaves. */
+struct vf_outcome {
+    uint64_t r0, maps[VF_ALL_MAPS], ctx, packet;
     uint32_t len;
 };
-/* Packet, and the maps that prog uses, as its n-th input. */
-void vf_world_reset(const struct fuzz_prog *prog, unsigned n, struct vf_packet *packet);
+void vf_world_save(const struct fuzz_prog *prog, const struct vf_input *input, uint64_t r0,
+                   struct vf_outcome *out);
+/* Is that the start of a value of map? */
+bool vf_is_value(const struct ebpf_map *map, const void *value);
+/* What the program array of that program type has at index. */
+const struct fuzz_prog *vf_target(uint32_t type, uint32_t index);
+/* Types for maps and functions, which the fuzzer makes up, as bytes. */
+const void *vf_btf(size_t *size);
+extern struct ebpf_btf *vf_types;
+#define VF_TYPE_KEY 1u /* its types: int, the value with a lock, a static function */
+#define VF_TYPE_LOCKED 3u
+#define VF_TYPE_STATIC 5u
+/* Global functions: int (int), int (struct of 16 bytes *, int), int (struct xdp_md *), int (struct
+ * __sk_buff *) */
+#define VF_GLOBAL_MARK 0x67100000u
+#define VF_GLOBAL_KINDS 4u
+/* Where prog's functions begin, and of what type they are; returns how many. */
+#define VF_MAX_FUNCS 16u
+uint32_t vf_functions(const struct fuzz_prog *prog, struct bpf_func_info out[VF_MAX_FUNCS]);
 
 /* ---- counting: fuzz_verifier.c --------------------------------------------------------------- */
 
@@ -35,6 +90,9 @@ enum {
     VF_ACCEPTED,
     VF_RUNS,     /* of accepted programs, on one input each */
     VF_CUT,      /* of those: too many steps, so that they say nothing */
+    VF_COMPARED, /* runs whose outcome an engine has, too */
+    VF_JITED,    /* accepted programs that were compiled */
+    VF_DIFFERS,  /* an engine does something else */
     VF_UNSAFE,   /* accepted, and broke a promise */
     VF_CRASHED,  /* the process died, or took too long */
     VF_ASKED,    /* shown to Linux */
@@ -82,12 +140,28 @@ void vf_mutate(struct fuzz_prog *prog, struct fuzz_random *rnd);
 
 enum vf_end {
     VF_ENDED,   /* by itself, and all is as it should be */
+    VF_VAGUE,   /* the same, but what it did depends on what no engine promises */
     VF_TIRED,   /* too many steps: says nothing */
     VF_VIOLATED /* it did what no verified program may do */
 };
+struct vf_how {
+    unsigned layout; /* of memory, and what stacks hold at first */
+    bool patient;    /* may_goto never leaves, as that of engines, which have more time */
+};
 /* Runs the program; why: what it did wrong, at which instruction. */
-enum vf_end vf_run(const struct fuzz_prog *prog, const struct vf_packet *packet, uint64_t *r0,
-                   char why[128]);
+enum vf_end vf_run(const struct fuzz_prog *prog, struct vf_input *input, struct vf_how how,
+                   uint64_t *r0, char why[128]);
+
+/* Do results of that helper differ from run to run, or between the machine and the engines? */
+bool vf_differs(int32_t helper);
+
+/* ---- _engine --------------------------------------------------------------------------------- */
+
+enum vf_engine { VF_SAME, VF_UNKNOWN, VF_DIFFERENT };
+/* Does the program as loaded do what the machine does, on its n-th input? VF_UNKNOWN: it has no
+ * defined outcome. */
+enum vf_engine vf_compare(const struct fuzz_prog *prog, struct ebpf_prog *loaded, unsigned n,
+                          char why[128]);
 
 /* _alu: what instructions of the classes ALU, ALU64, JMP and JMP32 make of two numbers. */
 uint64_t vf_sign_extend(uint64_t value, unsigned bits);

@@ -6,7 +6,7 @@
 
 #include "tests/fuzz/fuzz_verifier.h"
 
-static int fds[VF_MAPS];
+static int fds[VF_ALL_MAPS];
 
 static int sys_bpf(int cmd, union bpf_attr *attr)
 {
@@ -15,8 +15,22 @@ static int sys_bpf(int cmd, union bpf_attr *attr)
     return ret < 0 ? -errno : (int)ret;
 }
 
-static int create(const struct ebpf_map_spec *spec)
+static int btf_fd;
+
+static int load_btf(void)
 {
+    union bpf_attr attr;
+    size_t size;
+
+    memset(&attr, 0, sizeof(attr));
+    attr.btf = (uintptr_t)vf_btf(&size);
+    attr.btf_size = (uint32_t)size;
+    return sys_bpf(BPF_BTF_LOAD, &attr);
+}
+
+static int create(unsigned i)
+{
+    const struct ebpf_map_spec *spec = &vf_specs[i];
     union bpf_attr attr;
 
     memset(&attr, 0, sizeof(attr));
@@ -25,6 +39,13 @@ static int create(const struct ebpf_map_spec *spec)
     attr.value_size = spec->value_size;
     attr.max_entries = spec->max_entries;
     attr.map_flags = spec->flags;
+    if (i == VF_OUTER)
+        attr.inner_map_fd = (uint32_t)fds[VF_INNER];
+    if (i == VF_LOCKED) {
+        attr.btf_fd = (uint32_t)btf_fd;
+        attr.btf_key_type_id = VF_TYPE_KEY;
+        attr.btf_value_type_id = VF_TYPE_LOCKED;
+    }
     memcpy(attr.map_name, spec->name, sizeof(attr.map_name));
     return sys_bpf(BPF_MAP_CREATE, &attr);
 }
@@ -47,66 +68,18 @@ static int freeze_constants(void)
     return err ? err : sys_bpf(BPF_MAP_FREEZE, &attr);
 }
 
-/* ---- BTF, which Linux wants of programs with callbacks -------------------------------------- */
-
-static struct {
-    uint32_t
-        head[6]; /* magic and version, header's size, types: offset, size, strings: offset, size */
-    uint32_t types[4 + 3 + 3]; /* 1: int; 2: int (void); 3: static f of that type */
-    char strings[8];
-} btf = {{0x0001eb9f, 24, 0, 40, 40, 7},
-         {1, 1u << 24, 4, 0x01000020, 0, 13u << 24, 1, 5, 12u << 24, 2},
-         "\0int\0f"};
-static int btf_fd;
-
-static int load_btf(void)
-{
-    union bpf_attr attr;
-
-    memset(&attr, 0, sizeof(attr));
-    attr.btf = (uintptr_t)&btf;
-    attr.btf_size = sizeof(btf) - 1;
-    return sys_bpf(BPF_BTF_LOAD, &attr);
-}
-
-#define MAX_FUNCS 16u
-struct func_info {
-    uint32_t insn, type;
-};
-
-/* All functions of prog, in order; returns how many. */
-static uint32_t find_functions(const struct fuzz_prog *prog, struct func_info *out)
-{
-    static bool starts[FUZZ_MAX_INSNS];
-    uint32_t cnt = 0;
-
-    memset(starts, 0, prog->cnt);
-    starts[0] = true;
-    for (uint32_t i = 0; i < prog->cnt; i++) {
-        const struct bpf_insn *insn = &prog->insns[i];
-        int64_t target = (int64_t)i + 1 + insn->imm;
-
-        if ((fuzz_is_call(insn) || (fuzz_is_imm64(insn) && insn->src_reg == BPF_PSEUDO_FUNC)) &&
-            target > 0 && target < prog->cnt)
-            starts[target] = true;
-    }
-    for (uint32_t i = 0; i < prog->cnt && cnt < MAX_FUNCS; i++) {
-        if (starts[i])
-            out[cnt++] = (struct func_info){i, 3};
-    }
-    return cnt;
-}
-
 bool vf_linux_init(const char **why)
 {
     *why = "bpf(2) of Linux as root is not to be had";
-    for (unsigned i = 0; i < VF_MAPS; i++) {
-        fds[i] = create(&vf_specs[i]);
+    btf_fd = load_btf();
+    if (btf_fd < 0)
+        return false;
+    for (unsigned i = VF_ALL_MAPS; i-- > 0;) {
+        fds[i] = create(i);
         if (fds[i] < 0)
             return false;
     }
-    btf_fd = load_btf();
-    return btf_fd >= 0 && !freeze_constants();
+    return !freeze_constants();
 }
 
 /* ---- programs -------------------------------------------------------------------------------- */
@@ -130,14 +103,14 @@ static void last_line(char message[160])
 
 int vf_linux_load(const struct fuzz_prog *prog, uint32_t type, char message[160])
 {
-    struct func_info funcs[MAX_FUNCS];
+    struct bpf_func_info funcs[VF_MAX_FUNCS];
     union bpf_attr attr;
     int fd;
 
     memset(&attr, 0, sizeof(attr));
     attr.prog_btf_fd = (uint32_t)btf_fd;
     attr.func_info = (uintptr_t)funcs;
-    attr.func_info_cnt = find_functions(prog, funcs);
+    attr.func_info_cnt = vf_functions(prog, funcs);
     attr.func_info_rec_size = sizeof(funcs[0]);
     attr.prog_type = type;
     attr.insns = (uintptr_t)prog->insns;
