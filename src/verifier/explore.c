@@ -564,33 +564,6 @@ void ebpf_verify_frame_pushed(struct ebpf_verifier *v)
     v->explore->fresh[v->now->frame_cnt - 1] = ~0ull;
 }
 
-int ebpf_verify_note_stack(struct ebpf_verifier *v, unsigned frame, int off, unsigned size,
-                           bool write)
-{
-    struct ebpf_vsub *sub = &v->explore->subs[v->now->frames[frame]->subprog];
-    uint32_t first, last;
-    uint64_t slots;
-
-    if (off < 0 && (uint32_t)-off > sub->depth)
-        sub->depth = (uint32_t)-off;
-    if (!size || off >= 0 || off < -(int)EBPF_FRAME_SIZE || off + (int)size > 0)
-        return 0;
-    first = (uint32_t)(-off - (int)size) / 8; /* of the highest byte */
-    last = (uint32_t)(-off - 1) / 8;
-    slots = ~0ull >> (63 - last) & ~0ull << first;
-    /* without the right to break spills, writing a part of a slot asks what is in it */
-    if (!write || !v->rules.break_spills)
-        ebpf_verify_read(v->explore->parent, slots, v->explore->fresh, frame);
-    if (!write)
-        return 0;
-    if ((uint32_t)(-off - (int)size) % 8)
-        slots &= ~(1ull << first);
-    if ((uint32_t)-off % 8)
-        slots &= ~(1ull << last);
-    v->explore->fresh[frame] |= slots;
-    return 0;
-}
-
 void ebpf_verify_explore_fini(struct ebpf_verifier *v)
 {
     struct ebpf_vexplore *x = v->explore;
