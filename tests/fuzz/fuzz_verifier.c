@@ -148,7 +148,7 @@ static enum finding judge(const struct fuzz_prog *prog, char why[200])
     }
     if (finding != FINE)
         return finding;
-    if (!run.linux_asked || (err && !run.verbose))
+    if (!run.linux_asked || vf_type(prog->seed) == BPF_PROG_TYPE_KPROBE || (err && !run.verbose))
         return err ? REFUSED : FINE;
     count(VF_ASKED);
     theirs = vf_linux_load(prog, vf_type(prog->seed), message);

@@ -130,7 +130,7 @@ bool vf_campaign_run(const struct vf_campaign *what, struct vf_counts *sum);
 
 /* ---- _gen ------------------------------------------------------------------------------------ */
 
-/* BPF_PROG_TYPE_XDP or BPF_PROG_TYPE_SOCKET_FILTER */
+/* BPF_PROG_TYPE_XDP, BPF_PROG_TYPE_SOCKET_FILTER or BPF_PROG_TYPE_KPROBE */
 uint32_t vf_type(uint64_t seed);
 void vf_generate(struct fuzz_prog *prog, uint64_t seed);
 /* A few instructions changed at random. */

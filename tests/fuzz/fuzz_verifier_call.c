@@ -277,19 +277,20 @@ static void grant_result(struct machine *m, const struct ebpf_helper *helper,
 
 static bool tail_call(struct machine *m, const struct ebpf_map *map, bool *done)
 {
-    const struct fuzz_prog *prog = m->prog;
+    const struct fuzz_prog *prog = m->prog, *target;
     uint32_t at = m->at, index = (uint32_t)m->regs[3];
 
     for (uint32_t i = 0; i < m->region_cnt; i++) {
         if (m->regions[i].record)
             return vm_violate(m, "a tail call while a record is held");
     }
-    if (index < map->max_entries && m->tails < EBPF_MAX_TAIL_CALLS && !m->callbacks) {
+    target = index < map->max_entries ? vf_target(m->type->id, index) : NULL;
+    if (target && m->tails < EBPF_MAX_TAIL_CALLS && !m->callbacks) {
         m->tails++;
         vm_forget(m, 0, 9);
         vm_write_reg(m, 1, (uintptr_t)m->ctx);
         vm_frame_begin(m);
-        m->prog = vf_target(m->type->id, index);
+        m->prog = target;
         m->tailed++;
         *done = vm_execute(m, 0);
         m->tailed--;

@@ -92,7 +92,7 @@ unsigned vg_spare(struct gen *g)
         unsigned r = vg_chance(g, 50) ? 7 + vg_below(g, 3) : vg_below(g, 6);
 
         if ((g->looping && r == 9) || g->regs[r].kind == RECORD ||
-            (g->function == 0 && r == CTX_REG))
+            ((g->function == 0 || g->regs[CTX_REG].kind == CTX) && r == CTX_REG))
             continue;
         return r;
     }
@@ -120,7 +120,7 @@ unsigned vg_unknown(struct gen *g)
         }
         __attribute__((fallthrough));
     case 2:
-        if (g->function == 0 && g->regs[CTX_REG].kind == CTX) {
+        if (g->regs[CTX_REG].kind == CTX) {
             vg_emit(g, BPF_LDX_MEM(BPF_W, r, CTX_REG, g->type == BPF_PROG_TYPE_XDP ? 12 : 0));
             break;
         }
@@ -336,47 +336,43 @@ void vg_twist(struct gen *g, unsigned r)
     }
 }
 
+/* How often, of all shares. */
+static const struct {
+    unsigned share;
+    void (*make)(struct gen *g);
+} statements[] = {
+    {38, arithmetic},      {24, block},           {16, vg_lookup},   {12, vg_direct_value},
+    {12, vg_use_value},    {18, vg_use_stack},    {16, vg_packet},   {6, vg_record},
+    {4, vg_output},        {5, vg_update},        {4, vg_legacy},    {6, vg_loop},
+    {6, vg_call_function}, {3, vg_call_back},     {3, vg_lock},      {4, vg_dynptr},
+    {3, vg_outer},         {3, vg_small_maps},    {2, vg_tail_call}, {2, vg_move_packet},
+    {3, vg_packet_kept},   {4, vg_context},       {2, vg_walk},      {2, vg_call_global},
+    {4, vg_choice},        {4, vg_helper_memory},
+};
+
 void vg_statement(struct gen *g)
 {
-    unsigned what = vg_below(g, 100);
+    static unsigned all;
+    unsigned what, i = 0;
 
+    for (unsigned s = 0; !all && s < sizeof(statements) / sizeof(statements[0]); s++)
+        i += statements[s].share;
+    all = all ? all : i;
+    what = vg_below(g, all);
+    i = 0;
     if (g->prog->cnt > MAX_INSNS)
         return;
-    if (what < 24)
-        arithmetic(g);
-    else if (what < 38)
-        block(g);
-    else if (what < 48)
-        vg_lookup(g);
-    else if (what < 55)
-        vg_direct_value(g);
-    else if (what < 62)
-        vg_use_value(g);
-    else if (what < 72)
-        vg_use_stack(g);
-    else if (what < 82)
-        vg_packet(g);
-    else if (what < 85)
-        vg_record(g);
-    else if (what < 88)
-        vg_output(g);
-    else if (what < 91)
-        vg_update(g);
-    else if (what < 94)
-        vg_legacy(g);
-    else if (what < 97)
-        vg_loop(g);
-    else if (what < 99)
-        vg_call_function(g);
-    else
-        vg_call_back(g);
+    while (what >= statements[i].share)
+        what -= statements[i++].share;
+    statements[i].make(g);
 }
 
 /* ---- programs -------------------------------------------------------------------------------- */
 
 static void leave(struct gen *g)
 {
-    if (g->function == CALLBACK || (g->regs[0].kind != NUMBER && !vg_careless(g)))
+    if ((g->function >= CALLBACK && g->function < GLOBALS) ||
+        (g->regs[0].kind != NUMBER && !vg_careless(g)))
         vg_emit(g, BPF_MOV64_IMM(0, (int32_t)vg_below(g, 2)));
     vg_emit(g, BPF_EXIT_INSN());
 }
@@ -388,9 +384,17 @@ static uint32_t function(struct gen *g, unsigned n)
     memset(g->regs, 0, sizeof(g->regs));
     g->function = n;
     g->depth = 0;
-    vg_set(g, 1, NUMBER, 0, 0);
-    vg_set(g, 2, STACK, 0, -64);
-    if (vg_chance(g, 60)) {
+    if (n == EACH) {
+        vg_begin_each(g);
+    } else if (n == DRAIN) {
+        vg_begin_drain(g);
+    } else if (n >= GLOBALS) {
+        vg_begin_global(g, n - GLOBALS);
+    } else {
+        vg_set(g, 1, NUMBER, 0, 0);
+        vg_set(g, 2, STACK, 0, -64);
+    }
+    if (n <= CALLBACK && vg_chance(g, 60)) {
         vg_emit(g, BPF_MOV64_REG(8, 2));
         vg_set(g, 8, STACK, 0, -64);
     }
@@ -402,6 +406,8 @@ static uint32_t function(struct gen *g, unsigned n)
 
 uint32_t vf_type(uint64_t seed)
 {
+    if (seed % 16 == 15)
+        return BPF_PROG_TYPE_KPROBE;
     return seed % 3 ? BPF_PROG_TYPE_XDP : BPF_PROG_TYPE_SOCKET_FILTER;
 }
 
@@ -409,7 +415,7 @@ void vf_generate(struct fuzz_prog *prog, uint64_t seed)
 {
     static struct gen gen;
     struct gen *g = &gen;
-    uint32_t starts[CALLBACK + 1] = {0};
+    uint32_t starts[GLOBALS + VF_GLOBAL_KINDS] = {0};
 
     memset(g, 0, sizeof(*g));
     fuzz_seed(&g->rnd, seed);
@@ -420,10 +426,12 @@ void vf_generate(struct fuzz_prog *prog, uint64_t seed)
     g->carelessness = vg_chance(g, 70) ? 0 : 5 + vg_below(g, 60);
     vg_emit(g, BPF_MOV64_REG(CTX_REG, 1));
     vg_set(g, CTX_REG, CTX, 0, 0);
+    if (vg_chance(g, 70))
+        vg_fill_stack(g);
     for (unsigned i = 2 + vg_below(g, 12); i-- > 0;)
         vg_statement(g);
     leave(g);
-    for (uint32_t c = 0, cnt = g->call_cnt; c < cnt; c++) { /* functions call none */
+    for (uint32_t c = 0; c < g->call_cnt; c++) { /* functions may call more */
         if (!starts[g->callees[c]])
             starts[g->callees[c]] = function(g, g->callees[c]);
         prog->insns[g->calls[c]].imm = (int32_t)(starts[g->callees[c]] - g->calls[c] - 1);

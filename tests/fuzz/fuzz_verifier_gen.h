@@ -8,6 +8,9 @@
 #define MAX_INSNS 400u
 #define FUNCTIONS 2u             /* called by instructions */
 #define CALLBACK (FUNCTIONS + 1) /* called by bpf_loop() */
+#define EACH (FUNCTIONS + 2)     /* by bpf_for_each_map_elem() */
+#define DRAIN (FUNCTIONS + 3)    /* by bpf_user_ringbuf_drain() */
+#define GLOBALS (FUNCTIONS + 4)  /* VF_GLOBAL_KINDS of them */
 #define CTX_REG 6                /* the context stays there in the main function, mostly */
 
 enum kind { NOTHING, NUMBER, CTX, PACKET, END, VALUE, STACK, RECORD };
@@ -64,5 +67,24 @@ void vg_legacy(struct gen *g);
 void vg_loop(struct gen *g);
 void vg_call_function(struct gen *g);
 void vg_call_back(struct gen *g);
+
+/* ---- fuzz_verifier_more.c ---- */
+void vg_lock(struct gen *g);
+void vg_dynptr(struct gen *g);
+void vg_outer(struct gen *g);
+void vg_small_maps(struct gen *g);
+void vg_tail_call(struct gen *g);
+void vg_move_packet(struct gen *g);
+void vg_packet_kept(struct gen *g);
+void vg_context(struct gen *g);
+void vg_walk(struct gen *g);
+void vg_call_global(struct gen *g);
+void vg_choice(struct gen *g);
+void vg_fill_stack(struct gen *g);
+void vg_helper_memory(struct gen *g);
+/* The first instructions of functions that helpers call, and of global ones. */
+void vg_begin_each(struct gen *g);
+void vg_begin_drain(struct gen *g);
+void vg_begin_global(struct gen *g, unsigned kind);
 
 #endif /* TESTS_FUZZ_FUZZ_VERIFIER_GEN_H */

@@ -19,8 +19,8 @@ static void touch(struct gen *g, unsigned ptr, int room, bool writable)
         off += vg_chance(g, 50) ? 1 : -off - 1;
     if (writable && vg_chance(g, 15) && (g->regs[ptr].kind != PACKET || vg_careless(g))) {
         static const int32_t ops[] = {
-            BPF_ADD,  BPF_ADD | BPF_FETCH, BPF_AND, BPF_OR | BPF_FETCH, BPF_XOR,
-            BPF_XCHG, BPF_CMPXCHG};
+            BPF_STORE_REL,      BPF_LOAD_ACQ, BPF_ADD,  BPF_ADD | BPF_FETCH, BPF_AND,
+            BPF_OR | BPF_FETCH, BPF_XOR,      BPF_XCHG, BPF_CMPXCHG};
         int32_t op = ops[vg_below(g, sizeof(ops) / sizeof(ops[0]))];
 
         r = vg_number(g);
@@ -205,7 +205,7 @@ void vg_packet(struct gen *g)
     struct known before[11];
     uint32_t at, skip = UINT32_MAX;
 
-    if (g->function || g->regs[CTX_REG].kind != CTX || g->type != BPF_PROG_TYPE_XDP)
+    if (g->regs[CTX_REG].kind != CTX || g->type != BPF_PROG_TYPE_XDP)
         return;
     vg_emit(g, BPF_LDX_MEM(BPF_W, p, CTX_REG, 0));
     vg_emit(g, BPF_LDX_MEM(BPF_W, e, CTX_REG, 4));
@@ -406,8 +406,8 @@ void vg_call_function(struct gen *g)
 {
     unsigned f = vg_below(g, FUNCTIONS), n = vg_number(g);
 
-    if (g->function || g->held || g->call_cnt == 64)
-        return;
+    if (g->function > FUNCTIONS || f < g->function || g->held || g->call_cnt == 64)
+        return; /* none calls one before it, or itself */
     if (n != 1)
         vg_emit(g, BPF_MOV64_REG(1, n));
     vg_emit(g, BPF_MOV64_REG(2, 10));
