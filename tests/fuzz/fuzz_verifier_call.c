@@ -56,8 +56,9 @@ static void take_args(struct machine *m, const uint64_t r[4])
     }
 }
 
-/* As ebpf_call_back() calls compiled code. */
-static uint64_t trampoline(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5)
+/* As ebpf_call_back() calls compiled code: an odd address would be one of the interpreter's. */
+__attribute__((aligned(16))) static uint64_t trampoline(uint64_t r1, uint64_t r2, uint64_t r3,
+                                                        uint64_t r4, uint64_t r5)
 {
     struct machine *m = calling.m;
     const struct ebpf_helper *helper = calling.helper;
