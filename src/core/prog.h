@@ -146,8 +146,9 @@ struct ebpf_ctx_field {
     uint8_t kernel_size;
     uint16_t kernel_off;
     bool writable;
-    uint8_t kind; /* enum ebpf_ctx_kind */
-    bool whole;   /* may not be loaded in parts (Linux: narrow loads) */
+    uint8_t kind;   /* enum ebpf_ctx_kind */
+    bool whole;     /* may not be loaded in parts (Linux: narrow loads) */
+    uint8_t attach; /* only for programs with that expected_attach_type; 0: for all */
 };
 
 struct ebpf_prog_type {

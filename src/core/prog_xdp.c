@@ -15,6 +15,12 @@
         .off = offsetof(struct xdp_md, name), .size = 4, .kernel_size = 4, \
         .kernel_off = offsetof(struct ebpf_xdp, name), .whole = true       \
     }
+/* Packets have it only where Linux redirects them to a device: xdp_is_valid_access() */
+#define EGRESS(name)                                                                           \
+    {                                                                                          \
+        .off = offsetof(struct xdp_md, name), .size = 4, .kernel_size = 4,                     \
+        .kernel_off = offsetof(struct ebpf_xdp, name), .whole = true, .attach = BPF_XDP_DEVMAP \
+    }
 
 static const struct ebpf_ctx_field fields[] = {
     POINTER(data, EBPF_CTX_PACKET),
@@ -22,7 +28,7 @@ static const struct ebpf_ctx_field fields[] = {
     POINTER(data_meta, EBPF_CTX_PACKET_META),
     NUMBER(ingress_ifindex),
     NUMBER(rx_queue_index),
-    NUMBER(egress_ifindex),
+    EGRESS(egress_ifindex),
 };
 
 /* Linux: XDP_PACKET_HEADROOM, and the tail of the page that struct skb_shared_info takes there. */

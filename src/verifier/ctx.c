@@ -10,15 +10,19 @@
 #include "src/verifier/access.h"
 
 /* Is [off, off + size) a field, or a part of one that may be loaded alone? */
-static bool in_table(const struct ebpf_prog_type *type, const struct ebpf_vaccess *a,
+static bool in_table(const struct ebpf_verifier *v, const struct ebpf_vaccess *a,
                      enum ebpf_ctx_kind *kind)
 {
+    const struct ebpf_prog_type *type = v->type;
+
     for (uint32_t i = 0; i < type->field_cnt; i++) {
         const struct ebpf_ctx_field *f = &type->fields[i];
         bool all = a->size == f->size;
 
         if (a->off < f->off || a->off + (int)a->size > f->off + f->size)
             continue;
+        if (f->attach && f->attach != v->prog->expected_attach_type)
+            return false;
         *kind = f->kind;
         if (a->write)
             return f->writable && all && f->kind == EBPF_CTX_NUMBER;
@@ -35,7 +39,7 @@ static bool allowed(const struct ebpf_verifier *v, const struct ebpf_vaccess *a,
     *kind = EBPF_CTX_NUMBER;
     if (a->off < 0 || a->off % (int)a->size)
         return false;
-    if (type->fields && in_table(type, a, kind))
+    if (type->fields && in_table(v, a, kind))
         return true;
     *kind = EBPF_CTX_NUMBER;
     if (type->ctx_access)
@@ -74,8 +78,7 @@ int ebpf_verify_ctx(struct ebpf_verifier *v, const struct ebpf_vaccess *a, struc
 
     if (err)
         return err;
-    if (a->strict || !allowed(v, a, &kind) ||
-        (kind != EBPF_CTX_NUMBER && (a->write || a->sign)))
+    if (a->strict || !allowed(v, a, &kind) || (kind != EBPF_CTX_NUMBER && (a->write || a->sign)))
         return ebpf_verify_refuse(v, -EACCES, "invalid bpf_context access off=%d size=%u", a->off,
                                   a->size);
     if (!a->write && kind != EBPF_CTX_NUMBER)

@@ -155,6 +155,16 @@ struct whole {
     struct ebpf_vstate now;
 };
 
+/* All that instructions name, reached or not, as on Linux. */
+static int check_maps(struct ebpf_verifier *v)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; !err && i < v->prog->map_cnt; i++)
+        err = ebpf_verify_map_use(v, v->prog->maps[i]);
+    return err;
+}
+
 int ebpf_verify(struct ebpf_prog *prog)
 {
     struct whole *w = ebpf_zalloc(sizeof(*w));
@@ -170,7 +180,9 @@ int ebpf_verify(struct ebpf_prog *prog)
     w->v.now = &w->now;
     w->v.explore = &w->x;
     set_rules(&w->v);
-    err = verify_patiently(&w->v);
+    err = check_maps(&w->v);
+    if (!err)
+        err = verify_patiently(&w->v);
     ebpf_free(w, sizeof(*w));
     return err;
 }

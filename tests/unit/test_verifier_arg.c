@@ -89,6 +89,36 @@ TEST(verifier_one_lock_at_a_time_and_the_same_is_unlocked)
     special_end(&m);
 }
 
+/* As Linux does it: what dead code names, or nobody uses, counts too. */
+TEST(verifier_every_map_that_a_program_names_must_be_for_its_type)
+{
+    const struct bpf_insn insns[] = {
+        BPF_RAW_INSN(BPF_LD | BPF_IMM | BPF_DW, R1, BPF_PSEUDO_MAP_IDX, 0, 0),
+        BPF_RAW_INSN(0, 0, 0, 0, 0), BPF_MOV64_IMM(BPF_REG_0, 0), BPF_EXIT_INSN()};
+    char log[512] = "";
+    struct ebpf_map *map;
+    struct ebpf_prog_spec spec = {.type = BPF_PROG_TYPE_SOCKET_FILTER,
+                                  .insns = insns,
+                                  .insn_cnt = 4,
+                                  .license = "GPL",
+                                  .maps = &map,
+                                  .map_cnt = 1,
+                                  .caps = EBPF_CAP_ALL,
+                                  .log_level = 1,
+                                  .log_buf = log,
+                                  .log_size = sizeof(log)};
+    struct ebpf_prog *prog;
+
+    CHECK_EQ(ebpf_map_create(&array8, &map), 0);
+    map->lock_off = 0;
+    CHECK_EQ(ebpf_prog_load(&spec, &prog), -EINVAL);
+    CHECK(strstr(log, "socket filter progs cannot use bpf_spin_lock yet") != NULL);
+    map->lock_off = -1;
+    CHECK_EQ(ebpf_prog_load(&spec, &prog), 0);
+    ebpf_obj_put(ebpf_prog_obj(prog));
+    ebpf_obj_put(ebpf_map_obj(map));
+}
+
 TEST(verifier_tracing_programs_take_no_locks)
 {
     struct middle m;

@@ -250,6 +250,11 @@ TEST(verifier_contexts_have_the_fields_of_their_table)
             "invalid bpf_context access off=12 size=8");
     REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, sizeof(struct xdp_md)),
             "invalid bpf_context access off=24 size=4");
+    REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, offsetof(struct xdp_md, egress_ifindex)),
+            "invalid bpf_context access off=20 size=4"); /* but in a device map */
+    m.prog.expected_attach_type = BPF_XDP_DEVMAP;
+    CHECK_EQ(middle_step(&m, BPF_LDX_MEM(BPF_W, R0, R1, offsetof(struct xdp_md, egress_ifindex))),
+             0);
     REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, -4), "invalid bpf_context access off=-4 size=4");
     REFUSED(&m, BPF_LDX_MEM(BPF_W, R0, R1, 13), "invalid bpf_context access off=13 size=4");
     REFUSED(&m, BPF_ST_MEM(BPF_W, R1, offsetof(struct xdp_md, ingress_ifindex), 1),
