@@ -23,7 +23,7 @@ int __wrap_ebpf_jit_compile(const struct ebpf_code *code, struct ebpf_jit_image 
     return __real_ebpf_jit_compile(code, out);
 }
 
-/* A lookup: its map, and its key. */
+/* A lookup or a tail call: its map, and its key. */
 static const char *wrong_call(const struct ebpf_fact *fact, const struct bpf_insn *insn,
                               const uint64_t *regs)
 {
@@ -38,7 +38,10 @@ static const char *wrong_call(const struct ebpf_fact *fact, const struct bpf_ins
         return "the map is another one";
     if (!(fact->flags & (EBPF_FACT_KEY | EBPF_FACT_INSIDE)))
         return NULL;
-    memcpy(&key, (const void *)(uintptr_t)regs[2], sizeof(key));
+    if (insn->imm == EBPF_HELPER_TAIL_CALL)
+        key = (uint32_t)regs[3];
+    else
+        memcpy(&key, (const void *)(uintptr_t)regs[2], sizeof(key));
     if (fact->flags & EBPF_FACT_KEY && key != (uint32_t)fact->value)
         return "the key is another one";
     return key < maps[fact->map]->max_entries ? NULL : "the key is not in the array";
