@@ -407,12 +407,31 @@ static void use(struct ebpf_ir_fn *fn, const struct state *states)
     }
 }
 
+/* Is there anything of 32 bits, or a mask that might change nothing? */
+static bool has_narrow(const struct ebpf_ir_fn *fn)
+{
+    const uint64_t masks = IR_BIT(IR_AND) | IR_BIT(IR_ZEXT) | IR_BIT(IR_SEXT);
+
+    for (uint32_t i = 0; i < fn->list.cnt; i++) {
+        const struct ebpf_ir_op *op = &fn->list.ops[i];
+
+        if (ebpf_ir_is_in(op, IR_SET_ALU | IR_BIT(IR_BRANCH) | IR_BIT(IR_SEXT) | IR_BIT(IR_ZEXT))
+                ? !(op->flags & IR_WIDE) || ebpf_ir_is_in(op, masks)
+                : ebpf_ir_is_in(op, IR_BIT(IR_LOAD) | IR_BIT(IR_ATOMIC)) && op->size == 4)
+            return true;
+    }
+    return false;
+}
+
 int ebpf_ir_forms(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {
     struct state *states;
-    int err = ebpf_ir_flow(fn);
+    int err;
 
     (void)env;
+    if (!has_narrow(fn))
+        return 0;
+    err = ebpf_ir_flow(fn);
     if (err)
         return err;
     states = ebpf_calloc(fn->block_cnt, sizeof(*states));

@@ -7,8 +7,8 @@
  *     live(i) = reads(i) + (live(all that may follow i) - writes(i))
  *
  * is solved for all instructions at once by going through them backwards until nothing changes: as
- * often as loops are nested, and a few times more. Calls of the program's own functions count as
- * reading r1 to r5; a function's r6 to r9 are its own.
+ * often as loops are nested, and a few times more; once where there are none. Calls of the
+ * program's own functions count as reading r1 to r5; a function's r6 to r9 are its own.
  */
 #include "src/verifier/engine.h"
 
@@ -86,16 +86,21 @@ static uint32_t effect_of(const struct bpf_insn *insn)
     }
 }
 
-/* What is live behind the instruction. */
-static uint32_t live_behind(const struct ebpf_verifier *v, const struct bpf_insn *insn, uint32_t at)
+/* What is live behind the instruction. *back: it goes to one that is not behind it. */
+static uint32_t live_behind(const struct ebpf_verifier *v, const struct bpf_insn *insn, uint32_t at,
+                            bool *back)
 {
     const struct ebpf_vinsn *insns = v->explore->insns;
     unsigned cls = BPF_CLASS(insn->code), op = BPF_OP(insn->code);
     uint32_t live = 0;
     bool jumps = (cls == BPF_JMP || cls == BPF_JMP32) && op != BPF_CALL && op != BPF_EXIT;
 
-    if (jumps)
-        live |= insns[ebpf_verify_target(insn, at)].live;
+    if (jumps) {
+        int64_t target = ebpf_verify_target(insn, at);
+
+        live |= insns[target].live;
+        *back |= target <= (int64_t)at;
+    }
     if ((cls == BPF_JMP || cls == BPF_JMP32) && (op == BPF_JA || op == BPF_EXIT))
         return live;
     return live | insns[at + 1 + (insn->code == (BPF_LD | BPF_IMM | BPF_DW))].live;
@@ -104,21 +109,20 @@ static uint32_t live_behind(const struct ebpf_verifier *v, const struct bpf_insn
 int ebpf_verify_live(struct ebpf_verifier *v)
 {
     struct ebpf_vinsn *insns = v->explore->insns;
-    bool changed = true;
+    bool changed = true, back = true;
 
-    while (changed) {
-        changed = false;
+    while (changed && back) {
+        changed = back = false;
         for (uint32_t i = v->code->insn_cnt; i-- > 0;) {
             const struct bpf_insn *insn = &v->code->insns[i];
-            uint32_t effect;
-            uint16_t live;
+            uint32_t effect, live;
 
             if (insns[i].flags & EBPF_VI_SECOND)
                 continue;
             effect = effect_of(insn);
-            live = (uint16_t)((effect | (live_behind(v, insn, i) & ~(effect >> 16))) & 0x3ff);
+            live = (effect | (live_behind(v, insn, i, &back) & ~(effect >> 16))) & 0x3ff;
             changed |= live != insns[i].live;
-            insns[i].live = live;
+            insns[i].live = (uint16_t)live;
         }
     }
     return 0;

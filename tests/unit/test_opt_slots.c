@@ -227,7 +227,8 @@ TEST(slots_and_forward_report_each_failed_allocation)
 {
     const struct bpf_insn insns[] = {
         BPF_STX_MEM(BPF_DW, R10, R1, -8), BPF_LDX_MEM(BPF_DW, R0, R10, -8),
-        BPF_STX_MEM(BPF_DW, R10, R1, -16), BPF_LDX_MEM(BPF_W, R2, R10, -16), BPF_EXIT_INSN()};
+        BPF_STX_MEM(BPF_DW, R10, R1, -16), BPF_LDX_MEM(BPF_W, R2, R10, -16),
+        BPF_ALU32_REG(BPF_ADD, R0, R2),    BPF_EXIT_INSN()};
     struct ebpf_code code;
     unsigned n = 1;
 
