@@ -41,11 +41,13 @@ void *ebpf_percpu_hash_lookup(struct ebpf_map *map, const void *key)
 
 /* ---- updates ------------------------------------------------------------------------------- */
 
-/* What an update brings: a value for this hart, or one for each. */
+/* What an update brings: a value for this hart, or one for each. cpu is asked for before any lock is
+ * held: nobody outside is called inside. */
 struct update {
     const uint8_t *value;
     uint64_t flags;
     bool all;
+    unsigned cpu; /* this hart */
 };
 
 static void clear(uint8_t *value, size_t len)
@@ -59,7 +61,6 @@ static void set_values(const struct ebpf_hash *hash, struct ebpf_hash_element *e
                        const struct update *u, bool fresh)
 {
     size_t stride = hash->map.value_stride;
-    unsigned self = ebpf_os_cpu_id();
 
     for (unsigned cpu = 0; cpu < hash->cpus; cpu++) {
         if (u->all) {
@@ -68,7 +69,7 @@ static void set_values(const struct ebpf_hash *hash, struct ebpf_hash_element *e
         }
         if (fresh)
             clear(value_of(hash, e, cpu), stride);
-        if (cpu == self)
+        if (cpu == u->cpu)
             ebpf_value_copy(value_of(hash, e, cpu), u->value, hash->map.value_size);
     }
 }
@@ -154,13 +155,13 @@ static int update(struct ebpf_map *map, const void *key, const struct update *u)
 int ebpf_percpu_hash_update(struct ebpf_map *map, const void *key, const void *value,
                             uint64_t flags)
 {
-    return update(map, key, &(struct update){value, flags, false});
+    return update(map, key, &(struct update){value, flags, false, ebpf_os_cpu_id()});
 }
 
 int ebpf_percpu_hash_update_copy(struct ebpf_map *map, const void *key, const void *value,
                                  uint64_t flags)
 {
-    return update(map, key, &(struct update){value, flags, true});
+    return update(map, key, &(struct update){value, flags, true, 0});
 }
 
 static int percpu_hash_alloc(const struct ebpf_map_spec *spec, struct ebpf_map **out)
