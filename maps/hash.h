@@ -6,7 +6,8 @@
 
 #include "maps/map.h"
 
-/* struct ebpf_hash is followed by its stripes; see ebpf_hash_stripes(). A link is a distance from struct ebpf_hash in units of 8 bytes; 0 ends a chain. */
+/* struct ebpf_hash is followed by its stripes; see ebpf_hash_stripes(). A link is a distance from
+ * struct ebpf_hash in units of 8 bytes; 0 ends a chain. */
 struct ebpf_hash_element {
     uint32_t next;
     uint32_t hash;

@@ -12,8 +12,8 @@
  * lists, by hart, and may evict before the map is full; here it never does. BPF_F_NO_COMMON_LRU
  * rounds max_entries up as there, but the clock stays common: it has no lock.)
  *
- * The hand takes no lock. What it points at may be in no chain (in the queue, or about to be linked)
- * or just be moving: the element is searched in the bucket that its hash names, under that bucket's
+ * The hand takes no lock. What it points at may be in no chain (queued, or about to be linked) or
+ * just be moving: the element is searched in the bucket that its hash names, under that bucket's
  * lock, and only if it is found there it is in the map and leaves it.
  */
 #include "maps/hash_inline.h"

@@ -4,13 +4,13 @@
  * order in which they were reserved.
  *
  * A record is reserved under the map's lock, filled by the program where it lies, and committed
- * without a lock by clearing its busy bit; the consumer stops at the first busy one. Interrupts are
- * off while programs run, and nothing outside of this file is called with the lock held, so that a
- * hart does not meet itself there; if it ever did, it would give up (ebpf_spin_try()). Linux maps the
- * data twice, one behind the other, so that a record may run over the end. The kernel here may have
- * no page tables: a record that would do so begins at the start instead, and a discarded record
- * fills the rest, which Linux's consumers skip. So a record is certain to fit an empty ring only if
- * it takes less than half of it.
+ * without a lock by clearing its busy bit; the consumer stops at the first busy one. Interrupts
+ * are off while programs run, and nothing outside of this file is called with the lock held, so
+ * that a hart does not meet itself there; if it ever did, it would give up (ebpf_spin_try()).
+ * Linux maps the data twice, one behind the other, so that a record may run over the end. The
+ * kernel here may have no page tables: a record that would do so begins at the start instead, and
+ * a discarded record fills the rest, which Linux's consumers skip. So a record is certain to fit
+ * an empty ring only if it takes less than half of it.
  *
  * The consumer's position is written by user mode, so it is not believed: it only decides whether
  * there is room, and where the kernel writes follows from its own numbers. What is not committed is

@@ -59,8 +59,8 @@ static inline void ebpf_word_store(void *p, uint64_t word, size_t len)
     }
 }
 
-/* Copies len bytes; a number of 8 or 4 bytes that is aligned moves as one at that side. In line: the
- * callers are fast because they call nobody. */
+/* Copies len bytes; a number of 8 or 4 bytes that is aligned moves as one at that side. In line,
+ * since the callers are fast because they call nobody. */
 static inline __attribute__((always_inline)) void ebpf_value_copy(void *dst, const void *src,
                                                                   size_t len)
 {
