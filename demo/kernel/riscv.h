@@ -70,7 +70,7 @@
 #define CPU_OVERFLOW_SP 0
 #define CPU_HARTID 16
 #define CPU_IDLE 24
-#define CPU_SIZE 48
+#define CPU_SIZE 72
 #define FRAME_PC 0
 #define FRAME_STATUS 256
 #define FRAME_CAUSE 264
