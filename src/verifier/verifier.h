@@ -107,7 +107,7 @@ int ebpf_verify_precise(struct ebpf_verifier *v, unsigned reg);
 /* The current instruction reads or writes [off, off + size) of that frame, in whatever way and
  * through whatever pointer: to be called for every access to a stack. write: all of these bytes for
  * certain; what is perhaps written is neither, but for the depth of the stack: size 0. Liveness
- * (explore.c) and the depth of frames (cfg.c) need to know. A plain byte that becomes ZERO because
+ * (precise.c) and the depth of frames (cfg.c) need to know. A plain byte that becomes ZERO because
  * a register is known to be 0 depends on that register: ebpf_verify_precise(). */
 int ebpf_verify_note_stack(struct ebpf_verifier *v, unsigned frame, int off, unsigned size,
                            bool write);
