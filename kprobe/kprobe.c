@@ -36,6 +36,7 @@ struct hart {
 struct ebpf_mutex ebpf_kprobe_mutex;
 static struct hart harts[EBPF_CONFIG_MAX_CPUS];
 static struct ebpf_kprobe_point *buckets[EBPF_CONFIG_KPROBE_BUCKETS];
+static struct ebpf_kprobe *registered[EBPF_CONFIG_KPROBE_BUCKETS]; /* under the mutex */
 static uint32_t point_count;
 /* All addresses that were ever armed lie in [armed_low, armed_high]: text elsewhere is not looked
  * at. */
@@ -43,12 +44,15 @@ static uint64_t armed_low = UINT64_MAX, armed_high;
 
 /* ---- the index ------------------------------------------------------------------------------- */
 
+/* 2^64 / golden ratio: spreads neighbours */
+static uint32_t bucket_number(uint64_t addr)
+{
+    return (addr >> 1) * 0x9e3779b97f4a7c15ull >> 32 & (EBPF_CONFIG_KPROBE_BUCKETS - 1);
+}
+
 static struct ebpf_kprobe_point **bucket_of(uint64_t addr)
 {
-    /* 2^64 / golden ratio: spreads neighbours */
-    uint64_t hash = (addr >> 1) * 0x9e3779b97f4a7c15ull;
-
-    return &buckets[hash >> 32 & (EBPF_CONFIG_KPROBE_BUCKETS - 1)];
+    return &buckets[bucket_number(addr)];
 }
 
 struct ebpf_kprobe_point *ebpf_kprobe_find(uint64_t addr)
@@ -85,19 +89,15 @@ static void point_unlink(struct ebpf_kprobe_point *point)
     __atomic_store_n(&point_count, point_count - 1, __ATOMIC_RELAXED);
 }
 
-/* The point whose list holds probe. By search: the fields of a probe that was never registered may
- * be anything. */
-static struct ebpf_kprobe_point *owner_of(const struct ebpf_kprobe *probe)
+/* The link to probe among all registered ones, or the end of its list: then it is not registered.
+ * By its own address: the fields of a probe that never was registered may be anything. */
+static struct ebpf_kprobe **registration(const struct ebpf_kprobe *probe)
 {
-    for (unsigned i = 0; i < EBPF_CONFIG_KPROBE_BUCKETS; i++) {
-        for (struct ebpf_kprobe_point *point = buckets[i]; point; point = point->next) {
-            for (struct ebpf_kprobe *p = point->probes; p; p = p->next) {
-                if (p == probe)
-                    return point;
-            }
-        }
-    }
-    return NULL;
+    struct ebpf_kprobe **link = &registered[bucket_number((uintptr_t)probe >> 3)];
+
+    while (*link && *link != probe)
+        link = &(*link)->registered;
+    return link;
 }
 
 static void probe_append(struct ebpf_kprobe_point *point, struct ebpf_kprobe *probe)
@@ -209,6 +209,7 @@ free_point:
 int ebpf_kprobe_register(struct ebpf_kprobe *probe)
 {
     struct ebpf_kprobe_point *point;
+    struct ebpf_kprobe **link;
     struct ebpf_rv_insn insn;
     int err = -EBUSY;
 
@@ -217,7 +218,8 @@ int ebpf_kprobe_register(struct ebpf_kprobe *probe)
         return -EINVAL;
     }
     ebpf_mutex_lock(&ebpf_kprobe_mutex);
-    if (owner_of(probe))
+    link = registration(probe);
+    if (*link)
         goto unlock;
     err = ebpf_kprobe_validate(probe->addr, &insn);
     if (err)
@@ -231,7 +233,9 @@ int ebpf_kprobe_register(struct ebpf_kprobe *probe)
     else
         err = point_create(&insn, probe);
     if (err)
-        probe->point = NULL;
+        goto unlock;
+    probe->registered = NULL;
+    *link = probe;
 unlock:
     ebpf_mutex_unlock(&ebpf_kprobe_mutex);
     return err;
@@ -240,13 +244,15 @@ unlock:
 int ebpf_kprobe_unregister(struct ebpf_kprobe *probe)
 {
     struct ebpf_kprobe_point *point;
-    bool last;
+    struct ebpf_kprobe **link;
     int err = -ENOENT;
+    bool last;
 
     ebpf_mutex_lock(&ebpf_kprobe_mutex);
-    point = owner_of(probe);
-    if (!point)
+    link = registration(probe);
+    if (!*link)
         goto unlock;
+    point = probe->point;
     last = point->probes == probe && !probe->next;
     err = last ? restore(point->addr, &point->insn) : 0;
     if (err)
@@ -256,7 +262,7 @@ int ebpf_kprobe_unregister(struct ebpf_kprobe *probe)
     else
         probe_remove(point, probe);
     ebpf_epoch_synchronize();
-    probe->point = NULL;
+    *link = probe->registered;
     if (last)
         ebpf_free(point, sizeof(*point));
 unlock:

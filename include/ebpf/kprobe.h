@@ -42,6 +42,7 @@ struct ebpf_kprobe {
     uint64_t missed;
     struct ebpf_kprobe_point *point;
     struct ebpf_kprobe *next;
+    struct ebpf_kprobe *registered; /* another one */
 };
 
 /*

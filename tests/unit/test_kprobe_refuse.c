@@ -283,3 +283,26 @@ TEST(kprobe_refuses_to_register_twice_and_to_unregister_what_is_not_registered)
     CHECK_EQ(ebpf_kprobe_unregister(&never), 0);
     CHECK_EQ(ebpf_kprobe_unregister(&never), -ENOENT);
 }
+
+/* In no order, and though their owners have written into them meanwhile. */
+TEST(kprobe_knows_each_of_many_probes_by_itself)
+{
+    static struct ebpf_kprobe probes[600];
+
+    begin();
+    emit(ADDI);
+    function("f", 0);
+    for (unsigned i = 0; i < 600; i++) {
+        probes[i] = probe_at(0);
+        CHECK_EQ(ebpf_kprobe_register(&probes[i]), 0);
+    }
+    for (unsigned i = 0; i < 600; i++) {
+        struct ebpf_kprobe *p = &probes[i * 7 % 600];
+
+        p->addr = i;
+        CHECK_EQ(ebpf_kprobe_register(p), -EBUSY);
+        CHECK_EQ(ebpf_kprobe_unregister(p), 0);
+        CHECK_EQ(ebpf_kprobe_unregister(p), -ENOENT);
+    }
+    CHECK_EQ(stats().points, 0);
+}
