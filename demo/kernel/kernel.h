@@ -80,7 +80,7 @@ static inline void spin_unlock(struct spinlock *lock, unsigned long irq)
 struct thread;
 struct process;
 
-/* One per hart. */
+/* One per hart. CPU_SIZE in riscv.h is its size. */
 struct cpu {
     uint64_t overflow_sp; /* for trap.S: top of a spare stack */
     unsigned id;          /* 0 .. cpu_count - 1 */
