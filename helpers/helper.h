@@ -82,7 +82,9 @@ enum ebpf_callback {
     CALLBACK_NONE = 0,
     CALLBACK_LOOP,         /* (u64 index, ctx); returns 0 or 1 */
     CALLBACK_MAP_ELEM,     /* (map, key, value, ctx); returns 0 or 1 */
-    CALLBACK_TIMER,        /* (map, key, value), later and on its own; returns 0 */
+    /* (map, key, value), later and on its own; returns 0. Whose function it is must be known: the
+     * engines pass their struct ebpf_code in r3. */
+    CALLBACK_TIMER,
     CALLBACK_USER_RINGBUF, /* (dynptr, ctx); returns 0 or 1 */
     CALLBACK_TASK_VMA,     /* (task, vma, ctx); Linux's */
 };

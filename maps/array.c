@@ -104,11 +104,10 @@ static int array_update(struct ebpf_map *map, const void *key, const void *value
 
     if (err)
         return err;
-    if (flags & BPF_F_LOCK) {
+    if (flags & BPF_F_LOCK)
         ebpf_fields_copy_locked(map, value_at(map, index), value);
-        return 0;
-    }
-    ebpf_fields_copy_in(map, value_at(map, index), value);
+    else
+        ebpf_fields_copy_in(map, value_at(map, index), value);
     if (map->timer_off >= 0)
         ebpf_fields_release(map, value_at(map, index));
     return 0;
@@ -145,6 +144,17 @@ static int64_t array_for_each(struct ebpf_map *map, ebpf_map_each_fn fn, void *c
             return (int64_t)i + 1;
     }
     return map->max_entries;
+}
+
+static uint32_t array_places(const struct ebpf_map *map)
+{
+    return map->max_entries;
+}
+
+static uint32_t array_locate(const struct ebpf_map *map, const void *value, const void **key)
+{
+    *key = NULL;
+    return (uint32_t)((size_t)((const uint8_t *)value - array_of(map)->values) / map->value_stride);
 }
 
 static int array_value_addr(const struct ebpf_map *map, uint32_t off, uint64_t *addr)
@@ -192,6 +202,8 @@ const struct ebpf_map_ops ebpf_map_array_ops = {
     .update_copy = array_update,
     .next_key = ebpf_array_next_key,
     .for_each = array_for_each,
+    .places = array_places,
+    .locate = array_locate,
     .value_addr = array_value_addr,
     .mmap = array_mmap,
     .page = array_page,

@@ -100,6 +100,8 @@ int ebpf_hash_bucket_copy(struct ebpf_map *map, uint32_t bucket, bool take,
                           struct ebpf_bucket *out);
 int ebpf_hash_next_key(struct ebpf_map *map, const void *key, void *next);
 void ebpf_hash_free(struct ebpf_map *map);
+uint32_t ebpf_hash_places(const struct ebpf_map *map);
+uint32_t ebpf_hash_locate(const struct ebpf_map *map, const void *value, const void **key);
 
 /* ---- hash_each.c ---- */
 int64_t ebpf_hash_for_each(struct ebpf_map *map, ebpf_map_each_fn fn, void *ctx);

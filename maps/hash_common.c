@@ -228,6 +228,22 @@ int ebpf_hash_next_key(struct ebpf_map *map, const void *key, void *next)
     return link ? 0 : first_from(hash, (size_t)(p.hash & hash->bucket_mask) + 1, next);
 }
 
+/* ---- places -------------------------------------------------------------------------------- */
+
+uint32_t ebpf_hash_places(const struct ebpf_map *map)
+{
+    return ebpf_hash_of(map)->elements;
+}
+
+uint32_t ebpf_hash_locate(const struct ebpf_map *map, const void *value, const void **key)
+{
+    const struct ebpf_hash *hash = ebpf_hash_of(map);
+    uintptr_t element = (uintptr_t)value - hash->value_at;
+
+    *key = ((const struct ebpf_hash_element *)element)->key;
+    return ((uint32_t)((element - (uintptr_t)hash) / 8) - hash->element_at) / hash->element_links;
+}
+
 /* ---- creation ------------------------------------------------------------------------------ */
 
 int ebpf_hash_check(const struct ebpf_map_spec *spec)

@@ -205,4 +205,6 @@ const struct ebpf_map_ops ebpf_map_lru_hash_ops = {
     .bucket_copy = ebpf_hash_bucket_copy,
     .next_key = ebpf_hash_next_key,
     .for_each = ebpf_hash_for_each,
+    .places = ebpf_hash_places,
+    .locate = ebpf_hash_locate,
 };

@@ -4,6 +4,7 @@
 
 #include "maps/fields.h"
 #include "maps/section.h"
+#include "maps/timer.h"
 #include "src/base/bits.h"
 #include "src/btf/btf.h"
 
@@ -127,17 +128,10 @@ static void map_destroy(struct ebpf_obj *obj)
     struct ebpf_map *map = ebpf_map_of(obj);
     struct ebpf_btf *btf = map->btf;
 
+    ebpf_timers_destroy(map);
     map->ops->free(map);
     if (btf)
         ebpf_obj_drop(&btf->obj);
-}
-
-static uint64_t end_value(void *ctx, struct ebpf_map *map, const void *key, void *value)
-{
-    (void)ctx;
-    (void)key;
-    ebpf_fields_release(map, value);
-    return 0;
 }
 
 /* Programs may still refer to the map, and it to them; timers in its values end (Linux:
@@ -149,7 +143,7 @@ static void map_unused(struct ebpf_obj *obj)
     if (map->ops->objects)
         map->ops->objects->clear(map);
     else
-        map->ops->for_each(map, end_value, NULL); /* elements live as long as the map */
+        ebpf_timers_end(map);
 }
 
 static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
@@ -174,12 +168,18 @@ static int map_publish(struct ebpf_map *map, const struct ebpf_map_ops *ops,
     map->btf = spec->btf_key_type_id || spec->btf_value_type_id ? spec->btf : NULL;
     map->btf_key_type_id = map->btf ? spec->btf_key_type_id : 0;
     map->btf_value_type_id = map->btf ? spec->btf_value_type_id : 0;
+    map->timers = NULL;
     map->release = NULL;
     map->obj.unused =
         (ops->objects && ops->objects->clear) || map->timer_off >= 0 ? map_unused : NULL;
     map->obj.file = &map_file;
+    err = map->timer_off >= 0 ? ebpf_timers_create(map) : 0;
+    if (err)
+        return err;
     err = ebpf_obj_init(&map->obj, EBPF_OBJ_MAP, map_destroy);
-    if (!err && map->btf)
+    if (err)
+        ebpf_timers_destroy(map);
+    else if (map->btf)
         ebpf_obj_hold(&map->btf->obj);
     return err;
 }

@@ -17,6 +17,7 @@
 #include "src/base/obj.h"
 
 struct ebpf_map_ops;
+struct ebpf_timers;
 
 struct ebpf_map {
     struct ebpf_obj obj; /* first */
@@ -36,9 +37,9 @@ struct ebpf_map {
     /* Where in a value the struct bpf_spin_lock and the struct bpf_timer are; -1: nowhere. Copies
      * in and out leave these bytes alone; user mode reads them as zeros. */
     int32_t lock_off, timer_off;
-    /* Set by who starts something that lives in values (timers): called when a value is deleted or
-     * replaced, and for each value when the map goes (ebpf_map.obj's last user). NULL: nothing to
-     * do. A */
+    /* maps/timer.c: with timer_off, and where the kernel has got the hook; else NULL. release is
+     * called when a value has been deleted, or is replaced: A, with no lock held. */
+    struct ebpf_timers *timers;
     void (*release)(struct ebpf_map *map, void *value);
 };
 
@@ -121,6 +122,12 @@ struct ebpf_map_ops {
      * elements. NULL: the type has not got it (-ENOTSUPP). A, in an epoch section
      */
     int64_t (*for_each)(struct ebpf_map *map, ebpf_map_each_fn fn, void *ctx);
+
+    /* Types whose values may have timers, NULL for others. A
+     * places: how many there are for values, used and unused; locate: which of them value, as
+     * lookup gives it, lies in, and in *key its key: NULL where the number is the key. */
+    uint32_t (*places)(const struct ebpf_map *map);
+    uint32_t (*locate)(const struct ebpf_map *map, const void *value, const void **key);
 
     /* Types without keys; NULL: the type has them. A */
     int (*push)(struct ebpf_map *map, const void *value, uint64_t flags);

@@ -131,6 +131,7 @@ void ebpf_refill(void)
     for (struct storage *st = all; st; st = st->next)
         (void)refill(st); /* -ENOMEM: programs that need more find out */
     ebpf_mutex_unlock(&mutex);
+    ebpf_obj_reap();
 }
 
 /* ---- chains -------------------------------------------------------------------------------- */

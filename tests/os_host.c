@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "tests/os_host.h"
 
+#include <ebpf/config.h>
 #include <ebpf/ebpf.h>
 
 #include <fcntl.h>
@@ -416,6 +417,17 @@ uint64_t ebpf_os_time_tai_ns(void)
     return mock_no_hooks ? 0 : mock_tai_ns;
 }
 
+uint64_t mock_armed[EBPF_CONFIG_MAX_CPUS];
+
+int ebpf_os_timer_arm(uint64_t ns)
+{
+    mock_contract(irq_depth != 0, "ebpf_os_timer_arm() with interrupts on");
+    if (mock_no_hooks)
+        return -EOPNOTSUPP;
+    mock_armed[this_cpu] = ns;
+    return 0;
+}
+
 int ebpf_os_send_signal(uint32_t sig, bool thread)
 {
     if (mock_no_hooks)
@@ -492,6 +504,7 @@ void mock_begin(void)
     mock_stack_len = mock_user_stack_len = 0;
     mock_no_hooks = mock_signal_thread = false;
     mock_tai_ns = 0;
+    memset(mock_armed, 0xff, sizeof(mock_armed));
     mock_signal = 0;
     mock_file = 0;
     mock_counter_error = 0;

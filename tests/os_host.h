@@ -74,6 +74,7 @@ void mock_symbol_add(const char *name, uint64_t addr, uint64_t size);
 /* ---- hooks that a kernel may leave out ---- */
 extern bool mock_no_hooks;   /* all of the following are absent: as the weak defaults */
 extern uint64_t mock_tai_ns; /* default 0: unknown */
+extern uint64_t mock_armed[]; /* by hart: what ebpf_os_timer_arm() was called with last */
 extern uint32_t mock_signal; /* the last one sent */
 extern bool mock_signal_thread;
 

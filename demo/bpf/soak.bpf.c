@@ -583,3 +583,5 @@ int soak_schedule(void *ctx)
     keep_stack(ctx);
     return 0;
 }
+
+#include "soak_timers.h"

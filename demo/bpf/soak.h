@@ -39,6 +39,8 @@ enum soak_row {
     SOAK_perf_event_array,
     SOAK_stack_trace,
     SOAK_task_storage,
+    SOAK_timers,     /* their programs are run by bpf(2): there are no timers for those on probes */
+    SOAK_timer_hash, /* timers whose elements come and go */
     SOAK_objects,  /* no map: what the kernel side makes and lets go */
     SOAK_schedule, /* nor here: programs that interrupt all the others */
     SOAK_ROWS
@@ -52,6 +54,11 @@ enum soak_row {
 
 #define SOAK_STACKS 4 /* as many buckets as elements: none is ever missing but while one is freed */
 #define SOAK_DEPTH 16
+
+/* What timers are in. Its key once more; in the array: a start that has not come to its end yet. */
+struct soak_alarm {
+    unsigned long long key, armed, timer[2];
+};
 
 /* The element of most maps: it belongs to its key and says whether it is whole. Large, so that
  * copying it takes a while. */

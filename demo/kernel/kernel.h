@@ -225,7 +225,11 @@ void sbi_reboot(void) __attribute__((noreturn));
 uint64_t time_ns(void); /* since boot. A */
 void calendar_init(void);
 uint64_t utc_ns(void), tai_ns(void); /* since 1970. A */
-void timer_next_tick(void);
+/* The hart is the one that runs, with interrupts off. */
+void timer_next_tick(unsigned hart);
+/* For the BPF programs' next timer: time_ns(), UINT64_MAX: none. A */
+void timer_arm(unsigned hart, uint64_t ns);
+bool timer_interrupt(unsigned hart); /* was it the scheduler's tick? */
 extern uint64_t timebase;
 
 void plic_init(uint64_t hartid);

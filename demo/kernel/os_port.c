@@ -66,6 +66,12 @@ uint64_t ebpf_os_time_tai_ns(void)
     return tai_ns();
 }
 
+int ebpf_os_timer_arm(uint64_t ns)
+{
+    timer_arm(current->cpu->id, ns);
+    return 0;
+}
+
 void ebpf_os_yield(void)
 {
     schedule();

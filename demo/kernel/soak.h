@@ -16,6 +16,7 @@ struct soak {
     struct ebpf_object *obj;
     int fd[SOAK_ROWS]; /* the rows' maps, in every worker's table */
     int tail_fd[SOAK_TAILS];
+    int run_fd[SOAK_ROWS]; /* of soak_ops.run */
     int inner_fd; /* of the map that maps in maps have when they have no other */
     uint64_t counts[SOAK_ROWS][SOAK_COUNTS]; /* the kernel side's; the programs have their own */
     uint64_t commands;                       /* of bpf(2) */
@@ -41,12 +42,19 @@ struct soak_ops {
     int (*prepare)(struct soak_worker *w, int row); /* before anybody runs; may be NULL */
     void (*turn)(struct soak_worker *w, int row);   /* something at random, by bpf(2) */
     int (*settle)(struct soak_worker *w, int row);  /* when all is quiet: do the counts add up? */
+    const char *run; /* a program that bpf(2) runs, instead of one on a probe */
     bool percpu;
     bool replace; /* updates of what is there leave no halves to see */
     bool lru;
     bool rare; /* waits for grace periods: or that would be all that the threads do */
 };
 extern const struct soak_ops soak_rows[SOAK_ROWS];
+
+/* soak_timers.c */
+void soak_turn_timers(struct soak_worker *w, int row);
+int soak_settle_timers(struct soak_worker *w, int row);
+void soak_turn_timer_hash(struct soak_worker *w, int row);
+int soak_settle_timer_hash(struct soak_worker *w, int row);
 
 static inline void soak_count(int row, enum soak_count what, uint64_t n)
 {

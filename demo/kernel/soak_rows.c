@@ -468,6 +468,9 @@ const struct soak_ops soak_rows[SOAK_ROWS] = {
                                soak_settle_perf},
     [SOAK_stack_trace] = {"stack_trace", NULL, soak_turn_stacks, soak_settle_stacks},
     [SOAK_task_storage] = {"task_storage", NULL, soak_turn_tasks, soak_settle_tasks},
+    [SOAK_timers] = {"timers", NULL, soak_turn_timers, soak_settle_timers, .run = "soak_timers"},
+    [SOAK_timer_hash] = {"timer_hash", NULL, soak_turn_timer_hash, soak_settle_timer_hash,
+                         .run = "soak_timer_hash"},
     [SOAK_objects] = {NULL, NULL, turn_objects, NULL, .rare = true},
     /* clang-format on */
 };

@@ -80,7 +80,8 @@ static void interrupt(struct trap_frame *f)
 
     switch (f->cause & ~CAUSE_INTERRUPT) {
     case IRQ_TIMER:
-        timer_next_tick();
+        if (!timer_interrupt(cpu->id))
+            break;
         if (cpu->id == 0)
             sched_tick();
         schedule(); /* the end of a time slice */
@@ -151,5 +152,5 @@ void trap_init(void)
     csr_write(sscratch, 0);
     csr_clear(sstatus, SSTATUS_FS); /* no floating point: nobody saves its registers */
     csr_write(sie, SIE_SSIE | SIE_STIE | SIE_SEIE);
-    timer_next_tick();
+    timer_next_tick(current->cpu->id);
 }

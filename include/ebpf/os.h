@@ -74,6 +74,21 @@ uint64_t ebpf_os_time_ns(void);
  * "unknown"; programs that ask for it are refused. */
 uint64_t ebpf_os_time_tai_ns(void);
 
+/*
+ * Timers of programs (bpf_timer_start()): call ebpf_timer_run() on this hart, soon after
+ * ebpf_os_time_ns() has reached ns, which may be in the past. Only the last call on each hart
+ * counts; UINT64_MAX: nothing is waiting. Calls that come too early, or that nobody asked for, do no
+ * harm, so that a kernel with a periodic tick of sufficient rate may call it at each tick and leave
+ * this at "return 0". A, interrupts off; must not call ebpf_timer_run() itself. 0. Default:
+ * -EOPNOTSUPP; programs that ask for timers are refused.
+ */
+int ebpf_os_timer_arm(uint64_t ns);
+
+/* Runs the functions of those timers of this hart whose time has come, up to 64, and calls
+ * ebpf_os_timer_arm() for the next one. Best called by the handler of the timer interrupt, but not
+ * from inside a hook, and not with a lock held that another hook takes. A. */
+void ebpf_timer_run(void);
+
 /* Gives the processor to others for a moment: called in a loop while waiting for another hart or
  * thread. T. Default: the `pause` hint, so that waiting spins; right for kernels that never switch
  * threads in the kernel. */
@@ -123,9 +138,10 @@ void ebpf_os_task_put(uintptr_t task);
  * Its storage is freed. T. */
 void ebpf_task_exit(uintptr_t task);
 
-/* Lays memory by for programs, as far as they have used up what there was. Every command of bpf(2)
- * on such a map does this; a kernel whose programs make storage for many tasks (more than
- * EBPF_CONFIG_TASK_RESERVE between two commands) calls it, e.g. when it makes a task. T. */
+/* Lays memory by for programs, as far as they have used up what there was, and frees what they have
+ * given up (programs that only a timer had held). Every command of bpf(2) on such a map does this; a
+ * kernel whose programs make storage for many tasks (more than EBPF_CONFIG_TASK_RESERVE between two
+ * commands) calls it, e.g. when it makes a task. T. */
 void ebpf_refill(void);
 
 /*

@@ -232,6 +232,8 @@ struct bpf_spin_lock {
 struct bpf_timer {
     uint64_t __opaque[2];
 } __attribute__((aligned(8)));
+#define BPF_F_TIMER_ABS (1ull << 0)
+#define BPF_F_TIMER_CPU_PIN (1ull << 1)
 
 /* perf event arrays: flags of output and read; what is read */
 #define BPF_F_INDEX_MASK 0xffffffff

@@ -339,6 +339,21 @@ static bool decode_at(const struct ebpf_code *code, struct ebpf_ir_fn *fn, const
     return true;
 }
 
+/* r3 = code, for a call that has it as an argument more (CALLBACK_TIMER). */
+static void pass_code(const struct ebpf_code *code, struct ebpf_ir_fn *fn, struct ebpf_ir_op *call)
+{
+    const struct ebpf_ir_op constant = {.code = IR_LI,
+                                        .flags = IR_WIDE,
+                                        .dst = BPF_REG_3,
+                                        .src1 = IR_NONE,
+                                        .src2 = IR_NONE,
+                                        .slot = call->slot,
+                                        .imm = (int64_t)(uintptr_t)code};
+
+    ebpf_ir_append(&fn->list, &constant);
+    call->size = 3;
+}
+
 static bool decode_all(const struct ebpf_code *code, struct ebpf_ir_fn *fn, uint32_t *labels)
 {
     const struct ebpf_subprog *sub = &code->subprogs[fn->subprog];
@@ -360,6 +375,8 @@ static bool decode_all(const struct ebpf_code *code, struct ebpf_ir_fn *fn, uint
             ebpf_ir_append(&fn->list, &label);
         if (!decode_at(code, fn, labels, i, &op))
             return false;
+        if (op.code == IR_CALL && op.imm == EBPF_HELPER_TIMER_SET_CALLBACK)
+            pass_code(code, fn, &op);
         ebpf_ir_append(&fn->list, &op);
     }
     return true;

@@ -11,6 +11,7 @@
 static struct ebpf_mutex mutex;
 static struct ebpf_obj *by_id[EBPF_OBJ_TYPES];
 static uint32_t last_id[EBPF_OBJ_TYPES];
+static struct ebpf_obj *dead; /* without references, until the next ebpf_obj_reap() */
 
 static struct ebpf_obj *find(enum ebpf_obj_type type, uint32_t id)
 {
@@ -49,15 +50,62 @@ void ebpf_obj_hold(struct ebpf_obj *obj)
     __atomic_fetch_add(&obj->refs, 1, __ATOMIC_RELAXED);
 }
 
-void ebpf_obj_drop(struct ebpf_obj *obj)
+/* One more reference, if there is still one: what has none is on its way out of the index. */
+bool ebpf_obj_hold_live(struct ebpf_obj *obj)
 {
-    if (__atomic_fetch_sub(&obj->refs, 1, __ATOMIC_ACQ_REL) != 1)
-        return;
+    uint32_t refs = __atomic_load_n(&obj->refs, __ATOMIC_RELAXED);
+
+    do {
+        if (!refs)
+            return false;
+    } while (!__atomic_compare_exchange_n(&obj->refs, &refs, refs + 1, true, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+static bool is_last(struct ebpf_obj *obj)
+{
+    return __atomic_fetch_sub(&obj->refs, 1, __ATOMIC_ACQ_REL) == 1;
+}
+
+static void bury(struct ebpf_obj *obj)
+{
     ebpf_mutex_lock(&mutex);
     HASH_DELETE(hh, by_id[obj->type], obj);
     ebpf_mutex_unlock(&mutex);
     ebpf_epoch_synchronize();
     obj->destroy(obj);
+}
+
+void ebpf_obj_drop(struct ebpf_obj *obj)
+{
+    if (is_last(obj))
+        bury(obj);
+}
+
+void ebpf_obj_drop_later(struct ebpf_obj *obj)
+{
+    if (!is_last(obj))
+        return;
+    obj->next_dead = __atomic_load_n(&dead, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&dead, &obj->next_dead, obj, true, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED)) {
+    }
+}
+
+void ebpf_obj_reap(void)
+{
+    struct ebpf_obj *obj;
+
+    if (!__atomic_load_n(&dead, __ATOMIC_RELAXED))
+        return;
+    obj = __atomic_exchange_n(&dead, NULL, __ATOMIC_ACQUIRE);
+    while (obj) {
+        struct ebpf_obj *next = obj->next_dead;
+
+        bury(obj);
+        obj = next;
+    }
 }
 
 void ebpf_obj_get(struct ebpf_obj *obj)
@@ -71,6 +119,7 @@ void ebpf_obj_put(struct ebpf_obj *obj)
     if (__atomic_fetch_sub(&obj->users, 1, __ATOMIC_ACQ_REL) == 1 && obj->unused)
         obj->unused(obj);
     ebpf_obj_drop(obj);
+    ebpf_obj_reap();
 }
 
 const char *ebpf_obj_kind(const struct ebpf_obj *obj)
@@ -117,18 +166,13 @@ int ebpf_obj_next_id(enum ebpf_obj_type type, uint32_t after, uint32_t *id)
     return 0;
 }
 
-/* One more reference, if there is still one: what has none is on its way out of the index. */
 static bool get_live(struct ebpf_obj *obj)
 {
-    uint32_t refs = __atomic_load_n(&obj->refs, __ATOMIC_RELAXED);
+    bool live = ebpf_obj_hold_live(obj);
 
-    do {
-        if (!refs)
-            return false;
-    } while (!__atomic_compare_exchange_n(&obj->refs, &refs, refs + 1, true, __ATOMIC_RELAXED,
-                                          __ATOMIC_RELAXED));
-    __atomic_fetch_add(&obj->users, 1, __ATOMIC_RELAXED);
-    return true;
+    if (live)
+        __atomic_fetch_add(&obj->users, 1, __ATOMIC_RELAXED);
+    return live;
 }
 
 int ebpf_obj_by_id(enum ebpf_obj_type type, uint32_t id, struct ebpf_obj **out)
@@ -186,6 +230,7 @@ uint32_t ebpf_obj_count(void)
 {
     uint32_t count = 0;
 
+    ebpf_obj_reap();
     ebpf_mutex_lock(&mutex);
     for (unsigned i = 0; i < EBPF_OBJ_TYPES; i++)
         count += HASH_COUNT(by_id[i]);

@@ -50,6 +50,7 @@ struct ebpf_obj {
     /* T: the last user has put its reference; NULL: nothing to do */
     void (*unused)(struct ebpf_obj *);
     const struct ebpf_obj_file *file; /* NULL: nothing to poll or to map */
+    struct ebpf_obj *next_dead;       /* in the list of those without references */
     UT_hash_handle hh; /* in the id index of its type */
 };
 
@@ -61,6 +62,13 @@ int ebpf_obj_init(struct ebpf_obj *obj, enum ebpf_obj_type type,
 /* References that are not users'; drop as ebpf_obj_put(). get/put: <ebpf/os.h>. */
 void ebpf_obj_hold(struct ebpf_obj *obj); /* A */
 void ebpf_obj_drop(struct ebpf_obj *obj); /* T */
+
+/* One more reference of that kind, if there is still one; false: the object is going. A */
+bool ebpf_obj_hold_live(struct ebpf_obj *obj);
+/* As drop, but the object goes, where that was the last reference, with the next ebpf_obj_reap():
+ * each command of bpf(2), ebpf_obj_put() and ebpf_refill() do that. A */
+void ebpf_obj_drop_later(struct ebpf_obj *obj);
+void ebpf_obj_reap(void); /* T */
 
 /* The object behind an fd with a reference added, if it is of that type. T. -EBADF: not open or not
  * an object of the library; -EINVAL: of another type (Linux's distinction). */

@@ -146,6 +146,12 @@ WEAK int ebpf_os_send_signal(uint32_t sig, bool thread)
     return -EOPNOTSUPP;
 }
 
+WEAK int ebpf_os_timer_arm(uint64_t ns)
+{
+    (void)ns;
+    return -EOPNOTSUPP;
+}
+
 WEAK uint64_t ebpf_os_time_tai_ns(void)
 {
     return 0;

@@ -8,6 +8,9 @@
  * The function runs on the program stack below the helper. src/core/frames.c has counted its frame
  * with those of the function that named it. While it runs, tail calls fail, as if their limit were
  * reached: the helper has to be returned to.
+ *
+ * A timer calls its function when no program runs, so that this is a run of its own
+ * (ebpf_prog_call()), with a program stack from its top.
  */
 #include "helpers/helper.h"
 #include "src/core/interp.h"
@@ -36,4 +39,13 @@ uint64_t ebpf_call_back(uint64_t func, const uint64_t args[5])
     if (run)
         run->callbacks--;
     return ret;
+}
+
+uint64_t ebpf_enter_func(void *ctx, struct ebpf_run *run, const struct ebpf_prog *prog)
+{
+    const struct ebpf_later *later = ctx;
+
+    run->callbacks++; /* no tail calls: there is no context for the target */
+    return later->func & EBPF_INTERP_FUNC ? ebpf_interp_func(&prog->code, later->func, later->args)
+                                          : call_native(later->func, later->args);
 }

@@ -291,6 +291,8 @@ static void call_helper(struct machine *m, const struct ebpf_helper *helper)
 
     if (helper->callback != CALLBACK_NONE)
         machines[ebpf_os_cpu_id()] = m;
+    if (helper->callback == CALLBACK_TIMER)
+        regs[BPF_REG_3] = (uintptr_t)m->code;
     regs[BPF_REG_0] = helper->fn(regs[1], regs[2], regs[3], regs[4], regs[5]);
 }
 

@@ -198,6 +198,19 @@ struct ebpf_run *ebpf_run_current(void);
  */
 bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t *ret);
 
+/* A function of a program, to be called when that does not run: as ARG_FUNC gave it. */
+struct ebpf_later {
+    uint64_t func;
+    uint64_t args[5];
+};
+
+/* Calls it, as ebpf_prog_run() runs a program; it does not count as a run. False: this hart is
+ * inside a program. A */
+bool ebpf_prog_call(const struct ebpf_prog *prog, const struct ebpf_later *later);
+
+/* The entry of that run; ctx: struct ebpf_later (src/core/callback.c). */
+uint64_t ebpf_enter_func(void *ctx, struct ebpf_run *run, const struct ebpf_prog *prog);
+
 /* The interpreter: runs code from slot 0 with r1 = ctx; every frame gets EBPF_FRAME_SIZE bytes. A,
  * called by ebpf_prog_run() on the program stack and by tests. */
 uint64_t ebpf_interp(const struct ebpf_code *code, void *ctx);

@@ -45,6 +45,22 @@ uint64_t ebpf_prog_interpret(void *ctx, struct ebpf_run *run, const struct ebpf_
     return ebpf_interp(&prog->code, ctx);
 }
 
+/* Interrupts are off. */
+static void run_on(struct hart *hart, unsigned cpu, const struct ebpf_prog *prog,
+                   ebpf_prog_entry entry, void *ctx, uint64_t *ret)
+{
+    hart->busy = true;
+    hart->run.prog = prog;
+    hart->run.tails_left = EBPF_MAX_TAIL_CALLS;
+    hart->run.callbacks = 0;
+    hart->run.retval = 0;
+    hart->run.stack = stack_of(cpu);
+    ebpf_epoch_enter(cpu);
+    *ret = ebpf_stack_call(entry, ctx, &hart->run, prog, stacks[cpu] + sizeof(stacks[cpu]));
+    ebpf_epoch_exit(cpu);
+    hart->busy = false;
+}
+
 bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t *ret)
 {
     unsigned long irq = ebpf_os_irq_save();
@@ -53,21 +69,27 @@ bool ebpf_prog_run(struct ebpf_prog *prog, void *ctx, uint64_t cookie, uint64_t 
     bool ran = !hart->busy;
 
     if (ran) {
-        hart->busy = true;
-        hart->run.prog = prog;
         hart->run.cookie = cookie;
-        hart->run.tails_left = EBPF_MAX_TAIL_CALLS;
-        hart->run.callbacks = 0;
-        hart->run.retval = 0;
-        hart->run.stack = stack_of(cpu);
-        ebpf_epoch_enter(cpu);
-        *ret =
-            ebpf_stack_call(prog->entry, ctx, &hart->run, prog, stacks[cpu] + sizeof(stacks[cpu]));
-        ebpf_epoch_exit(cpu);
+        run_on(hart, cpu, prog, prog->entry, ctx, ret);
         prog->stats[cpu].runs++;
-        hart->busy = false;
     } else {
         prog->stats[cpu].misses++;
+    }
+    ebpf_os_irq_restore(irq);
+    return ran;
+}
+
+bool ebpf_prog_call(const struct ebpf_prog *prog, const struct ebpf_later *later)
+{
+    unsigned long irq = ebpf_os_irq_save();
+    unsigned cpu = ebpf_os_cpu_id();
+    struct hart *hart = &harts[cpu];
+    bool ran = !hart->busy;
+    uint64_t ret; /* 0, as the verifier has seen to */
+
+    if (ran) {
+        hart->run.cookie = 0;
+        run_on(hart, cpu, prog, ebpf_enter_func, (void *)(uintptr_t)later, &ret);
     }
     ebpf_os_irq_restore(irq);
     return ran;

@@ -6,6 +6,7 @@
  * never goes unnoticed.
  */
 #include "src/base/bits.h"
+#include "src/base/obj.h"
 #include "src/core/cmd.h"
 
 /* Linux: PAGE_SIZE; nobody's attr is longer */
@@ -51,6 +52,7 @@ long ebpf_bpf(int cmd, uint64_t uattr, uint32_t size, const struct ebpf_caller *
     const struct ebpf_cmd args = {.attr = &attr, .uattr = uattr, .size = size, .caller = caller};
     const struct command *command;
     int err = 0;
+    long ret;
 
     if (size > MAX_ATTR)
         return -E2BIG;
@@ -68,7 +70,10 @@ long ebpf_bpf(int cmd, uint64_t uattr, uint32_t size, const struct ebpf_caller *
         return -EINVAL;
     if ((command->caps & caller->caps) != command->caps)
         return -EPERM;
-    return command->run(&args);
+    ebpf_obj_reap(); /* or what programs have dropped could still be seen */
+    ret = command->run(&args);
+    ebpf_obj_reap();
+    return ret;
 }
 
 int ebpf_cmd_give(const struct ebpf_cmd *cmd, size_t offset, size_t len)

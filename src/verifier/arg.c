@@ -24,25 +24,19 @@
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
-/* A map that is only a picture of those in another map: which one it is, nobody knows. */
-static bool is_inner(const struct ebpf_verifier *v, const struct ebpf_map *map)
-{
-    for (uint32_t i = 0; i < v->code->map_cnt; i++) {
-        if (v->code->maps[i] == map)
-            return false;
-    }
-    return true;
-}
-
+/* Two maps in one map look the same: which lookup gave them tells them apart. */
 static int arg_map(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
-    const struct ebpf_map *map = call->reg->map;
+    const struct ebpf_vreg *reg = call->reg;
 
-    if (call->map && (call->map != map || is_inner(v, map)))
+    if (call->map && (call->map != reg->map || call->map_uid != reg->map_uid))
         return ebpf_verify_refuse(v, -EINVAL,
-                                  "timer pointer in R1 doesn't match map pointer in R%u", call->n);
-    call->map = map;
-    return ebpf_verify_map_use(v, map);
+                                  "timer pointer in R1 map_uid=%u doesn't match map pointer in R%u "
+                                  "map_uid=%u",
+                                  call->map_uid, call->n, reg->map_uid);
+    call->map = reg->map;
+    call->map_uid = reg->map_uid;
+    return ebpf_verify_map_use(v, reg->map);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -159,9 +153,11 @@ static int arg_const_str(struct ebpf_verifier *v, struct ebpf_vcall *call)
 
 static int arg_timer(struct ebpf_verifier *v, struct ebpf_vcall *call)
 {
+    int err = ebpf_verify_at_field(v, call->n, "bpf_timer", call->reg->map->timer_off);
 
     call->map = call->reg->map;
-    return ebpf_verify_at_field(v, call->n, "bpf_timer", call->map->timer_off);
+    call->map_uid = call->reg->map_uid;
+    return err ? err : ebpf_verify_map_use(v, call->map);
 }
 
 static int arg_dynptr_new(struct ebpf_verifier *v, struct ebpf_vcall *call)

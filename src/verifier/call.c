@@ -257,12 +257,14 @@ static int returned_pointer(struct ebpf_verifier *v, const struct ebpf_vcall *ca
 
     ebpf_vreg_set_pointer(r0, returns[ret].kind);
     r0->flags = returns[ret].flags;
-    if (ret == RET_MAP_VALUE_OR_NULL || ret == RET_MAP_VALUE)
+    if (ret == RET_MAP_VALUE_OR_NULL || ret == RET_MAP_VALUE) {
         r0->map = call->map;
-    else if (r0->kind == EBPF_KIND_MEM)
+        r0->map_uid = call->map_uid;
+    } else if (r0->kind == EBPF_KIND_MEM) {
         r0->mem_size = call->mem_size;
-    else if (r0->kind == EBPF_KIND_BTF)
+    } else if (r0->kind == EBPF_KIND_BTF) {
         r0->btf_id = call->helper->casts ? call->id : 0;
+    }
     if (acquires(call)) {
         err = ebpf_verify_acquire(v, &r0->id);
         r0->ref = r0->id;

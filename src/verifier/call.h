@@ -28,6 +28,7 @@ struct ebpf_vcall {
     const struct ebpf_helper *helper;
     uint32_t id;                /* its number */
     const struct ebpf_map *map; /* of ARG_MAP, ARG_TIMER; NULL: none yet */
+    uint32_t map_uid;           /* of that map's register */
     uint32_t ref;               /* that one of the arguments is, or was made from; 0: none */
     uint32_t released;          /* the register whose reference ends; 0: none */
     uint32_t subprog;           /* of ARG_FUNC */

@@ -176,6 +176,7 @@ static void value_is_there(struct ebpf_vreg *reg)
     if (map->inner) {
         reg->kind = EBPF_KIND_MAP;
         reg->map = map->inner;
+        reg->map_uid = map->inner->timer_off >= 0 ? reg->id : 0;
     } else if (map->type == BPF_MAP_TYPE_XSKMAP) {
         reg->kind = EBPF_KIND_XDP_SOCK;
     } else if (map->type == BPF_MAP_TYPE_SOCKMAP || map->type == BPF_MAP_TYPE_SOCKHASH) {

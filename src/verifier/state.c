@@ -278,9 +278,11 @@ static bool number_within(struct compare *cmp, const struct ebpf_vreg *now,
 }
 
 /* What the union of a register says. */
-static bool extent_within(const struct compare *cmp, const struct ebpf_vreg *now,
+static bool extent_within(struct compare *cmp, const struct ebpf_vreg *now,
                           const struct ebpf_vreg *old)
 {
+    if (old->kind == EBPF_KIND_MAP || old->kind == EBPF_KIND_MAP_VALUE)
+        return !now->map_uid == !old->map_uid && same_id(cmp, now->map_uid, old->map_uid);
     if (cmp->how != EBPF_VSAME &&
         (old->kind == EBPF_KIND_PACKET || old->kind == EBPF_KIND_PACKET_META))
         return now->range >= old->range;

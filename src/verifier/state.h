@@ -68,6 +68,8 @@ struct ebpf_vreg {
         uint32_t mem_size; /* MEM */
         uint32_t subprog;  /* FUNC */
         uint32_t btf_id;   /* BTF */
+        /* MAP, MAP_VALUE: which lookup gave the map that it is, or is in; 0: none, or no matter */
+        uint32_t map_uid;
     };
     uint32_t frame; /* STACK: whose */
     const struct ebpf_map *map;

@@ -156,7 +156,7 @@ TEST(verifier_timers_belong_to_their_own_map)
     middle_map(&m, 1, &array8);
     middle_point(&m, R2, EBPF_KIND_MAP, m.maps[1]);
     SAYS(&m, ebpf_verify_arg(&m.v, &c, R2), -EINVAL,
-         "timer pointer in R1 doesn't match map pointer in R2");
+         "timer pointer in R1 map_uid=0 doesn't match map pointer in R2 map_uid=0");
     c.map = NULL;
     middle_reg(&m, R1)->off = 8;
     SAYS(&m, ebpf_verify_arg(&m.v, &c, R1), -EINVAL,
