@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Fuzzers: `make fuzz-elf N=100000 SEED=7` opens N mutants of each object of tests/progs. Included by tests/tests.mk.
+# Fuzzers: `make fuzz-elf N=100000 SEED=7` opens N mutants of each object of tests/progs, and loads as many of its types
+# (BTF) alone. Included by tests/tests.mk.
 
 N ?= 10000
 SEED ?= 1

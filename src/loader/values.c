@@ -26,12 +26,14 @@ int ebpf_loader_values_alloc(struct ebpf_loader *ld)
 
     for (uint32_t i = 1; i < elf->section_cnt; i++) {
         size_t count;
+        int err;
 
         if (elf->sections[i].type != EBPF_SHT_REL || elf->sections[i].info >= elf->section_cnt ||
             elf->sections[elf->sections[i].info].kind != EBPF_SEC_MAPS)
             continue;
-        if (ebpf_elf_rel_check(elf, i, &count) < 0)
-            continue; /* who reads it will say why */
+        err = ebpf_elf_rel_check(elf, i, &count);
+        if (err)
+            return err; /* it has said why */
         room += count;
     }
     if (!room)

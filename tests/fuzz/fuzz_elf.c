@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fuzz_elf N [SEED [FILE...]]: opens, links and loads N mutants of each compiled object (default:
- * all of build/progs) under the address and undefined-behaviour sanitizers. Each mutant has a seed
- * of its own, printed when something is wrong: fuzz_elf 1 THAT_SEED FILE makes it again. Exits with
- * 0 if nothing was.
+ * all of build/progs), and N mutants of its types alone, under the address and undefined-behaviour
+ * sanitizers. Each mutant has a seed of its own, printed when something is wrong: fuzz_elf 1
+ * THAT_SEED FILE makes it again. Exits with 0 if nothing was.
  */
 #include "tests/unit/loader_mutate.h"
 
@@ -57,7 +57,7 @@ static void fuzz_file(const char *path, unsigned long count, uint64_t seed)
 {
     size_t size;
     unsigned char *elf = read_file(path, &size), *mutant = malloc(1u << 20);
-    unsigned long opened = 0;
+    unsigned long opened = 0, types = 0;
 
     current_file = path;
     for (unsigned long i = 0; size > 64 && i < count; i++) {
@@ -70,8 +70,10 @@ static void fuzz_file(const char *path, unsigned long count, uint64_t seed)
         memcpy(mutant, elf, size);
         mutate(mutant, &mutant_size, &state);
         opened += mutant_open(mutant, mutant_size) == 0;
+        types += mutant_btf(elf, size, &state) == 0;
     }
-    printf("%s: %lu mutants, %lu open\n", path, size > 64 ? count : 0, opened);
+    printf("%s: %lu mutants, %lu open; %lu of as many types load\n", path, size > 64 ? count : 0,
+           opened, types);
     free(elf);
     free(mutant);
 }

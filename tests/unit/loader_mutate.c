@@ -187,3 +187,54 @@ int mutant_open(const unsigned char *elf, size_t size)
         test_fail(__FILE__, __LINE__, "%zu bytes are left over", mock_live_bytes() - live);
     return err;
 }
+
+/* ---- types ----------------------------------------------------------------------------------- */
+
+/* The section of that name in a good object. */
+static const unsigned char *section(const unsigned char *elf, size_t size, const char *name,
+                                    size_t *section_size)
+{
+    Elf64_Ehdr eh;
+    Elf64_Shdr names, sh;
+
+    memcpy(&eh, elf, sizeof(eh));
+    memcpy(&names, elf + eh.e_shoff + eh.e_shstrndx * sizeof(sh), sizeof(names));
+    for (size_t i = 0; i < eh.e_shnum; i++) {
+        memcpy(&sh, elf + eh.e_shoff + i * sizeof(sh), sizeof(sh));
+        if (sh.sh_offset + sh.sh_size <= size &&
+            !strcmp((const char *)elf + names.sh_offset + sh.sh_name, name)) {
+            *section_size = sh.sh_size;
+            return elf + sh.sh_offset;
+        }
+    }
+    return NULL;
+}
+
+int mutant_btf(const unsigned char *elf, size_t size, uint64_t *seed)
+{
+    size_t live = mock_live_bytes(), btf_size;
+    const unsigned char *good = section(elf, size, ".BTF", &btf_size);
+    struct ebpf_btf *btf;
+    unsigned char *copy;
+    int err;
+
+    if (!good)
+        return -ENOENT;
+    copy = malloc(btf_size);
+    memcpy(copy, good, btf_size);
+    for (size_t n = 1 + below(seed, 4); n; n--) {
+        size_t width = 1u << below(seed, 3), room = below(seed, 4) ? btf_size : 24;
+
+        put(copy, btf_size, below(seed, room) / width * width, width, edge(seed, btf_size));
+    }
+    if (!below(seed, 8))
+        btf_size = below(seed, btf_size);
+    copy = realloc(copy, btf_size ? btf_size : 1); /* the address sanitizer guards its end */
+    err = ebpf_btf_load(copy, btf_size, &btf);
+    free(copy);
+    if (!err)
+        ebpf_obj_put(ebpf_btf_obj(btf));
+    if (mock_live_bytes() != live)
+        test_fail(__FILE__, __LINE__, "%zu bytes of types are left over", mock_live_bytes() - live);
+    return err;
+}

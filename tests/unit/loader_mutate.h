@@ -14,4 +14,8 @@ void mutate(unsigned char *elf, size_t *size, uint64_t *seed);
  * for memory that is left over and for a refusal without exactly one log line. */
 int mutant_open(const unsigned char *elf, size_t size);
 
+/* Loads the object's types by themselves, changed in one to four places, and maybe cut off. Returns
+ * what ebpf_btf_load() gave, -ENOENT without types; reports the same. */
+int mutant_btf(const unsigned char *elf, size_t size, uint64_t *seed);
+
 #endif /* TESTS_UNIT_LOADER_MUTATE_H */
