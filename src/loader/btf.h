@@ -7,8 +7,8 @@
  * they are followed, and chains of types are followed for EBPF_BTF_DEPTH steps at most, so cycles
  * end. Context T. The whole check, for BTF that is handed to the kernel, is src/btf's.
  *
- * Why a reader of its own: the loader uses the public API only, in which a struct ebpf_btf cannot be
- * looked into; in user mode (demo/user/bpfsys.c) it is no more than an fd. And it reads what the
+ * Why a reader of its own: the loader uses the public API only, in which a struct ebpf_btf cannot
+ * be looked into; in user mode (demo/user/bpfsys.c) it is no more than an fd. And it reads what the
  * compiler left, where sections have no sizes yet (obj_btf.c), which src/btf refuses.
  */
 #ifndef EBPF_LOADER_BTF_H
