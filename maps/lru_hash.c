@@ -104,8 +104,8 @@ bool ebpf_lru_hash_evict(struct ebpf_hash *hash)
 {
     uint32_t chances = 0;
 
-    /* each round takes one use off, and one more: harts that insert and delete at the same time move
-     * elements behind the hand */
+    /* each round takes one use off, and one more: harts that insert and delete at the same time
+     * move elements behind the hand */
     for (uint32_t i = 0; i / (EBPF_LRU_USES + 2) < hash->elements; i++) {
         uint32_t n = __atomic_fetch_add(&hash->hand, 1, __ATOMIC_RELAXED) % hash->elements;
         uint32_t element = ebpf_hash_nth(hash, n);

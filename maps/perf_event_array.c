@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BPF_MAP_TYPE_PERF_EVENT_ARRAY: the events that programs write to or read, by index; the one at a hart's
- * number is that hart's. User mode writes fds and reads nothing.
+ * BPF_MAP_TYPE_PERF_EVENT_ARRAY: the events that programs write to or read, by index; the one
+ * at a hart's number is that hart's. User mode writes fds and reads nothing.
  *
  * Linux empties an entry when the file through which it was set is closed, BPF_F_PRESERVE_ELEMS
  * excepted; here the array gives its events up with its last user.

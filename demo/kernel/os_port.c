@@ -173,7 +173,7 @@ int ebpf_os_probe_write(uint64_t dst, const void *src, size_t len)
     return len ? copy_to_user(dst, src, len) : 0;
 }
 
-/* ---- counters: a hart reads its own, and tells them where another asks ------------------------ */
+/* ---- counters: a hart reads its own, and tells them where another asks ----------------------- */
 
 void counters_tell(struct cpu *cpu)
 {

@@ -120,8 +120,8 @@ long ebpf_perf_event_ioctl(struct ebpf_obj *event, uint32_t cmd, uint64_t arg,
  * read(2) on a perf event: to the caller's address buf, as 64-bit numbers, the counter, then what
  * of read_format was asked for: the nanoseconds enabled and running (the same here), the id, the
  * records lost; with FORMAT_GROUP: 1, the times, the counter, the id, the records lost. Returns how
- * many bytes, or -ENOSPC (size is too small), -EFAULT, what ebpf_os_perf_counter() returned, -EINVAL
- * (not a perf event). T.
+ * many bytes, or -ENOSPC (size is too small), -EFAULT, what ebpf_os_perf_counter() returned,
+ * -EINVAL (not a perf event). T.
  */
 long ebpf_perf_event_read(struct ebpf_obj *event, uint64_t buf, size_t size,
                           const struct ebpf_caller *caller);

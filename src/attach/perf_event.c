@@ -17,8 +17,8 @@
     (PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING | PERF_FORMAT_ID | \
      PERF_FORMAT_GROUP | PERF_FORMAT_LOST)
 
-/* Linux's rules for sizes: 0 is the first version's, a longer one must be zero behind what is known;
- * with -E2BIG the caller learns the right one. */
+/* Linux's rules for sizes: 0 is the first version's, a longer one must be zero behind what is
+ * known; with -E2BIG the caller learns the right one. */
 static int copy_attr(const struct ebpf_caller *caller, uint64_t from, struct perf_event_attr *attr)
 {
     const uint64_t size_at = from + offsetof(struct perf_event_attr, size);

@@ -24,7 +24,7 @@ struct memory {
 struct world {
     int map[2], text[2], other[2], prog[2]; /* other: the test's own, -1: none */
     bool
-        xdp; /* the packet is compared: what is given back of a socket filter's changed after 6.12 */
+        xdp; /* the packet is compared: a socket filter's changed after 6.12 */
     struct memory memory[2];
 };
 
