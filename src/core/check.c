@@ -376,7 +376,8 @@ static int check_func_address(const struct check *check, const struct bpf_insn *
     int64_t target = (insn - check->code->insns) + 1 + (int64_t)insn->imm;
 
     if (target <= 0 || target >= check->code->insn_cnt)
-        return bad(check, insn, "call out of range");
+        return bad(check, insn,
+                   target ? "call out of range" : "callback function cannot be the main program");
     check->marks[target] |= ENTRY;
     return 0;
 }

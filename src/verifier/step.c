@@ -91,6 +91,8 @@ static int load_func(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     struct ebpf_vreg *reg = ebpf_verify_reg(v, insn->dst_reg);
 
+    if (!v->prog->func_info)
+        return ebpf_verify_refuse(v, -EINVAL, "missing btf func_info");
     ebpf_vreg_set_pointer(reg, EBPF_KIND_FUNC);
     reg->subprog = ebpf_code_subprog(v->code, (uint32_t)ebpf_verify_target(insn, v->at));
     if (ebpf_verify_is_global(v, reg->subprog))

@@ -208,17 +208,14 @@ int ebpf_verify_exit(struct ebpf_verifier *v)
 {
     struct ebpf_vframe *callee = ebpf_verify_frame(v);
     struct ebpf_vreg r0;
-    int err;
 
     if (v->now->frame_cnt == 1)
         return exit_program(v);
-    if (callee->callback != CALLBACK_NONE) {
-        err = ebpf_verify_readable(v, BPF_REG_0);
-        return err ? err : exit_callback(v, callee);
-    }
     r0 = callee->regs[BPF_REG_0]; /* may be NOTHING, if the caller does not read it */
     if (r0.kind == EBPF_KIND_STACK)
         return ebpf_verify_refuse(v, -EINVAL, "cannot return stack pointer to the caller");
+    if (callee->callback != CALLBACK_NONE)
+        return exit_callback(v, callee);
     v->next = callee->call + 1;
     ebpf_vstate_pop(&v->mem, v->now);
     *ebpf_verify_reg(v, BPF_REG_0) = r0;

@@ -70,3 +70,45 @@ TEST(packet_load_in_a_function_has_two_ways_out)
            BPF_JMP_IMM(BPF_JEQ, R0, 0, 1), BPF_MOV64_REG(R0, R9), BPF_EXIT_INSN(),
            BPF_MOV64_REG(R6, R1), load, BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN());
 }
+
+/* ---- callbacks ------------------------------------------------------------------------------- */
+
+#define R4 BPF_REG_4
+/* bpf_loop(4, the function at `to` slots behind the first slot of its address, NULL, 0) */
+#define LOOP(to)                                                                              \
+    BPF_MOV64_IMM(R1, 4), BPF_LD_IMM64_RAW(R2, BPF_PSEUDO_FUNC, (uint32_t)(to)),              \
+        BPF_MOV64_IMM(R3, 0), BPF_MOV64_IMM(R4, 0), BPF_EMIT_CALL(181), BPF_MOV64_IMM(R0, 0), \
+        BPF_EXIT_INSN()
+
+static void main_and_callback(bool global)
+{
+    funcs_begin(&f);
+    funcs_main(&f);
+    funcs_add(&f, "callback", global, 8, f.number, 2, f.number, f.number);
+}
+
+TEST(callbacks_are_static_functions_with_types)
+{
+    main_and_callback(false);
+    EXPECT(&f, 0, "", LOOP(6), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN());
+    f.cnt = 0;
+    EXPECT(&f, -EINVAL, "missing btf func_info", LOOP(6), BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN());
+    main_and_callback(true);
+    EXPECT(&f, -EINVAL, "callback function not static", LOOP(6), BPF_MOV64_IMM(R0, 0),
+           BPF_EXIT_INSN());
+    funcs_begin(&f);
+    funcs_add(&f, "main_prog", false, 0, f.number, 1, f.skb);
+    f.ours_alone = true; /* 6.12 says so, some before and behind it run into the depth of calls */
+    EXPECT(&f, -EINVAL, "callback function cannot be the main program", LOOP(-2));
+}
+
+TEST(callbacks_return_numbers_that_the_helper_knows)
+{
+    main_and_callback(false);
+    EXPECT(&f, 0, "", LOOP(6), BPF_MOV64_IMM(R0, 1), BPF_EXIT_INSN());
+    EXPECT(&f, -EINVAL, "At callback return the register R0", LOOP(6), BPF_MOV64_IMM(R0, 2),
+           BPF_EXIT_INSN());
+    EXPECT(&f, -EACCES, "R0 not a scalar value", LOOP(6), BPF_EXIT_INSN());
+    EXPECT(&f, -EINVAL, "cannot return stack pointer to the caller", LOOP(6),
+           BPF_MOV64_REG(R0, R10), BPF_EXIT_INSN());
+}

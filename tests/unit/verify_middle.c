@@ -113,7 +113,9 @@ int middle_program(uint32_t type, const struct ebpf_map_spec *spec, const struct
                    uint32_t count, char *log, uint32_t log_size)
 {
     const struct ebpf_caller caller = {.caps = EBPF_CAP_ALL, .kernel = true};
-    struct ebpf_prog prog = {.type = ebpf_prog_type_find(type), .caps = EBPF_CAP_ALL, .gpl = true};
+    struct bpf_func_info types = {0}; /* there are some, and no function in them: all are static */
+    struct ebpf_prog prog = {
+        .type = ebpf_prog_type_find(type), .caps = EBPF_CAP_ALL, .gpl = true, .func_info = &types};
     struct ebpf_load_log load_log;
     struct ebpf_map *map;
     uint32_t size;
