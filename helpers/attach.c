@@ -33,13 +33,17 @@ EBPF_HELPER_FN(get_func_ip)
     return regs->pc;
 }
 
-/* On Linux only kprobes that are attached one by one demand the GPL here, not the many of one
+#define ATTACH(name) (1ull << BPF_TRACE_##name)
+
+/* As on Linux, only probes that are attached one by one demand the GPL here, not the many of one
  * link. */
 const struct ebpf_helper ebpf_helper_get_func_ip = {
     .name = "get_func_ip",
     .fn = get_func_ip,
     .arg = {ARG_CTX},
-    .types = PROG(KPROBE) | PROG(TRACING) | PROG(LSM),
+    .gpl_only = true,
+    .free_attach = ATTACH(KPROBE_MULTI) | ATTACH(KPROBE_SESSION) | ATTACH(UPROBE_MULTI),
+    .types = PROG(KPROBE),
 };
 
 /* No program type of this build returns through a hook that others return through. */

@@ -95,6 +95,7 @@ struct ebpf_helper {
     enum ebpf_arg arg[5];
     enum ebpf_ret ret;
     bool gpl_only;
+    uint64_t free_attach; /* gpl_only, but for programs of these attach types: 1 << BPF_TRACE_* */
     uint32_t caps;  /* EBPF_CAP_* that the loader of the program must hold, as on Linux; 0: none */
     uint64_t types; /* 1 << BPF_PROG_TYPE_* that may call it; 0: all */
     /* 1 << BPF_MAP_TYPE_* that ARG_MAP may be; 0: every type that is not for certain helpers only

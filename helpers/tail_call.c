@@ -15,4 +15,5 @@ const struct ebpf_helper ebpf_helper_tail_call = {
     .arg = {ARG_CTX, ARG_MAP, ARG_ANYTHING},
     .ret = RET_VOID,
     .maps = MAP(PROG_ARRAY),
+    .packet = true, /* who knows what the other program does to it */
 };

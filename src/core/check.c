@@ -195,7 +195,7 @@ static int check_helper(const struct check *check, const struct bpf_insn *insn)
         return ebpf_code_reject(check->code, -EINVAL,
                                 "insn %u: program of this type cannot use helper bpf_%s#%d%s", at,
                                 helper->name, insn->imm, why_not(helper));
-    if (helper->gpl_only && !check->gpl)
+    if (helper->gpl_only && !helper->free_attach && !check->gpl)
         return ebpf_code_reject(
             check->code, -EINVAL,
             "insn %u: cannot call GPL-restricted function from non-GPL compatible program (%s)", at,

@@ -30,7 +30,8 @@ static int check_allowed(struct ebpf_verifier *v, const struct ebpf_helper *help
         (helper->available && !helper->available()))
         return ebpf_verify_refuse(v, -EINVAL, "program of this type cannot use helper bpf_%s#%u",
                                   name, id);
-    if (helper->gpl_only && !v->prog->gpl)
+    if (helper->gpl_only && !v->prog->gpl &&
+        !(helper->free_attach >> v->prog->expected_attach_type & 1))
         return ebpf_verify_refuse(
             v, -EINVAL, "cannot call GPL-restricted function from non-GPL compatible program");
     if (helper->sleeps && !v->sleepable)

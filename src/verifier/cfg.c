@@ -70,7 +70,7 @@ static int walk_call(struct walk *w, const struct bpf_insn *insn, uint32_t at)
         x->insns[at].flags |= EBPF_VI_FORCE | EBPF_VI_CALLS;
     sub = &x->subs[ebpf_code_subprog(w->v->code, at)];
     sub->tail_calls |= insn->imm == EBPF_HELPER_TAIL_CALL;
-    sub->moves_packet |= insn->imm == EBPF_HELPER_TAIL_CALL || (helper && helper->packet);
+    sub->moves_packet |= helper && helper->packet;
     return 0;
 }
 

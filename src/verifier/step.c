@@ -131,10 +131,7 @@ static int step_tail_call(struct ebpf_verifier *v, const struct bpf_insn *insn)
 {
     int err = ebpf_verify_helper(v, insn);
 
-    if (err)
-        return err;
-    ebpf_verify_packet_moved(v);
-    return ebpf_verify_early_exit(v, ebpf_vreg_set_unknown);
+    return err ? err : ebpf_verify_early_exit(v, ebpf_vreg_set_unknown);
 }
 
 static void set_zero(struct ebpf_vreg *r0)

@@ -27,6 +27,7 @@
 #define PROBE_READ_KERNEL_STR 115
 #define RINGBUF_RESERVE 131
 #define RINGBUF_SUBMIT 132
+#define GET_FUNC_IP 173
 
 static const struct ebpf_map_spec array8 = {
     .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 4};
@@ -359,6 +360,11 @@ TEST(verifier_helpers_are_for_those_who_may_call_them)
     m.prog.gpl = false;
     SAYS(&m, call(&m, PROBE_READ), -EINVAL,
          "cannot call GPL-restricted function from non-GPL compatible program");
+    middle_point(&m, R1, EBPF_KIND_CTX, NULL);
+    SAYS(&m, call(&m, GET_FUNC_IP), -EINVAL,
+         "cannot call GPL-restricted function from non-GPL compatible program");
+    m.prog.expected_attach_type = BPF_TRACE_KPROBE_MULTI;
+    CHECK_EQ(call(&m, GET_FUNC_IP), 0);
     m.prog.gpl = true;
     m.prog.caps = EBPF_CAP_BPF;
     SAYS(&m, call(&m, PROBE_READ), -EINVAL,

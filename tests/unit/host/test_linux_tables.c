@@ -159,6 +159,50 @@ TEST(linux_table_of_helpers_is_that_of_this_kernel)
     }
 }
 
+/* 6.12, which the library follows, gives these to tracing programs, 6.18 to nearly all. */
+static bool for_more_by_now(uint32_t helper)
+{
+    static const uint8_t more[] = {15, 16, 55, 109, 117, 148, 156, 157};
+
+    return memchr(more, (int)helper, sizeof(more)) != NULL;
+}
+
+/* The library's own rows say of its program types what the tables say of them, which are compared
+ * with the kernel above. */
+static void compare_row(uint32_t type, uint32_t id)
+{
+    const struct ebpf_helper *ours = ebpf_helper_find(id), *theirs = linux_helper(id, type);
+    bool may = !ours->types || ours->types >> type & 1;
+
+    if (may != (theirs->types >> type & 1) && (may || !for_more_by_now(id)))
+        test_fail(__FILE__, __LINE__, "type %u helper %u (%s): we say %d", type, id, ours->name,
+                  may);
+    if (!may)
+        return;
+    if (ours->gpl_only != theirs->gpl_only || ours->ret != theirs->ret ||
+        ours->packet != theirs->packet || ours->packet_args != theirs->packet_args ||
+        ours->callback != theirs->callback || ours->sleeps != theirs->sleeps ||
+        !ours->check_format != !theirs->check_format)
+        test_fail(__FILE__, __LINE__, "helper %u (%s): gpl %d %d, ret %d %d, packet %d %d %d %d",
+                  id, ours->name, ours->gpl_only, theirs->gpl_only, ours->ret, theirs->ret,
+                  ours->packet, theirs->packet, ours->packet_args, theirs->packet_args);
+    for (unsigned n = 0; n < 5; n++) {
+        if (ours->arg[n] != theirs->arg[n] && (ours->arg[n] != ARG_UNCHECKED || theirs->arg[n]))
+            test_fail(__FILE__, __LINE__, "helper %u (%s): argument %u is %d here, %d there", id,
+                      ours->name, n + 1, ours->arg[n], theirs->arg[n]);
+    }
+}
+
+TEST(helpers_of_the_library_are_linux_s)
+{
+    for (uint32_t type = 0; type < 63; type++) {
+        for (uint32_t id = 1; ebpf_prog_type_find(type) && id <= HELPERS; id++) {
+            if (ebpf_helper_find(id))
+                compare_row(type, id);
+        }
+    }
+}
+
 static bool linux_lets_access(uint32_t type, int off, unsigned size, bool write)
 {
     static const uint8_t codes[9] = {[1] = BPF_B, [2] = BPF_H, [4] = BPF_W, [8] = BPF_DW};
