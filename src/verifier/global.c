@@ -157,9 +157,9 @@ static int pointer_argument(struct ebpf_verifier *v, const struct btf_type *ptr,
     if (points_to(btf, ptr, "bpf_dynptr"))
         return ebpf_verify_refuse(v, -EOPNOTSUPP, "arg#%u: dynptrs as arguments are not supported",
                                   n);
+    if (tags & TAG_TRUSTED ? tags & TAG_NONNULL || !is_task(btf, ptr) : tags & TAG_NULLABLE)
+        return ebpf_verify_refuse(v, -EINVAL, "arg#%u has invalid combination of tags", n);
     if (tags & TAG_TRUSTED) {
-        if ((tags & TAG_NONNULL && tags & TAG_NULLABLE) || !is_task(btf, ptr))
-            return ebpf_verify_refuse(v, -EINVAL, "arg#%u has invalid combination of tags", n);
         *arg = (struct argument){.kind = EBPF_KIND_TASK, .or_null = tags & TAG_NULLABLE};
         return 0;
     }
