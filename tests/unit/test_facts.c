@@ -18,6 +18,7 @@
 #define WORDS 8
 struct facted {
     struct ebpf_prog prog;
+    struct bpf_func_info types; /* callbacks want that there are some: all functions are static */
     struct ebpf_map *maps[3];
     struct ebpf_load_log load_log;
     char log[16384];
@@ -45,6 +46,7 @@ static void verify(struct facted *f, const struct bpf_insn *insns, uint32_t cnt)
 
     f->prog.type = ebpf_prog_type_find(BPF_PROG_TYPE_KPROBE); /* the context stays what it is */
     f->prog.caps = EBPF_CAP_ALL;
+    f->prog.func_info = &f->types;
     f->prog.maps = f->maps;
     f->prog.map_cnt = code->map_cnt;
     code->maps = f->maps;
