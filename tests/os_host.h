@@ -59,10 +59,11 @@ void mock_console_clear(void);
 extern bool mock_verbose; /* also print them (environment MOCK_VERBOSE=1) */
 
 /* ---- code ---- */
-extern bool mock_no_code;         /* ebpf_os_code_alloc() fails */
-extern bool mock_no_text_write;   /* ebpf_os_text_write() fails with -EOPNOTSUPP */
-extern uint32_t mock_isa;         /* of ebpf_os_isa(): EBPF_ISA_*, default 0 */
-extern unsigned mock_text_writes; /* calls so far */
+extern bool mock_no_code;          /* ebpf_os_code_alloc() fails */
+extern bool mock_no_text_write;    /* ebpf_os_text_write() fails with -EOPNOTSUPP */
+extern uint32_t mock_isa;          /* of ebpf_os_isa(): EBPF_ISA_*, default 0 */
+extern bool mock_traps_misaligned; /* without EBPF_ISA_ZICCLSM, which is there else */
+extern unsigned mock_text_writes;  /* calls so far */
 /* text writes are allowed into code memory and into ranges given here (e.g. the test's own
  * functions or an array that stands for kernel text); returns 0 or -1 if the page cannot be made
  * writable */

@@ -9,10 +9,11 @@
 #include <ebpf/errno.h>
 
 uint32_t mock_isa;
+bool mock_traps_misaligned;
 
 uint32_t ebpf_os_isa(void)
 {
-    return mock_isa;
+    return mock_isa | (mock_traps_misaligned ? 0 : EBPF_ISA_ZICCLSM);
 }
 
 #define MAX_TEXT 64

@@ -72,7 +72,8 @@ static void read_isa(const char *isa)
     uint32_t has =
         (isa_has(isa, "zba") ? EBPF_ISA_ZBA : 0) | (isa_has(isa, "zbb") ? EBPF_ISA_ZBB : 0) |
         (isa_has(isa, "zbs") ? EBPF_ISA_ZBS : 0) | (isa_has(isa, "zicond") ? EBPF_ISA_ZICOND : 0) |
-        (isa_has(isa, "zacas") ? EBPF_ISA_ZACAS : 0);
+        (isa_has(isa, "zacas") ? EBPF_ISA_ZACAS : 0) |
+        EBPF_ISA_ZICCLSM; /* QEMU's harts have it, and name it in profiles only */
     static bool first = true;
 
     machine.isa = first ? has : machine.isa & has;

@@ -271,15 +271,17 @@ void ebpf_os_code_free(void *ptr, size_t size); /* T; same size as asked for */
 int ebpf_os_text_write(void *dst, const void *src, size_t len);
 
 /*
- * Which extensions of RV64IMAC every hart has, for the JIT: a mask of EBPF_ISA_*, e.g. from
- * "riscv,isa" in the device tree. Constant; a bit that is set although a hart lacks the extension
- * makes programs trap there. T. Default: 0.
+ * Which extensions of RV64IMAC every hart has: a mask of EBPF_ISA_*, e.g. from "riscv,isa" in the
+ * device tree. Constant; a bit that is set although a hart lacks the extension makes programs trap
+ * there. For the JIT, but for the last one: without it the verifier refuses misaligned loads and
+ * stores, as Linux does on RISC-V. T. Default: 0.
  */
 #define EBPF_ISA_ZBA 1u    /* address generation */
 #define EBPF_ISA_ZBB 2u    /* rotations, bytes, extensions */
 #define EBPF_ISA_ZBS 4u    /* single bits */
 #define EBPF_ISA_ZICOND 8u /* conditional zero */
 #define EBPF_ISA_ZACAS 16u /* compare and swap */
+#define EBPF_ISA_ZICCLSM 32u /* misaligned loads and stores of main memory, however slow */
 uint32_t ebpf_os_isa(void);
 
 /* ---- symbols --------------------------------------------------------------------------------- */

@@ -282,6 +282,11 @@ static int check_spec(const struct ebpf_prog_spec *spec, const struct ebpf_prog_
         return -EINVAL;
     if (!(spec->caps & EBPF_CAP_BPF))
         return -EPERM;
+    /* where harts trap on misaligned accesses that flag lets programs trap in the kernel; Linux,
+     * which does them by hand then, wants less */
+    if (spec->flags & BPF_F_ANY_ALIGNMENT && !(spec->caps & EBPF_CAP_TRUST) &&
+        !(ebpf_os_isa() & EBPF_ISA_ZICCLSM))
+        return -EPERM;
     if (!spec->insn_cnt || spec->insn_cnt > EBPF_CONFIG_MAX_INSNS)
         return -E2BIG;
     if (!type || !ebpf_name_ok(spec->name))

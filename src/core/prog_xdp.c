@@ -70,7 +70,7 @@ static int test_run(struct ebpf_prog *prog, union bpf_attr *attr, const struct e
         err = ebpf_test_data_in(attr, caller, &data);
     if (err)
         return err;
-    buff.hard_start = data.mem;
+    buff.hard_start = data.start - data.headroom;
     buff.hard_end = data.mem + data.mem_size;
     buff.data_meta = data.start;
     buff.data = data.start + meta;

@@ -6,6 +6,7 @@
 #include "src/base/bits.h"
 
 #define ETH_HLEN 14u
+#define IP_ALIGN 2u /* Linux: NET_IP_ALIGN: what the verifier takes packets to begin at, modulo 8 */
 
 int ebpf_test_data_in(const union bpf_attr *attr, const struct ebpf_caller *caller,
                       struct ebpf_test_data *data)
@@ -15,11 +16,11 @@ int ebpf_test_data_in(const union bpf_attr *attr, const struct ebpf_caller *call
     if (attr->test.data_size_in < ETH_HLEN || attr->test.data_size_in > data->max)
         return -EINVAL;
     data->size = attr->test.data_size_in;
-    data->mem_size = (size_t)data->headroom + (data->grows ? data->max : data->size);
+    data->mem_size = IP_ALIGN + (size_t)data->headroom + (data->grows ? data->max : data->size);
     data->mem = ebpf_zalloc(data->mem_size);
     if (!data->mem)
         return -ENOMEM;
-    data->start = data->mem + data->headroom;
+    data->start = data->mem + IP_ALIGN + data->headroom;
     err = ebpf_copy_in(caller, data->start, attr->test.data_in, data->size);
     if (err)
         ebpf_test_data_free(data);

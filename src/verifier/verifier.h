@@ -51,7 +51,7 @@ struct ebpf_verifier {
     /* What the loader may do (EBPF_CAP_PERFMON): addresses in numbers, pointer arithmetic beyond
      * the strict mode's. */
     bool may_leak;
-    bool strict_align;    /* BPF_F_STRICT_ALIGNMENT */
+    bool strict_align;    /* misaligned accesses are refused, wherever they are */
     bool test_state_freq; /* BPF_F_TEST_STATE_FREQ: a state is saved at every join */
     bool sleepable;
 

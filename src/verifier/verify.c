@@ -143,7 +143,10 @@ static void set_rules(struct ebpf_verifier *v)
     v->may_leak = (prog->caps & EBPF_CAP_PERFMON) != 0;
     v->rules.read_nothing = v->may_leak;
     v->rules.break_spills = v->may_leak;
-    v->strict_align = (prog->load_flags & BPF_F_STRICT_ALIGNMENT) != 0;
+    /* ANY_ALIGNMENT is the stronger one, as on Linux; who may say so: check_spec() */
+    v->strict_align =
+        !(prog->load_flags & BPF_F_ANY_ALIGNMENT) &&
+        (prog->load_flags & BPF_F_STRICT_ALIGNMENT || !(ebpf_os_isa() & EBPF_ISA_ZICCLSM));
     v->test_state_freq = (prog->load_flags & BPF_F_TEST_STATE_FREQ) != 0;
     v->sleepable = (prog->load_flags & BPF_F_SLEEPABLE) != 0;
 }

@@ -133,7 +133,7 @@ uint32_t fuzz_isa_here(void)
 
 uint32_t ebpf_os_isa(void)
 {
-    return fuzz_isa;
+    return fuzz_isa | EBPF_ISA_ZICCLSM;
 }
 
 /*
