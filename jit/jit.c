@@ -130,6 +130,11 @@ static int make_operations(struct rv_jit *j, const struct ebpf_ir_trace *trace)
         err = ebpf_ir_decode(j->code, &j->fns[f].ir);
         if (!err && trace)
             trace->show(trace, "decode", &j->fns[f].ir);
+        if (!err && env.facts) {
+            err = ebpf_ir_facts(&env, &j->fns[f].ir);
+            if (!err && trace)
+                trace->show(trace, "facts", &j->fns[f].ir);
+        }
     }
     if (!err)
         err = inline_functions(j, &env, trace);

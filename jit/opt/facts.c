@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pass "facts": what the verifier knows (struct ebpf_fact) goes into the operations, before any
- * other pass changes them: constants that no code around them shows, such as what a load from
- * .rodata gives, and which 32-bit results are small, so that extending their sign or zeros does the
- * same (pass "forms").
+ * Pass "facts": what the verifier knows (struct ebpf_fact) goes into the operations right after they
+ * are decoded, before any pass changes them (the inliner tidies functions up, and copy exchanges
+ * operands: "the second one is 5" would be said of the other one): constants that no code around
+ * them shows, such as what a load from .rodata gives, and which 32-bit results are small, so that
+ * extending their sign or zeros does the same (pass "forms").
  *
  *     v1 = li VALUES+8               v1 = li VALUES+8      (dead)
  *     v1 = load32 [v1+0]       ->    v1 = li 0x5           always 5
@@ -57,7 +58,7 @@ int ebpf_ir_facts(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn)
 {
     const uint32_t narrow = IR_SET_ALU | IR_BIT(IR_ZEXT) | IR_BIT(IR_SEXT);
 
-    for (uint32_t i = 0; env->facts && i < fn->list.cnt; i++) {
+    for (uint32_t i = 0; i < fn->list.cnt; i++) {
         struct ebpf_ir_op *op = &fn->list.ops[i];
         const struct ebpf_fact *fact = &env->facts[op->slot];
 

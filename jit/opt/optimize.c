@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The passes in their order. */
+/* The passes in their order, but for facts and inline, which come before. */
 #include "jit/opt/ir.h"
 #include "src/base/bits.h"
 
@@ -36,7 +36,6 @@ static const struct {
     int (*run)(const struct ebpf_ir_env *env, struct ebpf_ir_fn *fn);
     bool (*wanted)(const struct ebpf_ir_fn *fn);
 } order[] = {
-    {"facts", EBPF_PASS(facts), ebpf_ir_facts, always},
     {"jumps", EBPF_PASS(jumps), ebpf_ir_jumps, if_branches},
     {"copy", EBPF_PASS(copy), ebpf_ir_copy, if_moves},
     {"lookup", EBPF_PASS(lookup), ebpf_ir_lookup, always},

@@ -126,6 +126,23 @@ static const char *after(struct facted *f, uint32_t passes)
 
 #define CTX(reg, word) BPF_LDX_MEM(BPF_DW, reg, R1, 8 * (word))
 
+/* ---- when it is used ------------------------------------------------------------------------- */
+
+/* The inliner tidies all functions of a program up: copy makes r0 + r3 of 100 and an unknown number
+ * r3 + 100, whose second operand is not the 5 that the verifier knows. */
+TEST(facts_of_operands_are_used_before_operands_are_exchanged)
+{
+    static struct facted f;
+
+    begin(&f, PROG(BPF_CALL_REL(6), BPF_MOV64_IMM(R2, 5), BPF_STX_MEM(BPF_DW, R10, R2, -8),
+                   BPF_LDX_MEM(BPF_DW, R3, R10, -8), BPF_MOV64_IMM(R0, 100),
+                   BPF_ALU64_REG(BPF_ADD, R0, R3), BPF_EXIT_INSN(), BPF_MOV64_IMM(R0, 1),
+                   BPF_EXIT_INSN()));
+    CHECK(is(&f, 5, EBPF_FACT_OPERAND, 5));
+    CHECK_EQ(result(&f), 105);
+    end(&f);
+}
+
 /* ---- what may be told at all ----------------------------------------------------------------- */
 
 /* r7 is 1 or 2, and the second way ends at insn 5, where 1 is not compared with 2. */
