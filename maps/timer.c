@@ -48,7 +48,7 @@ struct timer {
     uint8_t waiters; /* callbacks on other harts that cancel it; at most one a hart */
 };
 #define INITIALISED 1u
-#define QUEUED 2u
+#define QUEUED 2u /* and has a callback */
 
 _Static_assert(EBPF_CONFIG_MAX_CPUS <= 256, "timer.hart and timer.waiters");
 
@@ -366,8 +366,9 @@ static bool is_awaited(const struct timer *timer)
 }
 
 /* Under the lock of the timer's hart. count: this callback waits for that of the timer, as soon as
- * nobody waits for it. -EAGAIN: it runs. */
-static int try_cancel(struct hart *hart, struct timer *timer, bool count)
+ * nobody waits for it. -EAGAIN: it runs; *was: and had been started again. What waits is cancelled
+ * at once: without a callback, it must not stay in the queue. */
+static int try_cancel(struct hart *hart, struct timer *timer, bool count, bool *was)
 {
     if (!(timer->flags & INITIALISED))
         return -EINVAL;
@@ -378,7 +379,8 @@ static int try_cancel(struct hart *hart, struct timer *timer, bool count)
         return -EAGAIN;
     }
     drop_callback(timer);
-    return is_running(hart, timer) ? -EAGAIN : dequeue(hart, timer);
+    *was |= dequeue(hart, timer);
+    return is_running(hart, timer) ? -EAGAIN : *was;
 }
 
 static void uncount(struct timer *timer)
@@ -393,17 +395,17 @@ static void uncount(struct timer *timer)
 int ebpf_timer_cancel(struct bpf_timer *field)
 {
     struct timer *timer = field_load(field), *self = harts[ebpf_os_cpu_id()].running;
-    bool waits = false;
+    bool waits = false, was = false;
     int err = timer ? -EAGAIN : -EINVAL;
 
     while (err == -EAGAIN) {
         unsigned long irq;
         struct hart *hart = lock_timer(timer, &irq);
 
-        err = try_cancel(hart, timer, self && !waits);
+        err = try_cancel(hart, timer, self && !waits, &was);
         ebpf_unlock(&hart->lock, irq);
         if (err == -EINVAL && waits)
-            err = 0; /* who ended it has also dequeued it */
+            err = was; /* who ended it has also dequeued what was there then */
         if (err != -EAGAIN)
             break;
         if (self && !waits && is_awaited(self))

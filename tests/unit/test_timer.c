@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Helpers 169 to 172 on one hart, on both engines: what they return, when functions are called and
+/* Helpers 169 to 172, most on one hart, on both engines: what they return, when functions are called and
  * with what, and what ends timers. */
 #include "tests/unit/timer_util.h"
 
+#include <pthread.h>
+
 #include "helpers/helper.h"
 #include "maps/map.h"
+#include "maps/timer.h"
+#include "src/base/epoch.h"
 #include "src/core/prog.h"
 #include "tests/unit/loader_util.h"
 #include "tests/unit/test.h"
@@ -197,6 +201,63 @@ TEST(timer_can_be_renewed_by_its_own_function)
         timers_pass(1000);
         CHECK_EQ(t.shared->log.count, 1);
     }
+}
+
+/* ---- two harts ------------------------------------------------------------------------------- */
+
+static struct {
+    struct bpf_timer *field;
+    pthread_t canceller;
+    unsigned calls;
+    int result;
+} elsewhere;
+
+static void *cancel_on_hart_1(void *arg)
+{
+    unsigned long irq;
+
+    (void)arg;
+    mock_set_cpu(1);
+    irq = ebpf_os_irq_save();
+    ebpf_epoch_enter(1);
+    elsewhere.result = ebpf_timer_cancel(elsewhere.field);
+    ebpf_epoch_exit(1);
+    ebpf_os_irq_restore(irq);
+    return NULL;
+}
+
+/* What the timer calls: starts it again, and returns when the other hart is in the middle of
+ * cancelling it, which has taken the callback away. */
+static void start_again(const struct ebpf_timer_call *call)
+{
+    (void)call;
+    elsewhere.calls++;
+    CHECK_EQ(ebpf_timer_start(elsewhere.field, 0, false), 0);
+    REQUIRE(!pthread_create(&elsewhere.canceller, NULL, cancel_on_hart_1, NULL));
+    while (ebpf_timer_start(elsewhere.field, 0, false) == 0)
+        ;
+}
+
+TEST(timer_that_runs_and_was_started_again_is_cancelled_by_another_hart)
+{
+    struct timers t;
+    struct ebpf_map *map;
+    uint32_t key = 3;
+
+    REQUIRE(timers_open(&t, false));
+    map = t.map[TIMER_ARRAY];
+    timers_make(&t, TIMER_ARRAY, key, TIMER_NOTE, 10);
+    memset(&elsewhere, 0, sizeof(elsewhere));
+    elsewhere.field = (void *)((uint8_t *)map->ops->lookup(map, &key) + map->timer_off);
+    mock_time_ns += 10;
+    ebpf_timers_run(start_again);
+    REQUIRE(!pthread_join(elsewhere.canceller, NULL));
+    CHECK_EQ(elsewhere.calls, 1);
+    CHECK_EQ(elsewhere.result, 1);
+    CHECK_EQ(timers_op(&t, TIMER_OP_CANCEL, TIMER_ARRAY, key, 0), 0); /* and nothing runs */
+    timers_pass(1000);
+    CHECK_EQ(t.shared->log.count, 0);
+    timers_close(&t);
 }
 
 /* ---- what ends timers ------------------------------------------------------------------------ */
