@@ -322,7 +322,8 @@ TEST(perf_counter_is_read_by_its_hart_while_threads_read_start_and_stop_it)
         if (i % 16 == 0)
             set(c.event, i % 32 ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE);
         CHECK_EQ(ebpf_perf_counter_read(c.event, &value), 0);
-        CHECK(value.counter >= last && value.counter <= mock_counters[1][0]);
+        CHECK(value.counter >= last &&
+              value.counter <= __atomic_load_n(&mock_counters[1][0], __ATOMIC_RELAXED));
         last = value.counter;
     }
     __atomic_store_n(&c.stop, true, __ATOMIC_RELAXED);
