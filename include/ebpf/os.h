@@ -77,8 +77,8 @@ uint64_t ebpf_os_time_tai_ns(void);
 /*
  * Timers of programs (bpf_timer_start()): call ebpf_timer_run() on this hart, soon after
  * ebpf_os_time_ns() has reached ns, which may be in the past. Only the last call on each hart
- * counts; UINT64_MAX: nothing is waiting. Calls that come too early, or that nobody asked for, do no
- * harm, so that a kernel with a periodic tick of sufficient rate may call it at each tick and leave
+ * counts; UINT64_MAX: nothing is waiting. Calls that come too early, or that nobody asked for, do
+ * no harm, so that a kernel with a periodic tick of sufficient rate may call it at each tick and leave
  * this at "return 0". A, interrupts off; must not call ebpf_timer_run() itself. 0. Default:
  * -EOPNOTSUPP; programs that ask for timers are refused.
  */
@@ -139,8 +139,8 @@ void ebpf_os_task_put(uintptr_t task);
 void ebpf_task_exit(uintptr_t task);
 
 /* Lays memory by for programs, as far as they have used up what there was, and frees what they have
- * given up (programs that only a timer had held). Every command of bpf(2) on such a map does this; a
- * kernel whose programs make storage for many tasks (more than EBPF_CONFIG_TASK_RESERVE between two
+ * given up (programs that only a timer had held). Every command of bpf(2) on such a map does this;
+ * a kernel whose programs make storage for many tasks (more than EBPF_CONFIG_TASK_RESERVE between two
  * commands) calls it, e.g. when it makes a task. T. */
 void ebpf_refill(void);
 

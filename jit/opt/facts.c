@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pass "facts": what the verifier knows (struct ebpf_fact) goes into the operations right after they
- * are decoded, before any pass changes them (the inliner tidies functions up, and copy exchanges
- * operands: "the second one is 5" would be said of the other one): constants that no code around
- * them shows, such as what a load from .rodata gives, and which 32-bit results are small, so that
+ * Pass "facts": what the verifier knows (struct ebpf_fact) goes into the operations right after
+ * they are decoded, before any pass changes them (the inliner tidies functions up, and copy
+ * exchanges operands: "the second one is 5" would be said of the other one): constants that no code
+ * around them shows, such as what a load from .rodata gives, and which 32-bit results are small, so that
  * extending their sign or zeros does the same (pass "forms").
  *
  *     v1 = li VALUES+8               v1 = li VALUES+8      (dead)

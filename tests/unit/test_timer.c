@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Helpers 169 to 172, most on one hart, on both engines: what they return, when functions are called and
- * with what, and what ends timers. */
+/* Helpers 169 to 172, most on one hart, on both engines: what they return, when functions are
+ * called and with what, and what ends timers. */
 #include "tests/unit/timer_util.h"
 
 #include <pthread.h>
