@@ -238,7 +238,7 @@ static void start_again(const struct ebpf_timer_call *call)
         ;
 }
 
-TEST(timer_that_runs_and_was_started_again_is_cancelled_by_another_hart)
+TEST(timer_started_again_while_it_runs_is_cancelled_by_another_hart)
 {
     struct timers t;
     struct ebpf_map *map;
